@@ -1,0 +1,210 @@
+"""Every knob of a model, on one page: one config file builds one `ModelConfig`. Unknown keys are refused.
+
+A value comes from the command line, else the environment, else the config file, else the default below;
+`workspace.resolve` applies that order and remembers which one it was.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from kronosforge.bars import LENGTHS, Series, bar, instant, instrument_id, series
+from kronosforge.errors import ConfigError
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """Refuses unknown keys and late changes; each field's docstring is its help text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class SourceConfig(Section):
+    """Where candles come from."""
+
+    name: str = "okx"
+    """`okx`, `sandbox`, `binance`, `bybit` or `files:DIR`."""
+    url: str | None = None
+    """Another address of the exchange (EEA, US, a proxy, a sandbox); its candles are stored apart."""
+    credentials_required: bool = False
+    """True refuses to run without a full set of API credentials. Candles need none."""
+    proxy: str | None = None
+    """HTTP proxy, such as `http://127.0.0.1:7890`."""
+    timeout_s: Annotated[float, Field(gt=0, le=600)] = 20.0
+    """Seconds to wait for one answer."""
+    retries: Annotated[int, Field(ge=0, le=50)] = 8
+    """How often one request is tried again, with growing pauses, before the command fails."""
+    label: Literal["open", "close"] = "open"
+    """`files` only: which end of the bar its time names."""
+    timezone: str = "UTC"
+    """`files` only: the zone of times that carry none, such as `Asia/Shanghai`."""
+
+
+class CleanConfig(Section):
+    """What is checked and what happens to what is found. Nothing is repaired without being counted."""
+
+    calendar: str = "24/7"
+    """When bars are due: `24/7`, or a calendar of exchange_calendars such as `XSHG` or `XNYS`."""
+    holes: Literal["split", "fill", "fail"] = "split"
+    """Missing bars: `split` the series into segments, `fill` them flat with volume 0, or `fail`."""
+    max_fill: Annotated[int, Field(ge=1, le=100)] = 3
+    """With `fill`: the longest hole, in bars, that is filled; a longer one splits."""
+    max_gap: Annotated[float, Field(gt=0)] = 0.4
+    """|ln(open / previous close)| above this is a jump that the market did not trade through (a split, a relisting,
+    a wrong unit): the series is cut there. 0.4 is +49 % or −33 % between two neighbouring bars."""
+    max_flat_run: Annotated[int, Field(ge=2)] = 48
+    """Longest run of bars without trade that is kept; a longer one is a dead market, and taken out."""
+    max_bad_share: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    """Share of broken bars above which a series is refused instead of mended."""
+
+
+class SplitConfig(Section):
+    """Chronological split: the cut instants are the same for every series of the model."""
+
+    train: Share = 0.70
+    """Share of bars before the first cut."""
+    val: Share = 0.15
+    """Share of bars between the cuts; the rest is the test split."""
+    min_windows: Annotated[int, Field(ge=1)] = 1
+    """Fewer windows than this in a split is an error."""
+    thin_windows: Annotated[int, Field(ge=1)] = 100
+    """Fewer windows than this in a split is a warning."""
+
+    @model_validator(mode="after")
+    def _leaves_a_test(self) -> "SplitConfig":
+        if self.train + self.val >= 1:
+            raise ValueError(f"train + val is {self.train + self.val:g}; it must leave a share for the test split")
+        return self
+
+
+class DatasetConfig(Section):
+    """The windows that the model is trained on: lookback + predict + 1 consecutive bars."""
+
+    lookback: Annotated[int, Field(ge=2, le=2048)] = 90
+    """Bars that the model sees; normalisation uses these only."""
+    predict: Annotated[int, Field(ge=1, le=2048)] = 10
+    """Bars that it forecasts."""
+    clip: Annotated[float, Field(gt=0)] = 5.0
+    """Normalised values are clipped to ± this."""
+
+    @property
+    def window(self) -> int:
+        """Bars in one training window."""
+        return self.lookback + self.predict + 1
+
+
+class ModelConfig(Section):
+    """One model: what it is called, which candles it is tuned on, and a section per stage."""
+
+    name: str = ""
+    """The command line's name for it; always the file's, lowered, without `config_`."""
+    model_name: Annotated[str, Field(min_length=1)]
+    """The name in reports, such as `Model_A_4H`."""
+    description: str = ""
+    """One line for `--list-configs`."""
+    timeframe: str = "4H"
+    """Bar for entries of `target_symbols` that name none."""
+    target_symbols: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Series keys such as `BTC-USDT-SWAP_4H`."""
+    records_per_timeframe: Annotated[int, Field(ge=1, le=50_000_000)] = 2000
+    """The newest bars of each series that are used, unless `since` is given."""
+    since: str | None = None
+    """First instant (ISO 8601) instead of the newest N bars."""
+    until: str | None = None
+    """Last instant (ISO 8601, exclusive); the newest finished bar where it is not given."""
+    dataset_path: str = ""
+    """Folder of the dataset; `data/kronos_datasets/<name>` where it is not given."""
+    source: SourceConfig = SourceConfig()
+    clean: CleanConfig = CleanConfig()
+    split: SplitConfig = SplitConfig()
+    dataset: DatasetConfig = DatasetConfig()
+
+    @field_validator("timeframe")
+    @classmethod
+    def _known_bar(cls, code: str) -> str:
+        return bar(code).code
+
+    @field_validator("target_symbols")
+    @classmethod
+    def _known_series(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        for key in keys:
+            instrument_id(_instrument(key))
+        if len(set(keys)) < len(keys):
+            raise ValueError(f"a series stands twice in {list(keys)}")
+        return keys
+
+    @field_validator("since", "until")
+    @classmethod
+    def _known_instant(cls, text: str | None) -> str | None:
+        if text is not None:
+            instant(text)
+        return text
+
+    @model_validator(mode="after")
+    def _time_runs_forward(self) -> "ModelConfig":
+        if self.since and self.until and instant(self.since) >= instant(self.until):
+            raise ValueError(f"since {self.since} is not before until {self.until}")
+        return self
+
+    @property
+    def instruments(self) -> list[str]:
+        """The instruments, each once, in the order of `target_symbols`."""
+        return list(dict.fromkeys(_instrument(key) for key in self.target_symbols))
+
+    @property
+    def series(self) -> list[Series]:
+        """What is prepared: each entry of `target_symbols`, at its own bar or at `timeframe`."""
+        return [series(key if _names_a_bar(key) else f"{key}_{self.timeframe}") for key in self.target_symbols]
+
+    @property
+    def timeframes(self) -> list[str]:
+        """The bar codes of `series`, each once."""
+        return list(dict.fromkeys(s.bar.code for s in self.series))
+
+    def get_model_info(self) -> dict[str, Any]:
+        """What a user asks first: names, bars, series, window, dataset folder."""
+        return {
+            "name": self.name,
+            "model_name": self.model_name,
+            "description": self.description,
+            "timeframe": self.timeframe,
+            "timeframes": self.timeframes,
+            "target_symbols": [str(s) for s in self.series],
+            "records_per_timeframe": self.records_per_timeframe,
+            "lookback": self.dataset.lookback,
+            "predict": self.dataset.predict,
+            "dataset_path": self.dataset_path,
+        }
+
+
+def _names_a_bar(key: str) -> bool:
+    return key.rpartition("_")[2].partition("@")[0] in LENGTHS and "_" in key
+
+
+def _instrument(key: str) -> str:
+    return key.rpartition("_")[0] if _names_a_bar(key) else key
+
+
+def validate(values: dict[str, Any], where: str) -> ModelConfig:
+    """Build a ModelConfig. Raises ConfigError that names `where`, the key, what was found and what is allowed."""
+    try:
+        return ModelConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: " + "; ".join(_in_words(e) for e in error.errors())) from None
+
+
+def _in_words(error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"]) or "config"
+    if error["type"] == "extra_forbidden":
+        return f"{key}: unknown key; allowed: {', '.join(_siblings(error['loc'][:-1]))}"
+    if error["type"] == "missing":
+        return f"{key}: missing"
+    return f"{key}: found {error['input']!r}; {error['msg'].removeprefix('Value error, ')}"
+
+
+def _siblings(path: tuple[str | int, ...]) -> list[str]:
+    section: Any = ModelConfig
+    for part in path:
+        section = section.model_fields[str(part)].annotation
+    return list(section.model_fields)

@@ -1,0 +1,69 @@
+"""What can go wrong, for people: each message says what happened, what was found and what to do next.
+
+KronosForgeError            exit code
+├── UsageError              2   a flag or a request that cannot be carried out as asked
+├── ConfigError             2   a model's config is wrong: file, key, found, allowed
+├── SourceError             3   the exchange or the files could not be read
+│   ├── CredentialsError    3   keys are missing, incomplete or refused
+│   └── NoDataError         3   nothing came back for what was asked
+└── DataError               4   the candles cannot become a dataset: quality, too few windows, a broken file
+    ├── BusyError           4   another process holds the store or the dataset
+    └── DiskError           4   no space, no permission
+"""
+
+from kronosforge.text import tr
+
+
+class KronosForgeError(Exception):
+    """Base of every error that the command line turns into one line and an exit code."""
+
+    exit_code = 1
+
+
+class UsageError(KronosForgeError):
+    """A flag, or a request that cannot be carried out as asked."""
+
+    exit_code = 2
+
+
+class ConfigError(KronosForgeError):
+    """A config file or one of its values is wrong; says the file, the key, what was found and what is allowed."""
+
+    exit_code = 2
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            tr("Configuration validation failed: ", "Configuration validation failed(配置校验失败): ") + detail
+        )
+
+
+class SourceError(KronosForgeError):
+    """The exchange, the network or a file of candles failed."""
+
+    exit_code = 3
+
+
+class CredentialsError(SourceError):
+    """API keys are missing, incomplete or refused. Never carries a key."""
+
+
+class NoDataError(SourceError):
+    """The source answered, and has nothing of what was asked."""
+
+    def __init__(self, detail: str) -> None:
+        head = "No data fetched for Kronos training"
+        super().__init__(tr(f"{head}: ", f"{head}(没有取到数据): ") + detail)
+
+
+class DataError(KronosForgeError):
+    """Candles or a dataset are not fit for what was asked."""
+
+    exit_code = 4
+
+
+class BusyError(DataError):
+    """Another process is writing there."""
+
+
+class DiskError(DataError):
+    """The disk is full, or may not be written."""

@@ -1,0 +1,16 @@
+"""The language of console messages: English, or Chinese where the locale or KRONOS_LANG says so."""
+
+import os
+
+
+def language() -> str:
+    """`zh` or `en`: KRONOS_LANG first, then the POSIX order LC_ALL, LC_MESSAGES, LANG."""
+    for name in ("KRONOS_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(name, ""):
+            return "zh" if value.lower().startswith("zh") else "en"
+    return "en"
+
+
+def tr(english: str, chinese: str) -> str:
+    """The one of the two texts that the user reads. Both stand at the call, so that neither is forgotten."""
+    return chinese if language() == "zh" else english

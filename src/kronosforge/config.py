@@ -105,7 +105,7 @@ class ModelConfig(Section):
     """One line for `--list-configs`."""
     timeframe: str = "4H"
     """Bar for entries of `target_symbols` that name none."""
-    target_symbols: Annotated[tuple[str, ...], Field(min_length=1)]
+    target_symbols: Annotated[list[str], Field(min_length=1)]
     """Series keys such as `BTC-USDT-SWAP_4H`."""
     records_per_timeframe: Annotated[int, Field(ge=1, le=50_000_000)] = 2000
     """The newest bars of each series that are used, unless `since` is given."""
@@ -113,7 +113,7 @@ class ModelConfig(Section):
     """First instant (ISO 8601) instead of the newest N bars."""
     until: str | None = None
     """Last instant (ISO 8601, exclusive); the newest finished bar where it is not given."""
-    dataset_path: str = ""
+    dataset_path: str = Field(default_factory=lambda given: f"data/kronos_datasets/{given.get('name', '')}")
     """Folder of the dataset; `data/kronos_datasets/<name>` where it is not given."""
     source: SourceConfig = SourceConfig()
     clean: CleanConfig = CleanConfig()
@@ -127,11 +127,11 @@ class ModelConfig(Section):
 
     @field_validator("target_symbols")
     @classmethod
-    def _known_series(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+    def _known_series(cls, keys: list[str]) -> list[str]:
         for key in keys:
             instrument_id(_instrument(key))
         if len(set(keys)) < len(keys):
-            raise ValueError(f"a series stands twice in {list(keys)}")
+            raise ValueError(f"a series stands twice in {keys}")
         return keys
 
     @field_validator("since", "until")
@@ -191,20 +191,27 @@ def validate(values: dict[str, Any], where: str) -> ModelConfig:
     try:
         return ModelConfig.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{where}: " + "; ".join(_in_words(e) for e in error.errors())) from None
+        raise in_words(error, where) from None
 
 
-def _in_words(error: Any) -> str:
+def in_words(error: ValidationError, where: str) -> ConfigError:
+    """Pydantic's complaint as ours: `where`, and for each key what was found and what is allowed."""
+    return ConfigError(f"{where}: " + "; ".join(_one_in_words(e, error.title) for e in error.errors()))
+
+
+def _one_in_words(error: Any, model: str) -> str:
     key = ".".join(str(part) for part in error["loc"]) or "config"
     if error["type"] == "extra_forbidden":
-        return f"{key}: unknown key; allowed: {', '.join(_siblings(error['loc'][:-1]))}"
+        return f"{key}: unknown key; allowed: {', '.join(_siblings(model, error['loc'][:-1]))}"
     if error["type"] == "missing":
         return f"{key}: missing"
-    return f"{key}: found {error['input']!r}; {error['msg'].removeprefix('Value error, ')}"
+    reason = error.get("ctx", {}).get("error")
+    text = reason.detail if isinstance(reason, ConfigError) else error["msg"].removeprefix("Value error, ")
+    return f"{key}: found {error['input']!r}; {text}"
 
 
-def _siblings(path: tuple[str | int, ...]) -> list[str]:
-    section: Any = ModelConfig
+def _siblings(model: str, path: tuple[str | int, ...]) -> list[str]:
+    section: Any = {c.__name__: c for c in Section.__subclasses__()}[model]
     for part in path:
         section = section.model_fields[str(part)].annotation
     return list(section.model_fields)

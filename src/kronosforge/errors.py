@@ -26,12 +26,16 @@ class UsageError(KronosForgeError):
     exit_code = 2
 
 
-class ConfigError(KronosForgeError):
-    """A config file or one of its values is wrong; says the file, the key, what was found and what is allowed."""
+class ConfigError(KronosForgeError, ValueError):
+    """A config file or one of its values is wrong; says the file, the key, what was found and what is allowed.
+
+    A ValueError too, so that pydantic adds the key where a validator raises one; `detail` is the text without its head.
+    """
 
     exit_code = 2
 
     def __init__(self, detail: str) -> None:
+        self.detail = detail
         super().__init__(
             tr("Configuration validation failed: ", "Configuration validation failed(配置校验失败): ") + detail
         )

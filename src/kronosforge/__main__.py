@@ -1,0 +1,7 @@
+"""`python -m kronosforge`."""
+
+import sys
+
+from kronosforge.cli import run
+
+sys.exit(run())

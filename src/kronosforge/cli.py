@@ -1,0 +1,224 @@
+"""The command line: parses, calls, prints. The only place that catches errors and chooses the exit code.
+
+`--help` and `--list-configs` are answered from here alone; each command's module is imported when it is called.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+
+from kronosforge.errors import KronosForgeError, UsageError
+from kronosforge.text import tr
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# In the data's order. Each command is `run(arguments) -> exit code` in kronosforge.commands.<name>.
+COMMANDS = {
+    "init": ("lay a workspace in a folder", "在一个目录里建立工作区"),
+    "configs": ("list the models of this workspace", "列出本工作区的模型配置"),
+    "check": ("look at this machine, the exchange and the workspace", "检查本机、交易所与工作区"),
+    "prepare": ("fetch candles and make a model's dataset", "下载K线并生成模型数据集"),
+    "verify": ("prove that a finished dataset is whole and leaks nothing", "验证数据集完整且无未来泄漏"),
+    "inspect": ("show which candles the store holds", "查看本地已存的K线"),
+    "sandbox": ("serve an exchange on this machine that speaks OKX's protocol", "在本机启动一个OKX协议的模拟交易所"),
+}
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Knows its width: left to itself, argparse imports shutil (and with it every compressor) to ask for it."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=34, width=_columns())
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser whose complaint is one line, like every other error here."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=_Help, **options)
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise UsageError(f"{message}; " + tr(f"see {self.prog} --help", f"参见 {self.prog} --help"))
+
+
+def build_parser(program: str = "kronosforge") -> Parser:
+    """The parser of every command."""
+    parser = Parser(
+        prog=program,
+        description=tr(
+            "From exchange candles to fine-tuned, honestly judged Kronos models.",
+            "从交易所K线到微调、并经诚实评估的 Kronos 模型。",
+        ),
+        epilog=_exit_codes(),
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    for name, (english, chinese) in COMMANDS.items():
+        text = tr(english, chinese)
+        command = commands.add_parser(name, help=text, description=text)
+        globals()[f"_{name}"](command)
+    return parser
+
+
+def prepare_parser(program: str) -> Parser:
+    """The parser of `prepare` alone, under the name of the script that the guide's users type."""
+    text = tr(*COMMANDS["prepare"])
+    parser = Parser(prog=program, description=text, epilog=_exit_codes())
+    _prepare(parser)
+    return parser
+
+
+def _columns() -> int:
+    try:
+        return int(os.environ.get("COLUMNS", "0")) or min(os.get_terminal_size().columns, 120)
+    except (OSError, ValueError):
+        return 100
+
+
+def _exit_codes() -> str:
+    return tr(
+        "exit codes: 0 done, 2 usage or config, 3 source, 4 data, 5 training, 130 interrupted",
+        "退出码:0 完成,2 用法或配置,3 数据源,4 数据,5 训练,130 中断",
+    )
+
+
+def _init(parser: Parser) -> None:
+    parser.add_argument(
+        "folder",
+        metavar="DIR",
+        help=tr("where to lay it; nothing that is there is overwritten", "目标目录;已有文件不会被覆盖"),
+    )
+
+
+def _configs(parser: Parser) -> None:
+    parser.add_argument(
+        "--json", action="store_true", help=tr("one JSON object on stdout", "在标准输出打印一个 JSON 对象")
+    )
+
+
+def _check(parser: Parser) -> None:
+    parser.add_argument("--source", metavar="SOURCE", help=tr("check another source than OKX", "检查 OKX 以外的数据源"))
+    parser.add_argument(
+        "--json", action="store_true", help=tr("one JSON object on stdout", "在标准输出打印一个 JSON 对象")
+    )
+
+
+def _prepare(parser: Parser) -> None:
+    what = parser.add_argument_group(tr("what", "准备什么"))
+    what.add_argument(
+        "--config",
+        metavar="NAME|PATH",
+        help=tr("the model: a name of --list-configs, or a file", "模型:--list-configs 中的名称,或配置文件路径"),
+    )
+    what.add_argument("--list-configs", action="store_true", help=tr("list the models and stop", "列出模型后退出"))
+    what.add_argument(
+        "--timeframes",
+        metavar="TF",
+        nargs="+",
+        help=tr("bars, such as 4H 1D: every instrument at each of them", "K线周期,如 4H 1D:每个合约都取这些周期"),
+    )
+    what.add_argument(
+        "--records-per-timeframe",
+        metavar="N",
+        type=int,
+        help=tr("the newest N bars of each series", "每个序列最新的 N 根"),
+    )
+    what.add_argument(
+        "--symbols", metavar="INST", nargs="+", help=tr("instruments instead of the config's", "代替配置中的合约")
+    )
+    what.add_argument(
+        "--since", metavar="ISO", help=tr("first instant, instead of the newest N bars", "起始时间,代替最新 N 根")
+    )
+    what.add_argument("--until", metavar="ISO", help=tr("last instant, exclusive", "结束时间(不含)"))
+    what.add_argument("--source", metavar="SOURCE", help="okx | sandbox | files:DIR | binance | bybit")
+    where = parser.add_argument_group(tr("where", "放到哪里"))
+    where.add_argument("--output-dir", metavar="DIR", help=tr("folder of the dataset", "数据集目录"))
+    where.add_argument(
+        "--kronos-dir",
+        metavar="DIR",
+        help=tr("Kronos checkout whose finetune/data gets a copy", "Kronos 项目目录,其 finetune/data 会得到一份副本"),
+    )
+    where.add_argument("--no-copy", action="store_true", help=tr("no copy for Kronos", "不复制到 Kronos"))
+    where.add_argument("--force", action="store_true", help=tr("replace an existing dataset", "覆盖已有数据集"))
+    how = parser.add_argument_group(tr("how", "如何运行"))
+    how.add_argument(
+        "--dry-run",
+        action="store_true",
+        help=tr("show the plan: no network, nothing written", "只显示计划:不联网,不写文件"),
+    )
+    how.add_argument(
+        "--explain", action="store_true", help=tr("show each value and where it comes from", "显示每个参数的值与来源")
+    )
+    how.add_argument(
+        "--json", action="store_true", help=tr("one JSON object on stdout", "在标准输出打印一个 JSON 对象")
+    )
+
+
+def _verify(parser: Parser) -> None:
+    parser.add_argument(
+        "dataset", metavar="DATASET", help=tr("a dataset's folder, or a config's name", "数据集目录,或配置名称")
+    )
+    parser.add_argument(
+        "--json", action="store_true", help=tr("one JSON object on stdout", "在标准输出打印一个 JSON 对象")
+    )
+
+
+def _inspect(parser: Parser) -> None:
+    parser.add_argument(
+        "--json", action="store_true", help=tr("one JSON object on stdout", "在标准输出打印一个 JSON 对象")
+    )
+
+
+def _sandbox(parser: Parser) -> None:
+    parser.add_argument("--port", type=int, default=0, help=tr("0 takes a free one", "0 表示自动选择"))
+    parser.add_argument(
+        "--replay",
+        metavar="DIR",
+        help=tr("serve the INST_BAR.csv files of a folder", "回放目录中的 合约_周期.csv 文件"),
+    )
+    parser.add_argument("--seed", type=int, default=0, help=tr("seed of the synthetic market", "合成行情的随机种子"))
+    parser.add_argument("--clock", metavar="ISO", help=tr("a clock that stands still there", "固定在该时刻的时钟"))
+    parser.add_argument(
+        "--faults",
+        metavar="SPEC",
+        default="",
+        help=tr("such as 429=0.2,reset=0.1,seed=3", "例如 429=0.2,reset=0.1,seed=3"),
+    )
+
+
+def run(argv: list[str] | None = None, script: str | None = None) -> int:
+    """Run one command line and return its exit code. `script` is the root script that stands for `prepare`."""
+    try:
+        return _dispatch(sys.argv[1:] if argv is None else argv, script)
+    except KronosForgeError as error:
+        return _report(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _report(tr("interrupted; what was finished is kept", "已中断;已完成的部分都保留着"), 130)
+    except BrokenPipeError:
+        # The reader of our pipe has gone (head, less): nothing to say to it, and nothing to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the outer boundary
+        text = tr("internal error, please report it", "内部错误,请反馈") + f": {type(error).__name__}: {error}"
+        return _report(text + tr("; LOG_LEVEL=DEBUG shows where", ";用 LOG_LEVEL=DEBUG 查看位置"), 1)
+
+
+def _dispatch(argv: list[str], script: str | None) -> int:
+    if script:
+        arguments = prepare_parser(script.rpartition(os.sep)[2]).parse_args(argv, argparse.Namespace(command="prepare"))
+    else:
+        arguments = build_parser().parse_args(argv)
+    arguments.script = script
+    name = "configs" if getattr(arguments, "list_configs", False) else arguments.command
+    return int(importlib.import_module(f"kronosforge.commands.{name}").run(arguments))
+
+
+def _report(message: str, exit_code: int) -> int:
+    if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG" and exit_code != 130:
+        sys.excepthook(*sys.exc_info())
+    print(f"Error: {message}", file=sys.stderr)
+    return exit_code

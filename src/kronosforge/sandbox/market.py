@@ -1,0 +1,253 @@
+"""A seeded market: made-up candles, any stretch of them at once, always the same for the same seed.
+
+Everything is a sum of minutes. Amounts are whole numbers of the instrument's smallest units, so a larger bar is
+exactly what its minutes add up to, at every bar size and anchor.
+
+A table is int64, shape (8, bars), ascending: ts (ms), open, high, low, close, vol, volCcy, volCcyQuote.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from typing import Protocol
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kronosforge.bars import DAY, HONG_KONG, HOUR, LENGTHS, MINUTE, Bar, Span, bar, instant, subtract
+from kronosforge.sandbox.instruments import DEFAULT, Instrument
+
+Row = list[str]  # ts, o, h, l, c, vol, volCcy, volCcyQuote, confirm
+Table = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+MINUTES = DAY // MINUTE
+BLOCK_DAYS = 28
+BLOCK = BLOCK_DAYS * DAY
+HORIZON = instant("2100-01-01")
+
+# OKX opens bars that its 8 hours do not divide on UTC+8 days; its `utc` suffix is our plain code.
+OKX_BARS = {
+    spelling: bar(code)
+    for name, length in LENGTHS.items()
+    for spelling, code in (
+        [(name, name)] if (8 * HOUR) % length == 0 else [(name, name + HONG_KONG), (f"{name}utc", name)]
+    )
+}
+
+# Longer bars, on UTC and on UTC+8 days alike, are whole numbers of 2H bars: the one size worth keeping.
+KEPT = bar("2H")
+
+_MONDAY_TO_SUNDAY = np.array([1.0, 1.05, 1.1, 1.05, 1.0, 0.65, 0.6])
+_DAY_SHAPE = np.repeat(1 + 0.35 * np.sin(2 * np.pi * (np.arange(48) - 16) / 48), MINUTES // 48)  # busiest at 14:00 UTC
+_OF_DAY = np.arange(1, MINUTES + 1) / MINUTES
+
+
+class Market(Protocol):
+    """What an exchange trades."""
+
+    instruments: dict[str, Instrument]
+
+    def rows(self, name: str, size: Bar, span: Span, limit: int, now: int) -> list[Row]:
+        """The newest `limit` rows whose bars open in `span` and not after `now`, newest first."""
+
+
+@dataclass(frozen=True)
+class Coin:
+    """How a coin moves: the price at the start of 2017, and the mean volume of a minute, in coins."""
+
+    price: float
+    volume: float
+
+
+COINS = {"BTC": Coin(8_000.0, 15.0), "ETH": Coin(300.0, 250.0)}
+ANY_COIN = Coin(50.0, 800.0)
+
+
+@dataclass(frozen=True)
+class _Days:
+    """A coin's days since 1970, each array of shape (days,)."""
+
+    price: Floats  # at the day's first instant
+    sigma: Floats  # standard deviation of the day's relative move
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """How a coin moves inside a block's days, relative to the day's opening price; shape (BLOCK_DAYS, MINUTES)."""
+
+    bridge: Floats  # at each minute's end; 0 at the day's end
+    up: Floats  # the upper wick
+    down: Floats
+    volume: Floats  # mean about 1
+
+
+class Synthetic:
+    """Made-up candles of `instruments`, the same for the same seed.
+
+    `listing` moves an instrument's first candle (ms); `holes` are spans in which it has no candles.
+    A bar stands where its open does: at or after the listing, in no hole, not after `now`.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        instruments: Iterable[Instrument] = DEFAULT,
+        *,
+        listing: Mapping[str, int] | None = None,
+        holes: Mapping[str, Sequence[Span]] | None = None,
+    ) -> None:
+        self.seed = seed
+        self.holes = dict(holes or {})
+        listed = listing or {}
+        self.instruments = {i.id: i.listed_from(listed.get(i.id, i.listing)) for i in instruments}
+        self._days = lru_cache(None)(self._make_days)
+        self._shape = lru_cache(4)(self._make_shape)
+        self._minutes = lru_cache(8)(self._make_minutes)
+        self._bars = lru_cache(8192)(self._make_bars)
+
+    def rows(self, name: str, size: Bar, span: Span, limit: int, now: int) -> list[Row]:
+        """The newest `limit` rows whose bars open in `span`, newest first; the bar forming at `now` has confirm 0."""
+        one = self.instruments[name]
+        asked = Span(max(span.start, one.listing), min(span.stop, now + 1))
+        rows: list[Row] = []
+        for part in reversed(subtract(asked, list(self.holes.get(name, [])))):
+            stop = size.ceil(part.stop)
+            start = max(size.ceil(part.start), stop - (limit - len(rows)) * size.length)
+            over = min(stop, size.floor(now))
+            if start < stop and over < stop:
+                rows.append(_row(one, self._forming(one, size, now)[:, 0], "0"))
+            rows.extend(_row(one, column, "1") for column in self.table(name, size, Span(start, over)).T[::-1])
+        return rows[:limit]
+
+    def table(self, name: str, size: Bar, span: Span) -> Table:
+        """Every whole bar that opens in `span`, without regard to listing, holes and clock."""
+        part = size if size.length <= 4 * HOUR else KEPT
+        start, stop = size.ceil(span.start), size.ceil(span.stop)
+        if start >= stop:
+            return np.empty((8, 0), np.int64)
+        blocks = [self._bars(name, number, part.length) for number in range(start // BLOCK, (stop - 1) // BLOCK + 1)]
+        base = start // BLOCK * BLOCK
+        whole = np.concatenate(blocks, axis=1)[:, (start - base) // part.length : (stop - base) // part.length]
+        return _aggregate(whole, size.length // part.length)
+
+    def _forming(self, one: Instrument, size: Bar, now: int) -> Table:
+        """The bar at `now` from the minutes that are over; before the first is over, flat at the opening price."""
+        opened, minute = size.floor(now), bar("1m")
+        over = self.table(one.id, minute, Span(opened, minute.floor(now)))
+        if over.shape[1]:
+            return _aggregate(over, over.shape[1])
+        price = self.table(one.id, minute, Span(opened, opened + 1))[1, 0]
+        return np.array([[opened, price, price, price, price, 0, 0, 0]]).T
+
+    def _make_bars(self, name: str, block: int, length: int) -> Table:
+        return _aggregate(self._minutes(name, block), length // MINUTE)
+
+    def _make_minutes(self, name: str, block: int) -> Table:
+        one = self.instruments[name]
+        shape, prices = self._shape(one.base, block), self._days(one.base).price * self._premium(name)
+        days = slice(block * BLOCK_DAYS, (block + 1) * BLOCK_DAYS + 1)
+        starts, ticks = prices[days][:-1, None], 10.0**one.tick_decimals
+        path = starts * (1 + shape.bridge) + np.diff(prices[days])[:, None] * _OF_DAY
+        path[:, -1] = prices[days][1:]  # the next day's first price, to the last bit
+        close = np.maximum(np.rint(path * ticks), 1).astype(np.int64).ravel()
+        first = max(int(np.rint(starts[0, 0] * ticks)), 1)
+        opens = np.concatenate([[first], close[:-1]])
+        high = np.maximum(opens, close) + (shape.up * starts * ticks).astype(np.int64).ravel()
+        low = np.maximum(np.minimum(opens, close) - (shape.down * starts * ticks).astype(np.int64).ravel(), 1)
+        ts = block * BLOCK + MINUTE * np.arange(BLOCK_DAYS * MINUTES)
+        lots = self._lots(one, block, shape.volume)
+        return np.stack([ts, *_with_turnover(one, np.stack([opens, high, low, close]), lots)])
+
+    def _lots(self, one: Instrument, block: int, activity: Floats) -> Table:
+        """Each minute's volume in the smallest unit of column `vol`."""
+        coins = COINS.get(one.base, ANY_COIN).volume * activity.ravel()
+        coins *= 0.5 + self._random(one.id, block).random(coins.size)
+        if one.ct_type == "inverse":
+            coins *= COINS.get(one.base, ANY_COIN).price * 5 / float(one.ct_val)
+        elif one.ct_type == "linear":
+            coins *= 100 / float(one.ct_val)
+        else:
+            coins *= 10.0**5
+        return 1 + coins.astype(np.int64)
+
+    def _premium(self, name: str) -> Floats:
+        """An instrument's price over its coin's, day by day: a few hundredths of a percent."""
+        return 1 + 2e-4 * self._random(name, -1).standard_normal(HORIZON // DAY + BLOCK_DAYS)
+
+    def _make_shape(self, coin: str, block: int) -> _Shape:
+        random = self._random(coin, block)
+        size = (BLOCK_DAYS, MINUTES)
+        sigma = self._days(coin).sigma[block * BLOCK_DAYS : (block + 1) * BLOCK_DAYS, None] / MINUTES**0.5
+        heat = np.repeat(np.exp(0.35 * random.standard_normal((BLOCK_DAYS, 48))), MINUTES // 48, axis=1) * _DAY_SHAPE
+        step = heat * sigma
+        moves = random.standard_normal(size)
+        walk = np.cumsum(moves * step, axis=1)
+        return _Shape(
+            bridge=walk - walk[:, -1:] * _OF_DAY,
+            up=random.standard_exponential(size) * step * 0.4,
+            down=random.standard_exponential(size) * step * 0.4,
+            volume=(step / 0.0008) * (0.3 + np.abs(moves)) * (0.2 + random.standard_exponential(size)),
+        )
+
+    def _make_days(self, coin: str) -> _Days:
+        """Days from 1970 on: trending, with quiet and wild months, calmer weekends, back to a slowly rising level."""
+        days = HORIZON // DAY + BLOCK_DAYS
+        random = self._random(coin, -1)
+        mood = np.clip(_drift(random.standard_normal(days) * 0.15, 0.97), -1.5, 1.3)
+        weekday = _MONDAY_TO_SUNDAY[(np.arange(days) + 3) % 7]  # 1970-01-01 was a Thursday
+        sigma = 0.026 * np.exp(mood) * weekday**0.5
+        trend = _drift(random.standard_normal(days) * 0.0006, 0.98)
+        level = _drift(trend + sigma * random.standard_normal(days), 0.998)
+        years = np.clip((np.arange(days) - instant("2017-01-01") // DAY) / 365.25, 0, None)
+        return _Days(COINS.get(coin, ANY_COIN).price * np.exp(level + 0.2 * years), sigma)
+
+    def _random(self, name: str, block: int) -> np.random.Generator:
+        """The stream of `name` in `block`: the same whatever was asked before."""
+        key = [self.seed % 2**64, crc32(name.encode())]
+        return np.random.Generator(np.random.Philox(key=key, counter=(block + 1) << 128))
+
+
+def _drift(shocks: Floats, keep: float) -> Floats:
+    """x[t] = keep × x[t-1] + shocks[t]."""
+    return np.fromiter(accumulate(shocks, lambda x, shock: keep * x + shock), np.float64, len(shocks))
+
+
+def _with_turnover(one: Instrument, prices: Table, lots: Table) -> Iterable[Table]:
+    """o, h, l, c, vol, volCcy, volCcyQuote as OKX means them for this kind of instrument, in whole units."""
+    opens, high, low, close = prices
+    traded_at = (high + low + close) // 3
+    if one.ct_type == "inverse":  # quote = contracts × ctVal holds exactly; the coins follow from the price
+        quote = lots * int(one.ct_val)
+        scale = 10.0 ** (one.tick_decimals + one.decimals[5])
+        coins = np.rint(quote / traded_at * scale).astype(np.int64)
+        mean = quote / coins * scale  # rounding the coins may have moved it past a narrow bar's edge
+        high = np.maximum(high, np.ceil(mean).astype(np.int64))
+        low = np.minimum(low, np.floor(mean).astype(np.int64))
+        return opens, high, low, close, lots, coins, quote
+    if one.ct_type == "linear":
+        coins = lots * int(one.ct_val.replace(".", ""))
+        return opens, high, low, close, lots, coins, coins * traded_at
+    return opens, high, low, close, lots, lots * traded_at, lots * traded_at
+
+
+def _aggregate(table: Table, count: int) -> Table:
+    """Every `count` neighbouring bars made one."""
+    parts = table.reshape(8, -1, count)
+    first, last = parts[:2, :, 0], parts[4, :, -1]
+    return np.stack([*first, parts[2].max(1), parts[3].min(1), last, *parts[5:].sum(2)])
+
+
+def _row(one: Instrument, column: NDArray[np.int64], confirm: str) -> Row:
+    ts, *values = column.tolist()
+    return [str(ts), *(_decimal(v, places) for v, places in zip(values, one.decimals, strict=True)), confirm]
+
+
+def _decimal(units: int, places: int) -> str:
+    """`units` × 10^-places without trailing zeros, as OKX writes numbers."""
+    if not places:
+        return str(units)
+    whole, part = divmod(units, 10**places)
+    return f"{whole}.{part:0{places}d}".rstrip("0").rstrip(".")

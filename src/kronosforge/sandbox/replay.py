@@ -1,0 +1,103 @@
+"""A market of recorded candles: a folder of OKX's nine raw columns, served as the strings that stand there.
+
+A file is `INSTRUMENT_BAR.csv` with the bar as OKX spells it (`BTC-USDT-SWAP_1Dutc.csv`). Duplicates and unfinished rows
+are served as they stand; other files are left out and named in the log.
+"""
+
+import csv
+import logging
+from bisect import bisect_left
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from kronosforge.bars import Bar, Span
+from kronosforge.errors import SourceError, UsageError
+from kronosforge.sandbox.instruments import Instrument, instrument
+from kronosforge.sandbox.market import OKX_BARS, Row
+from kronosforge.text import tr
+
+log = logging.getLogger("kronosforge.sandbox")
+
+COLUMNS = ["ts", "open", "high", "low", "close", "vol", "volCcy", "volCcyQuote", "confirm"]
+
+
+class Recorded(NamedTuple):
+    """One file: its rows ascending by time, rows of one time in the file's order, and their times (ms)."""
+
+    rows: list[Row]
+    times: list[int]
+
+
+class Replay:
+    """The candles of a folder. `newest_close` (ms) is where a clock that stands for them stands.
+
+    Raises UsageError where the folder holds no such file, SourceError where a line of one cannot be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.files = dict(_read_folder(folder))
+        if not self.files:
+            raise UsageError(
+                tr(
+                    f"{folder}: no candles to replay; it needs files such as BTC-USDT-SWAP_4H.csv with the columns {','.join(COLUMNS)}",
+                    f"{folder}:没有可回放的K线;需要 BTC-USDT-SWAP_4H.csv 这样的文件,列为 {','.join(COLUMNS)}",
+                )
+            )
+        names = sorted({name for name, _ in self.files})
+        self.instruments = {
+            name: _describe(name, [f for key, f in self.files.items() if key[0] == name]) for name in names
+        }
+        self.newest_close = max(file.times[-1] + size.length for (_, size), file in self.files.items())
+
+    def rows(self, name: str, size: Bar, span: Span, limit: int, now: int) -> list[Row]:
+        """The newest `limit` rows with times in `span`, newest first; a bar that is not over at `now` has confirm 0."""
+        if (name, size) not in self.files:
+            return []
+        rows, times = self.files[name, size]
+        first, stop = bisect_left(times, span.start), bisect_left(times, min(span.stop, now + 1))
+        page = rows[max(first, stop - limit) : stop][::-1]
+        return [row if int(row[0]) + size.length <= now else [*row[:-1], "0"] for row in page]
+
+
+def _read_folder(folder: Path) -> Iterable[tuple[tuple[str, Bar], Recorded]]:
+    if not folder.is_dir():
+        raise UsageError(tr(f"{folder}: no such folder to replay", f"{folder}:没有这个回放文件夹"))
+    for path in sorted(folder.iterdir()):
+        name, _, code = path.stem.rpartition("_")
+        if path.suffix != ".csv" or not name or code not in OKX_BARS:
+            log.info("replay leaves out %s: its name is not INSTRUMENT_BAR.csv", path.name)
+        elif recorded := _read(path):
+            yield (name, OKX_BARS[code]), recorded
+
+
+def _read(path: Path) -> Recorded | None:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file)
+        if next(reader, None) != COLUMNS:
+            log.info("replay leaves out %s: its columns are not %s", path.name, ",".join(COLUMNS))
+            return None
+        rows = [row for row in reader if row]
+    for line, row in enumerate(rows, start=2):
+        if len(row) != len(COLUMNS) or not row[0].isdecimal():
+            raise SourceError(
+                tr(
+                    f"{path}:{line}: not a candle of {len(COLUMNS)} columns that begins with its time in ms; repair or remove the line",
+                    f"{path}:{line}:不是以毫秒时间开头的 {len(COLUMNS)} 列K线;请修复或删除该行",
+                )
+            )
+    rows.sort(key=lambda row: int(row[0]))
+    return Recorded(rows, [int(row[0]) for row in rows]) if rows else None
+
+
+def _describe(name: str, files: list[Recorded]) -> Instrument:
+    """The instrument, its contract value and tick as the rows themselves say."""
+    rows = [row for file in files for row in file.rows]
+    decimals = max(len(price.rstrip("0").partition(".")[2]) for row in rows for price in row[1:5])
+    found = instrument(name, listing=min(file.times[0] for file in files), tick_decimals=decimals)
+    traded = next((row for row in rows if float(row[5])), None)
+    if not found.ct_type or not traded:
+        return found
+    column = 7 if found.ct_type == "inverse" else 6
+    value = f"{float(traded[column]) / float(traded[5]):.3g}"
+    return instrument(name, listing=found.listing, tick_decimals=decimals, ct_val=value)

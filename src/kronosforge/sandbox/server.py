@@ -1,0 +1,126 @@
+"""Running a sandbox: in the background for a test or a command, or until it is told to stop. Only ever on this machine."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from kronosforge.bars import instant
+from kronosforge.errors import UsageError
+from kronosforge.sandbox.exchange import Clock, Sandbox, Served
+from kronosforge.sandbox.market import Synthetic
+from kronosforge.sandbox.replay import Replay
+from kronosforge.text import tr
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running sandbox: where it answers, and the exchange behind it."""
+
+    url: str
+    sandbox: Sandbox
+
+    @property
+    def requests(self) -> list[Served]:
+        """What was served, oldest first."""
+        return self.sandbox.requests
+
+
+def build(
+    *, replay: Path | None = None, seed: int = 0, clock: str | None = None, faults: str = "", rate_limits: bool = True
+) -> Sandbox:
+    """The sandbox that the command line's words describe.
+
+    Without `clock` (ISO 8601) a replay stands at the close of its newest row, and a made-up market runs with real time.
+    Raises UsageError or ConfigError for what cannot be understood, SourceError for a file that cannot be replayed.
+    """
+    at = instant(clock) if clock else None
+    if replay is not None:
+        market = Replay(replay)
+        return Sandbox(market, Clock(market.newest_close if at is None else at), rate_limits=rate_limits)
+    return Sandbox(Synthetic(seed), Clock(at), rate_limits=rate_limits)
+
+
+@asynccontextmanager
+async def serve(sandbox: Sandbox, port: int = 0) -> AsyncIterator[Server]:
+    """The sandbox, answering on the running loop. Raises UsageError where the port is taken."""
+    runner = web.AppRunner(sandbox.app(), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, port).start()
+        yield Server(f"http://{HOST}:{runner.addresses[0][1]}", sandbox)
+    except OSError as error:
+        raise UsageError(
+            tr(
+                f"the sandbox cannot listen on port {port}: {error.strerror}; choose another, or 0 for any free one",
+                f"沙盒无法监听端口 {port}:{error.strerror};请换一个,或用 0 自动选择",
+            )
+        ) from None
+    finally:
+        await runner.cleanup()
+
+
+@contextmanager
+def serving(sandbox: Sandbox, port: int = 0) -> Iterator[Server]:
+    """The sandbox, answering from a thread of its own until the block ends."""
+    started: Future[tuple[Server, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def live() -> None:
+        stop = asyncio.Event()
+        async with serve(sandbox, port) as server:
+            started.set_result((server, asyncio.get_running_loop(), stop))
+            await stop.wait()
+
+    def run() -> None:
+        try:
+            asyncio.run(live())
+        except UsageError as error:
+            started.set_exception(error)
+
+    thread = threading.Thread(target=run, name="sandbox", daemon=True)
+    thread.start()
+    server, loop, stop = started.result()
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+@contextmanager
+def running(
+    *,
+    replay: Path | None = None,
+    seed: int = 0,
+    clock: str | None = None,
+    faults: str = "",
+    port: int = 0,
+    rate_limits: bool = True,
+) -> Iterator[Server]:
+    """`build` and `serving` in one: the exchange that the words describe, until the block ends."""
+    sandbox = build(replay=replay, seed=seed, clock=clock, faults=faults, rate_limits=rate_limits)
+    with serving(sandbox, port) as server:
+        yield server
+
+
+async def serve_forever(sandbox: Sandbox, port: int = 0) -> None:
+    """Say where it answers, then answer until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serve(sandbox, port) as server:
+        print(server.url, flush=True)  # the one line that a script reads
+        await stop.wait()
+
+
+def main(port: int, replay: Path | None, seed: int, clock: str | None, faults: str) -> None:
+    """`kronosforge sandbox`: prints its url in one line, and serves until SIGINT or SIGTERM."""
+    asyncio.run(serve_forever(build(replay=replay, seed=seed, clock=clock, faults=faults), port))

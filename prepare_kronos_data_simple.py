@@ -9,4 +9,4 @@ except ModuleNotFoundError as error:
     sys.exit(f"Error: this Python has no module {error.name!r}; run `make demo` once, then `. .venv/bin/activate`")
 
 if __name__ == "__main__":
-    sys.exit(run(script=__file__))
+    sys.exit(run(script=__file__, command="prepare"))

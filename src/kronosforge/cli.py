@@ -64,11 +64,11 @@ def build_parser(program: str = "kronosforge") -> Parser:
     return parser
 
 
-def prepare_parser(program: str) -> Parser:
-    """The parser of `prepare` alone, under the name of the script that the guide's users type."""
-    text = tr(*COMMANDS["prepare"])
+def script_parser(program: str, command: str) -> Parser:
+    """The parser of one command alone, under the name of the script that the guide's users type."""
+    text = tr(*COMMANDS[command])
     parser = Parser(prog=program, description=text, epilog=_exit_codes())
-    _prepare(parser)
+    globals()[f"_{command}"](parser)
     return parser
 
 
@@ -95,16 +95,17 @@ def _init(parser: Parser) -> None:
 
 
 def _configs(parser: Parser) -> None:
-    parser.add_argument(
-        "--json", action="store_true", help=tr("one JSON object on stdout", "在标准输出打印一个 JSON 对象")
-    )
+    parser.add_argument("--list-configs", action="store_true", help=tr("the same", "同上"))
+    _json(parser)
+
+
+def _json(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--json", action="store_true", help=tr("one JSON object on stdout", "在标准输出打印一个 JSON 对象"))
 
 
 def _check(parser: Parser) -> None:
     parser.add_argument("--source", metavar="SOURCE", help=tr("check another source than OKX", "检查 OKX 以外的数据源"))
-    parser.add_argument(
-        "--json", action="store_true", help=tr("one JSON object on stdout", "在标准输出打印一个 JSON 对象")
-    )
+    _json(parser)
 
 
 def _prepare(parser: Parser) -> None:
@@ -153,24 +154,18 @@ def _prepare(parser: Parser) -> None:
     how.add_argument(
         "--explain", action="store_true", help=tr("show each value and where it comes from", "显示每个参数的值与来源")
     )
-    how.add_argument(
-        "--json", action="store_true", help=tr("one JSON object on stdout", "在标准输出打印一个 JSON 对象")
-    )
+    _json(how)
 
 
 def _verify(parser: Parser) -> None:
     parser.add_argument(
         "dataset", metavar="DATASET", help=tr("a dataset's folder, or a config's name", "数据集目录,或配置名称")
     )
-    parser.add_argument(
-        "--json", action="store_true", help=tr("one JSON object on stdout", "在标准输出打印一个 JSON 对象")
-    )
+    _json(parser)
 
 
 def _inspect(parser: Parser) -> None:
-    parser.add_argument(
-        "--json", action="store_true", help=tr("one JSON object on stdout", "在标准输出打印一个 JSON 对象")
-    )
+    _json(parser)
 
 
 def _sandbox(parser: Parser) -> None:
@@ -190,10 +185,10 @@ def _sandbox(parser: Parser) -> None:
     )
 
 
-def run(argv: list[str] | None = None, script: str | None = None) -> int:
-    """Run one command line and return its exit code. `script` is the root script that stands for `prepare`."""
+def run(argv: list[str] | None = None, *, script: str = "", command: str = "") -> int:
+    """Run one command line and return its exit code. A `script` stands for one `command`."""
     try:
-        return _dispatch(sys.argv[1:] if argv is None else argv, script)
+        return _dispatch(sys.argv[1:] if argv is None else argv, script, command)
     except KronosForgeError as error:
         return _report(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -207,9 +202,10 @@ def run(argv: list[str] | None = None, script: str | None = None) -> int:
         return _report(text + tr("; LOG_LEVEL=DEBUG shows where", ";用 LOG_LEVEL=DEBUG 查看位置"), 1)
 
 
-def _dispatch(argv: list[str], script: str | None) -> int:
-    if script:
-        arguments = prepare_parser(script.rpartition(os.sep)[2]).parse_args(argv, argparse.Namespace(command="prepare"))
+def _dispatch(argv: list[str], script: str, command: str) -> int:
+    if command:
+        parser = script_parser(script.rpartition(os.sep)[2], command)
+        arguments = parser.parse_args(argv, argparse.Namespace(command=command))
     else:
         arguments = build_parser().parse_args(argv)
     arguments.script = script

@@ -2,6 +2,7 @@
 
 KronosForgeError            exit code
 ├── UsageError              2   a flag or a request that cannot be carried out as asked
+│   └── ExistsError         2   a dataset stands there, and was not allowed to be replaced
 ├── ConfigError             2   a model's config is wrong: file, key, found, allowed
 ├── SourceError             3   the exchange or the files could not be read
 │   ├── CredentialsError    3   keys are missing, incomplete or refused
@@ -24,6 +25,10 @@ class UsageError(KronosForgeError):
     """A flag, or a request that cannot be carried out as asked."""
 
     exit_code = 2
+
+
+class ExistsError(UsageError):
+    """A finished dataset stands where one was asked for; a person may still say yes."""
 
 
 class ConfigError(KronosForgeError, ValueError):

@@ -1,0 +1,13 @@
+"""`kronosforge sandbox`: an exchange on this machine."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from kronosforge.sandbox import main
+
+
+def run(arguments: Namespace) -> int:
+    """Serve until interrupted."""
+    replay = Path(arguments.replay) if arguments.replay else None
+    main(arguments.port, replay, arguments.seed, arguments.clock, arguments.faults)
+    return 0

@@ -1,0 +1,85 @@
+"""`data_summary.json`: the guide's keys with the guide's meaning, and all that it takes to trust the dataset.
+
+Between two runs with equal inputs only `created_at` and `modified` differ.
+"""
+
+import platform
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from kronosforge.bars import iso
+from kronosforge.config import ModelConfig
+from kronosforge.files import fingerprint, sha256
+
+SCHEMA = 1
+PACKAGES = ("kronosforge", "polars", "numpy", "pyarrow", "ccxt")
+
+
+def summarise(
+    config: ModelConfig,
+    folder: str,
+    source: Mapping[str, Any],
+    cuts: Mapping[str, str],
+    series: Mapping[str, Any],
+    windows: Mapping[str, int],
+    warnings: Sequence[str],
+) -> dict[str, Any]:
+    """Everything but the files: add those with `seal`."""
+    return {
+        "model_name": config.model_name,
+        "timeframes": config.timeframes,
+        "records_per_timeframe": config.records_per_timeframe,
+        "output_directory": folder,
+        "created_at": _time(datetime.now(UTC)),
+        "files": [],
+        "schema": SCHEMA,
+        "fingerprint": "",
+        "window": {"lookback": config.dataset.lookback, "predict": config.dataset.predict, "bars": config.dataset.window},
+        "cuts": dict(cuts),
+        "windows": dict(windows),
+        "warnings": list(warnings),
+        "series": dict(series),
+        "source": dict(source),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "config": public(config),
+    }
+
+
+def seal(summary: Mapping[str, Any], staging: Path) -> dict[str, Any]:
+    """`summary` with the facts of every file in `staging` and the fingerprint of the data.
+
+    The fingerprint covers the candles, the cuts and the windows: equal fingerprints are equal training data.
+    """
+    files = [_file(path, staging) for path in sorted(staging.rglob("*")) if path.is_file()]
+    data = {file["filename"]: file["sha256"] for file in files if file["filename"] != "report.html"}
+    identity = {key: summary[key] for key in ("schema", "model_name", "window", "cuts", "windows")}
+    return {**summary, "files": files, "fingerprint": fingerprint({**identity, "files": data})}
+
+
+def _file(path: Path, folder: Path) -> dict[str, Any]:
+    status = path.stat()
+    return {
+        "filename": path.relative_to(folder).as_posix(),
+        "size_mb": round(status.st_size / 1e6, 2),
+        "modified": _time(datetime.fromtimestamp(status.st_mtime, UTC)),
+        "bytes": status.st_size,
+        "sha256": sha256(path),
+    }
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def public(config: ModelConfig) -> dict[str, Any]:
+    """The resolved config as JSON, without what may hold a secret: user and password of an address."""
+    values = config.model_dump(mode="json")
+    for key in ("url", "proxy"):
+        if values["source"][key]:
+            values["source"][key] = re.sub(r"//[^/@]*@", "//***@", values["source"][key])
+    return values

@@ -1,0 +1,105 @@
+"""Training windows: lookback + predict + 1 consecutive bars of one series, inside one split and one segment."""
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from kronosforge.bars import Series, Span
+from kronosforge.config import SplitConfig
+from kronosforge.errors import DataError
+from kronosforge.split.cuts import SPLITS, Runs, cut
+from kronosforge.text import tr
+
+Windows: TypeAlias = Mapping[str, int]  # split → windows
+
+MOST_RECORDS = 50_000_000  # what a config may ask for
+
+
+def count(lengths: Iterable[int], window: int) -> int:
+    """How many windows of `window` bars stand in runs of `lengths` bars."""
+    return sum(max(0, length - window + 1) for length in lengths)
+
+
+def starts(runs: Iterable[tuple[int, int]], window: int) -> npt.NDArray[np.int64]:
+    """The rows at which a window may start, ascending, for `runs` of (offset, length) rows in one array."""
+    legal = [np.arange(offset, offset + length - window + 1, dtype=np.int64) for offset, length in runs]
+    return np.concatenate(legal) if legal else np.empty(0, np.int64)
+
+
+def expected(spans: Iterable[tuple[Series, Span]], rules: SplitConfig, window: int) -> dict[str, dict[str, int]]:
+    """Series key → split → windows, if every bar of `spans` comes. Raises DataError where there is no bar."""
+    pairs = list(spans)
+    runs = Runs.join(_run(series, span) for series, span in pairs)
+    stretches = cut(runs, rules).spans.items()
+    inside = {split: np.maximum(runs.inside(span) - window + 1, 0) for split, span in stretches}
+    return {str(series): {split: int(inside[split][i]) for split in SPLITS} for i, (series, _) in enumerate(pairs)}
+
+
+def _run(series: Series, span: Span) -> Runs:
+    columns = (series.bar.ceil(span.start), series.bar.length, span.bars(series.bar))
+    return Runs(*(np.array([column], np.int64) for column in columns))
+
+
+def total(windows: Iterable[Windows]) -> dict[str, int]:
+    """Split → windows of all series."""
+    given = list(windows)
+    return {split: sum(one[split] for one in given) for split in SPLITS}
+
+
+def records_needed(series: Iterable[Series], rules: SplitConfig, window: int) -> int:
+    """The fewest newest bars per series, without holes, that give every split `min_windows`."""
+    wanted = list(series)
+
+    def enough(records: int) -> bool:
+        spans = ((s, Span(s.bar.floor(0) - records * s.bar.length, s.bar.floor(0))) for s in wanted)
+        return min(total(expected(spans, rules, window).values()).values()) >= rules.min_windows
+
+    high = window
+    while high < MOST_RECORDS and not enough(high):
+        high *= 2
+    low = high // 2
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return high
+
+
+def check_windows(windows: Mapping[Series, Windows], rules: SplitConfig, window: int) -> list[str]:
+    """Warnings, one sentence each: splits with few windows, and series without a window in some split.
+
+    Raises DataError where a split of the model has fewer than `rules.min_windows`: what upstream's trainer takes for a
+    perfect validation loss of 0.
+    """
+    found = total(windows.values())
+    if min(found.values()) < rules.min_windows:
+        raise _too_few(found, records_needed(windows, rules, window), rules, window)
+    thin = [_thin(split, n, rules) for split, n in found.items() if n < rules.thin_windows]
+    return thin + [
+        tr(
+            f"{series} has no window of {window} bars in {', '.join(missing)}; more records would give it some",
+            f"{series} 在 {', '.join(missing)} 中没有 {window} 根K线的窗口;请增加记录数",
+        )
+        for series, splits in windows.items()
+        if (missing := [split for split in SPLITS if not splits[split]])
+    ]
+
+
+def _too_few(found: Windows, needed: int, rules: SplitConfig, window: int) -> DataError:
+    have = ", ".join(f"{split} {n}" for split, n in found.items())
+    return DataError(
+        tr(
+            f"too few windows of {window} bars: {have}, and each split needs at least {rules.min_windows}; "
+            f"ask for about {needed} records per series (more where there are holes), or shorten lookback or predict",
+            f"{window} 根K线的窗口太少:{have},每个切分至少需要 {rules.min_windows} 个;"
+            f"请把每个序列的记录数提高到约 {needed}(有缺口时需更多),或缩短 lookback / predict",
+        )
+    )
+
+
+def _thin(split: str, windows: int, rules: SplitConfig) -> str:
+    return tr(
+        f"{split} has only {windows} windows, fewer than {rules.thin_windows}: what is measured on it will be noisy",
+        f"{split} 只有 {windows} 个窗口,少于 {rules.thin_windows}:在其上测得的结果噪声很大",
+    )

@@ -1,0 +1,73 @@
+"""Windows: counted once each, never too few in silence."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kronosforge.bars import DAY, HOUR, Span, series
+from kronosforge.config import SplitConfig
+from kronosforge.errors import DataError
+from kronosforge.split import check_windows, count, expected, records_needed, starts, total
+
+BTC, ETH = series("BTC_4H"), series("ETH_4H")
+RULES = SplitConfig(thin_windows=10)
+
+
+def newest(records, *chosen):
+    return [(s, Span(-records * s.bar.length, 0)) for s in chosen]
+
+
+@given(st.lists(st.integers(0, 30), max_size=8), st.integers(4, 12))
+def test_starts_are_all_windows_that_lie_in_one_run(lengths, window):
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    legal = [i for i in range(len(owner) - window + 1) if len(set(owner[i : i + window])) == 1]
+    runs = [(sum(lengths[:i]), n) for i, n in enumerate(lengths)]
+    assert list(starts(runs, window)) == legal
+    assert count(lengths, window) == len(legal)
+
+
+def test_expected_windows_of_the_first_model():
+    got = expected(newest(2000, BTC, ETH), RULES, 101)
+    assert got == {key: {"train": 1300, "val": 200, "test": 200} for key in ("BTC_4H", "ETH_4H")}
+
+
+@pytest.mark.parametrize(
+    ("keys", "window"), [(["BTC_4H"], 101), (["BTC_1D", "ETH_1D"], 136), (["A_4H", "B_1D"], 50), (["A_6H", "B_4H"], 20)]
+)
+def test_records_needed_are_enough_and_one_fewer_are_not(keys, window):
+    chosen = [series(key) for key in keys]
+    needed = records_needed(chosen, RULES, window)
+
+    def fewest(records):
+        spans = [(s, Span(s.bar.floor(0) - records * s.bar.length, s.bar.floor(0))) for s in chosen]
+        return min(total(expected(spans, RULES, window).values()).values())
+
+    assert fewest(needed) >= 1
+    assert fewest(needed - 1) == 0
+
+
+def test_records_needed_end_even_where_a_share_is_hopeless():
+    assert records_needed([BTC], SplitConfig(train=0.9999999999, val=1e-11), 101) > 50_000_000
+
+
+def test_a_split_without_windows_says_how_many_records_would_do():
+    windows = {BTC: {"train": 400, "val": 0, "test": 0}}
+    with pytest.raises(DataError, match=r"train 400, val 0, test 0.*about 67\d records"):
+        check_windows(windows, RULES, 101)
+
+
+def test_enough_windows_warn_of_nothing():
+    assert check_windows({BTC: {"train": 10, "val": 10, "test": 10}}, RULES, 101) == []
+
+
+def test_thin_splits_and_series_without_windows_are_warned_of():
+    windows = {BTC: {"train": 90, "val": 9, "test": 30}, ETH: {"train": 20, "val": 0, "test": 0}}
+    thin, missing = check_windows(windows, RULES, 101)
+    assert "val has only 9 windows" in thin
+    assert "ETH_4H has no window of 101 bars in val, test" in missing
+
+
+def test_expected_reads_spans_off_the_grid_as_bars_inside():
+    whole = expected([(series("A_1D"), Span(0, 1000 * DAY))], RULES, 50)
+    assert expected([(series("A_1D"), Span(-HOUR, 1000 * DAY))], RULES, 50) == whole

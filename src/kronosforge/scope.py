@@ -1,4 +1,4 @@
-"""What a run would do: which stretch of which series, and where it goes. Needs no network and writes nothing."""
+"""What a run is about: which stretch of which series, where it goes, and whether it may. Needs no network."""
 
 import json
 from pathlib import Path

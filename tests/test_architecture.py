@@ -1,0 +1,102 @@
+"""Who may import whom. Each row of ARROWS is one rule of the design; the message says which arrow broke."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kronosforge"
+CORE = {"bars", "candles", "config", "errors", "files", "text"}
+LAZY = {"cli", "listing", "text", "errors", "__init__", "__main__"}
+HEAVY = ("torch", "polars", "pandas", "ccxt", "pydantic", "numpy", "rich", "plotly", "asyncio")
+
+# part of the package → the parts that it may import besides itself
+ARROWS = {
+    "text": set(),
+    "errors": {"text"},
+    "bars": {"errors", "text"},
+    "candles": {"errors", "text"},
+    "files": {"errors", "text"},
+    "config": {"bars", "errors", "text"},
+    "listing": {"errors", "text"},
+    "workspace": {"config", "errors", "listing", "text"},
+    "resolve": {"config", "errors", "text"},
+    "skeleton": {"errors", "files", "text"},
+    "source": CORE,
+    "store": CORE | {"source.base"},
+    "clean": CORE,
+    "split": CORE,
+    "dataset": CORE | {"split"},
+    "sandbox": {"bars", "candles", "errors", "text"},
+    "report": CORE,
+    "plan": CORE,
+    "pipeline": CORE | {"source", "store", "clean", "split", "dataset", "report", "plan", "sandbox"},
+    "cli": {"errors", "text"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+
+# library → the only parts that may import it
+HOMES = {
+    "ccxt": {"source"},
+    "pandas": {"dataset", "clean"},
+    "exchange_calendars": {"clean"},
+    "torch": {"dataset", "model", "train", "forecast", "evaluate"},
+    "aiohttp": {"sandbox", "source"},
+    "argparse": {"cli", "commands"},
+    "plotly": {"report"},
+    "rich": {"commands"},
+}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def part(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> list[str]:
+    """Dotted names that a module imports, at any depth of its code, annotations-only ones left out."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import; write the full name"
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_part_imports_only_what_the_design_allows(path: Path) -> None:
+    home = part(path)
+    if home == "commands":
+        return
+    for name in imports(path):
+        if not name.startswith("kronosforge."):
+            continue
+        target = name.removeprefix("kronosforge.")
+        allowed = {home, *ARROWS[home]}
+        assert any(target == a or target.startswith(a + ".") for a in allowed), f"{home} → {target} ({path.name})"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_library_is_imported_in_its_home_only(path: Path) -> None:
+    for name in imports(path):
+        library = name.split(".")[0]
+        if library in HOMES:
+            assert part(path) in HOMES[library], f"{library} is imported in {part(path)} ({path.name})"
+
+
+@pytest.mark.parametrize("flags", [["--help"], ["prepare", "--help"], ["configs"]])
+def test_help_and_listing_import_nothing_heavy(flags: list[str]) -> None:
+    code = f"import sys; from kronosforge.cli import run\ntry: run({flags!r})\nexcept SystemExit: pass\nprint(*sys.modules, file=sys.stderr)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent.parent
+    )
+    loaded = set(result.stderr.split())
+    assert not loaded.intersection(HEAVY)

@@ -1,0 +1,26 @@
+"""Give Kronos' own trainer a copy of a dataset, in the folder where it looks."""
+
+import shutil
+from pathlib import Path
+
+from kronosforge.files import locked, publishing
+from kronosforge.split import SPLITS
+from kronosforge.text import tr
+
+MANIFEST = "data_summary.json"
+PICKLES = tuple(f"{split}_data.pkl" for split in SPLITS)
+DATASET_FILES = (*PICKLES, "native", "report.html")
+"""What a dataset's folder holds beside its manifest."""
+
+
+def hand_over(dataset: Path, target: Path) -> None:
+    """Copy the three pickles and the summary of `dataset` into `target`, all or none; other files there stay.
+
+    A copy, not a link: who writes into Kronos' folder must not reach our dataset through it. Raises DiskError, BusyError.
+    """
+    with (
+        locked(target, tr(f"Kronos' data folder {target}", f"Kronos 数据目录 {target}")),
+        publishing(target, MANIFEST, PICKLES) as staging,
+    ):
+        for name in (*PICKLES, MANIFEST):
+            shutil.copyfile(dataset / name, staging / name)

@@ -1,0 +1,97 @@
+"""The dataset in the form our own trainer maps into memory: per split one array of candles, one of times, and an index.
+
+    native/train/candles.npy   (N, 6) float32, Kronos' order      native/index.json   split → [[key, offset, length], …]
+    native/train/time.npy      (N,) int64, open time, ms UTC
+
+The rows are those of the split's pickle, frame after frame.
+"""
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kronosforge.candles import FEATURES
+from kronosforge.errors import DataError
+from kronosforge.text import tr
+
+FOLDER, CANDLES, TIME, INDEX = "native", "candles.npy", "time.npy", "index.json"
+_ROWS = 1 << 16  # converted at once
+
+
+class Run(NamedTuple):
+    """Consecutive bars of one series: rows [offset, offset + length) of a split."""
+
+    key: str
+    offset: int
+    length: int
+
+
+class NativeSplit(NamedTuple):
+    """One split, mapped from disk and read-only."""
+
+    candles: npt.NDArray[np.float32]  # (N, 6)
+    time: npt.NDArray[np.int64]  # (N,)
+    runs: list[Run]
+
+
+class NativeWriter:
+    """Writes one split's arrays into two open files, run by run; `finish` writes their heads."""
+
+    def __init__(self, candles: BinaryIO, time: BinaryIO) -> None:
+        self.runs: list[Run] = []
+        self._files = {candles: ("<f4", (len(FEATURES),)), time: ("<i8", ())}
+        self._candles, self._time = candles, time
+        self._rows = 0
+        self._heads()
+
+    def add(self, key: str, times: npt.NDArray[np.int64], columns: Sequence[npt.NDArray[np.float64]]) -> None:
+        """Add a run: `times` (N,) ms UTC, and the six `columns` (N,) in Kronos' order."""
+        self._time.write(np.ascontiguousarray(times, "<i8").data)
+        for row in range(0, len(times), _ROWS):
+            self._candles.write(
+                np.stack([c[row : row + _ROWS] for c in columns], axis=1, dtype="<f4", casting="same_kind").data
+            )
+        self.runs.append(Run(key, self._rows, len(times)))
+        self._rows += len(times)
+
+    def finish(self) -> None:
+        """Put the final heads in front of the rows."""
+        self._heads()
+
+    def _heads(self) -> None:
+        for file, (dtype, row) in self._files.items():
+            file.seek(0)
+            file.write(head(dtype, (self._rows, *row)))
+
+
+def head(dtype: str, shape: tuple[int, ...]) -> bytes:
+    """The head of a .npy file: 128 bytes for any number of rows, because numpy leaves room for the first axis to grow."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return buffer.getvalue()
+
+
+def write_index(folder: Path, runs: dict[str, list[Run]]) -> None:
+    """Write native/index.json of the dataset in `folder`."""
+    (folder / FOLDER / INDEX).write_text(json.dumps(runs, separators=(",", ":")) + "\n", "utf-8")
+
+
+def open_split(dataset: Path, split: str) -> NativeSplit:
+    """Map a split of the dataset in folder `dataset`. Raises DataError where it is missing or broken."""
+    folder = dataset / FOLDER
+    try:
+        runs = [Run(*run) for run in json.loads((folder / INDEX).read_text("utf-8"))[split]]
+        candles, time = (np.load(folder / split / name, mmap_mode="r", allow_pickle=False) for name in (CANDLES, TIME))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            tr(
+                f"{folder / split} is missing or broken ({error}); prepare the dataset again",
+                f"{folder / split} 缺失或损坏({error});请重新准备数据集",
+            )
+        ) from None
+    return NativeSplit(candles, time, runs)

@@ -1,0 +1,77 @@
+"""Read the dataset's pickles without trusting them: three constructors may be called, and nothing else."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kronosforge.dataset.pickles import CONSTRUCTORS
+from kronosforge.errors import DataError
+from kronosforge.text import tr
+
+# What the unpickler and the constructors raise on bytes that are not ours.
+_BROKEN = (
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+)
+
+
+class _Constructors(pickle.Unpickler):
+    """Calls `frame` for pandas.DataFrame, and stand-ins of its own for the rest, so that no file can reach the originals."""
+
+    def __init__(self, file: Any, frame: Callable[..., Any]) -> None:
+        super().__init__(file)
+
+        def columns_and_index(columns: Any, index: Any) -> Any:
+            return frame(columns, index)
+
+        class Index:
+            def __new__(cls, *given: Any, **named: Any) -> Any:
+                return pd.DatetimeIndex(*given, **named)
+
+        def frombuffer(data: bytes, dtype: str) -> Any:
+            return np.frombuffer(data, dtype)
+
+        self._allowed = dict(zip(CONSTRUCTORS, (columns_and_index, Index, frombuffer), strict=True))
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self._allowed:
+            raise pickle.UnpicklingError(f"{module}.{name}")
+        return self._allowed[module, name]
+
+
+def load(path: Path, frame: Callable[..., Any] = pd.DataFrame) -> dict[str, Any]:
+    """The frames of a pickle, by series key: DatetimeIndex `datetime` (UTC, no zone), float64 columns in Kronos' order.
+
+    `frame(columns, index)` may be another function: it is called for one frame after the other, and what it returns
+    stands in the result, so that a file need not fit into memory. Raises DataError for a file that is cut short, that
+    is no such dict, or that would call anything but the three constructors.
+    """
+    try:
+        with path.open("rb") as file:
+            frames = _Constructors(file, frame).load()
+    except FileNotFoundError:
+        raise DataError(tr(f"{path} is missing; prepare the dataset again", f"缺少 {path};请重新准备数据集")) from None
+    except _BROKEN as error:
+        raise _refused(path, f"{type(error).__name__}: {error}") from None
+    if not isinstance(frames, dict) or not all(isinstance(key, str) for key in frames):
+        raise _refused(path, type(frames).__name__)
+    return frames
+
+
+def _refused(path: Path, found: str) -> DataError:
+    return DataError(
+        tr(
+            f"{path} is not a whole dataset pickle, and was not run (found {found}); prepare the dataset again",
+            f"{path} 不是完整的数据集 pickle,未执行其内容(发现 {found});请重新准备数据集",
+        )
+    )

@@ -1,0 +1,107 @@
+"""Cut clean series into the dataset's files, one series in memory at a time."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from kronosforge.bars import Series
+from kronosforge.candles import FEATURES
+from kronosforge.dataset import native
+from kronosforge.dataset.pickles import PickleWriter
+from kronosforge.split import SPLITS, Cuts, count
+
+
+class Written(NamedTuple):
+    """What of one series went into the files."""
+
+    series: str
+    keys: dict[str, list[str]]  # split → keys of its frames
+    rows: dict[str, int]  # split → bars
+    windows: dict[str, int]  # split → windows
+    bars_in_no_window: int  # in a segment shorter than a window, or standing open over a cut
+
+
+class DatasetWriter:
+    """Writes `{train,val,test}_data.pkl` and `native/` into the empty folder `staging`.
+
+    A segment of a series gives one frame per split; the first is named as the series, the nth `…#n`, the same in every
+    split. Pieces shorter than `window` bars are left out and counted. The bytes depend on nothing but the candles, the
+    cuts and the window. As a context manager it closes its files however the block ends.
+    """
+
+    def __init__(self, staging: Path, cuts: Cuts, window: int) -> None:
+        self._staging, self._cuts, self._window = staging, cuts, window
+        self._written: list[Written] = []
+        with ExitStack() as files:
+            self._splits = {split: _SplitWriter(staging, split, files) for split in SPLITS}
+            self._files = files.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.close()
+
+    def add(self, series: Series, candles: pl.DataFrame) -> Written:
+        """Write one series: `candles.SCHEMA` plus `segment` (UInt32, from 1), ascending. Returns what was written."""
+        candles = candles.rechunk()  # one buffer a column, so that numpy reads it in place
+        times = candles["ts"].to_numpy()
+        columns = [candles[name].to_numpy() for name in FEATURES]
+        parts = self._cuts.slices(times, series.bar.length)
+        keys: dict[str, list[str]] = {split: [] for split in SPLITS}
+        lengths: dict[str, list[int]] = {split: [] for split in SPLITS}
+        for number, segment in _segments(candles["segment"].to_numpy()):
+            key = str(series) if number == 1 else f"{series}#{number}"
+            for split, part in parts.items():
+                piece = slice(max(segment.start, part.start), min(segment.stop, part.stop))
+                if piece.stop - piece.start >= self._window:
+                    self._splits[split].add(key, times[piece], [column[piece] for column in columns])
+                    keys[split].append(key)
+                    lengths[split].append(piece.stop - piece.start)
+        rows = {split: sum(lengths[split]) for split in SPLITS}
+        windows = {split: count(lengths[split], self._window) for split in SPLITS}
+        self._written.append(Written(str(series), keys, rows, windows, len(times) - sum(rows.values())))
+        return self._written[-1]
+
+    def finish(self) -> list[Written]:
+        """End the files and close them. Returns what was written of every series, in order."""
+        for writer in self._splits.values():
+            writer.finish()
+        native.write_index(self._staging, {split: writer.native.runs for split, writer in self._splits.items()})
+        self._files.close()
+        return self._written
+
+
+class _SplitWriter:
+    """One split in both forms."""
+
+    def __init__(self, staging: Path, split: str, files: ExitStack) -> None:
+        folder = staging / native.FOLDER / split
+        folder.mkdir(parents=True)
+        self._pickle = PickleWriter(files.enter_context((staging / f"{split}_data.pkl").open("wb")))
+        candles, time = (files.enter_context((folder / name).open("wb")) for name in (native.CANDLES, native.TIME))
+        self.native = native.NativeWriter(candles, time)
+
+    def add(self, key: str, times: npt.NDArray[np.int64], columns: Sequence[npt.NDArray[np.float64]]) -> None:
+        self._pickle.add(key, times, columns)
+        self.native.add(key, times, columns)
+
+    def finish(self) -> None:
+        self._pickle.finish()
+        self.native.finish()
+
+
+def _segments(numbers: npt.NDArray[np.uint32]) -> Iterator[tuple[int, slice]]:
+    """Each segment's number and rows; `numbers` is ascending."""
+    edges = [*np.flatnonzero(np.diff(numbers, prepend=0)).tolist(), len(numbers)]
+    for start, stop in pairwise(edges):
+        yield int(numbers[start]), slice(start, stop)

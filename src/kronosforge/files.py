@@ -1,5 +1,6 @@
 """Files that are finished or absent: written aside, fsynced, renamed; a folder's manifest last."""
 
+import asyncio
 import errno
 import hashlib
 import json
@@ -7,8 +8,9 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,12 @@ from kronosforge.text import tr
 # A folder's new version on its way: being written → whole on disk → old version removed, names being moved.
 INCOMING, READY, MOVING = ".incoming", ".ready", ".moving"
 
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_REFUSED = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO,
+    errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG,
+}  # fmt: skip
+
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
@@ -27,14 +35,14 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _FULL:
             raise DiskError(
                 tr(
                     f"no space left on the disk of {path}; free some and run the command again, nothing was damaged",
                     f"{path} 所在磁盘已满;请清理后重新运行,原有数据未受影响",
                 )
             ) from None
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno in _REFUSED:
             raise DiskError(
                 tr(
                     f"{path} cannot be written: {error.strerror}; choose another folder or change its permissions",
@@ -99,6 +107,7 @@ def publishing(folder: Path, manifest: str, replaces: tuple[str, ...]) -> Iterat
                 folder.rmdir()
             raise
         (folder / INCOMING).rename(folder / READY)
+        sync_folder(folder)
         recover(folder, manifest, replaces)
 
 
@@ -134,40 +143,88 @@ def locked(folder: Path, what: str, wait: float = 600.0) -> Iterator[None]:
     """Hold `folder` for writing: one process at a time, released by the kernel if that process is killed.
 
     A second process waits up to `wait` seconds, saying whom it waits for, then raises BusyError. `what` is how people
-    call the thing: `the dataset model_a_4h`. The lock file lies beside `folder` and is removed with the lock.
+    call the thing: `the dataset model_a_4h`. The lock file stays beside `folder`, empty while nobody holds it: removing
+    it would let two processes hold two files of that name.
     """
+    lock = _lock(folder)
+    for pause in _tries(lock, what, wait):
+        time.sleep(pause)
+    with _noted(lock):
+        yield
+
+
+@asynccontextmanager
+async def locked_async(folder: Path, what: str, wait: float = 600.0) -> AsyncIterator[None]:
+    """`locked` for coroutines: while one waits, the others run."""
+    lock = _lock(folder)
+    for pause in _tries(lock, what, wait):
+        await asyncio.sleep(pause)
+    with _noted(lock):
+        yield
+
+
+def _lock(folder: Path) -> FileLock:
     path = folder.with_name(f".{folder.name}.lock")
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            _wait_for(lock, path, what, wait)
+    return FileLock(path)
+
+
+def _tries(lock: FileLock, what: str, wait: float) -> Iterator[float]:
+    """Try until `lock` is held; yields the pause before each further try. Raises BusyError after `wait` seconds."""
+    end = time.monotonic() + wait
+    pause = 0.02
+    told = False
+    while not _taken(lock):
+        holder = _holder(lock)
+        if time.monotonic() >= end:
+            raise BusyError(
+                tr(
+                    f"{what} is held by {holder} for more than {wait:.0f} s; let it end, or stop it, and try again",
+                    f"{what} 被 {holder} 占用超过 {wait:.0f} 秒;请等它结束或停止它后重试",
+                )
+            )
+        if not told and holder != _me():
+            told = True
+            waiting = tr(f"waiting for {what}: {holder} is writing it", f"等待 {what}:{holder} 正在写入")
+            print(waiting, file=sys.stderr, flush=True)
+        yield pause
+        pause = min(0.5, 2 * pause)
+
+
+def _taken(lock: FileLock) -> bool:
     try:
-        path.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        with disk_errors(Path(lock.lock_file)):
+            lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True
+
+
+@contextmanager
+def _noted(lock: FileLock) -> Iterator[None]:
+    """Name the holder inside the lock file. It is a courtesy to those who wait: Windows or a full disk may refuse it."""
+    path = Path(lock.lock_file)
+    try:
+        with suppress(OSError):
+            path.write_text(_me(), "utf-8")
         yield
     finally:
+        with suppress(OSError):
+            path.write_text("")
         lock.release()
 
 
-def _wait_for(lock: FileLock, path: Path, what: str, wait: float) -> None:
+def _me() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def _holder(lock: FileLock) -> str:
     try:
-        holder = path.read_text() or "another process"
+        note = Path(lock.lock_file).read_text("utf-8")
     except OSError:
-        holder = "another process"
-    print(
-        tr(f"waiting for {what}: {holder} is writing it", f"等待 {what}:{holder} 正在写入"), file=sys.stderr, flush=True
-    )
-    try:
-        lock.acquire(timeout=wait)
-    except Timeout:
-        raise BusyError(
-            tr(
-                f"{what} is held by {holder} for more than {wait:.0f} s; let it end, or stop it, and try again",
-                f"{what} 被 {holder} 占用超过 {wait:.0f} 秒;请等它结束或停止它后重试",
-            )
-        ) from None
+        note = ""
+    return note or tr("another process", "另一个进程")
 
 
 def sha256(path: Path) -> str:

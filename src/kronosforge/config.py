@@ -57,6 +57,10 @@ class CleanConfig(Section):
     """Longest run of bars without trade that is kept; a longer one is a dead market, and taken out."""
     max_bad_share: Annotated[float, Field(ge=0, lt=1)] = 0.02
     """Share of broken bars above which a series is refused instead of mended."""
+    frozen: Literal["drop", "keep"] = "drop"
+    """Bars that look saved before they closed: `drop` them, or `keep` them where a market really trades like that."""
+    volume_unit: Annotated[float, Field(gt=0)] = 1.0
+    """What volume is counted in, in coins or shares: 100 for Chinese lots, 0.01 for BTC-USDT-SWAP contracts."""
 
 
 class SplitConfig(Section):

@@ -31,11 +31,12 @@ ARROWS = {
     "dataset": CORE | {"split"},
     "sandbox": {"bars", "candles", "errors", "text"},
     "report": CORE,
-    "plan": CORE,
-    "pipeline": CORE | {"source", "store", "clean", "split", "dataset", "report", "plan", "sandbox"},
+    "scope": CORE,
+    "plan": CORE | {"source", "store", "split", "dataset", "scope"},
+    "pipeline": CORE | {"source", "store", "clean", "split", "dataset", "report", "scope", "listing"},
     "cli": {"errors", "text"},
     "__main__": {"cli"},
-    "__init__": set(),
+    "__init__": {"config", "pipeline", "workspace"},  # lazily
 }
 
 # library → the only parts that may import it

@@ -1,0 +1,25 @@
+"""From exchange candles to fine-tuned, honestly judged Kronos models. Names are imported when they are first used."""
+
+import importlib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kronosforge.config import ModelConfig as ModelConfig
+    from kronosforge.pipeline import PreparedDataset as PreparedDataset
+    from kronosforge.pipeline import prepare as prepare
+    from kronosforge.workspace import load_config as load_config
+
+_HOMES = {
+    "ModelConfig": "config",
+    "PreparedDataset": "pipeline",
+    "load_config": "workspace",
+    "prepare": "pipeline",
+}
+
+__all__ = ["ModelConfig", "PreparedDataset", "load_config", "prepare"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kronosforge' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"kronosforge.{_HOMES[name]}"), name)

@@ -100,7 +100,9 @@ def _configs(parser: Parser) -> None:
 
 
 def _json(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument("--json", action="store_true", help=tr("one JSON object on stdout", "在标准输出打印一个 JSON 对象"))
+    parser.add_argument(
+        "--json", action="store_true", help=tr("one JSON object on stdout", "在标准输出打印一个 JSON 对象")
+    )
 
 
 def _check(parser: Parser) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,22 +12,22 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from kronosforge.bars import Series, Span, iso
+from kronosforge.candles import ORIGINS
 from kronosforge.clean import Cleaned, clean
 from kronosforge.config import ModelConfig
-from kronosforge.dataset import DATASET_FILES, MANIFEST, DatasetWriter, hand_over
+from kronosforge.dataset import DATASET_FILES, MANIFEST, DatasetWriter, Written, hand_over
 from kronosforge.errors import KronosForgeError, NoDataError
 from kronosforge.files import locked, publishing
-from kronosforge.plan import Places, guard, wanted
+from kronosforge.listing import find_root
 from kronosforge.report import SeriesChart, aggregate, write_report
-from kronosforge.report.summary import file_facts, series_facts, summarise
+from kronosforge.report.summary import seal, summarise
+from kronosforge.scope import SANDBOX_CLOCK, Places, guard, places, shown, wanted
 from kronosforge.source import open_source
 from kronosforge.source.base import Source
-from kronosforge.split import check_windows, cuts
+from kronosforge.split import check_windows, cuts, total
 from kronosforge.store import Store
 from kronosforge.text import tr
 
-# The embedded exchange's clock stands still, so that a demo gives the same dataset on every machine and day.
-SANDBOX_CLOCK = "2026-01-01T00:00:00Z"
 CHARTS = 12  # series drawn in the report; the tables hold all of them
 
 Progress = Callable[[Series, int, int], None]
@@ -44,37 +45,39 @@ class PreparedDataset(NamedTuple):
 
 def prepare(
     config: ModelConfig,
-    places: Places,
-    environ: Mapping[str, str],
+    where: Places | None = None,
+    environ: Mapping[str, str] = os.environ,
     *,
     force: bool = False,
     progress: Progress | None = None,
 ) -> PreparedDataset:
     """Bring `config`'s candles here and make its dataset of them.
 
-    An existing dataset stands until the new one is whole, and is replaced only with `force`. Raises UsageError where it
-    may not be replaced, SourceError where candles cannot be had, DataError where they are not fit.
+    `where` defaults to the workspace around the current folder. An existing dataset stands until the new one is whole,
+    and is replaced only with `force`. Raises UsageError where it may not be replaced, SourceError where candles cannot
+    be had, DataError where they are not fit.
     """
-    guard(places.dataset, config, force=force)
-    return asyncio.run(_prepare(config, places, environ, force=force, progress=progress))
+    where = where or places(config, Path(find_root()), environ.get("KRONOS_HOME"), copy=True)
+    guard(where.dataset, config, force=force)
+    return asyncio.run(_prepare(config, where, environ, force=force, progress=progress))
 
 
 async def _prepare(
-    config: ModelConfig, places: Places, environ: Mapping[str, str], *, force: bool, progress: Progress | None
+    config: ModelConfig, where: Places, environ: Mapping[str, str], *, force: bool, progress: Progress | None
 ) -> PreparedDataset:
     async with opened(config, environ) as source:
         now = await source.now()
         spans = wanted(config, now)
-        read = await collect(source, Store(places.candles), spans, progress)
+        read = await collect(source, Store(where.candles), spans, progress)
     newest = max(span.stop for span in spans.values())
     origin = {"name": config.source.name, "venue": source.venue, "clock": iso(newest)}
-    with locked(places.dataset, tr(f"the dataset {places.dataset.name}", f"数据集 {places.dataset.name}")):
-        guard(places.dataset, config, force=force)
-        with publishing(places.dataset, MANIFEST, DATASET_FILES) as staging:
-            summary = build(config, places, spans, read, origin, staging)
-        if places.copy:
-            hand_over(places.dataset, places.copy)
-    return PreparedDataset(places.dataset, places.copy, summary)
+    with locked(where.dataset, tr(f"the dataset {where.dataset.name}", f"数据集 {where.dataset.name}")):
+        guard(where.dataset, config, force=force)
+        with publishing(where.dataset, MANIFEST, DATASET_FILES) as staging:
+            summary = build(config, spans, read, staging, folder=shown(where), origin=origin)
+        if where.copy:
+            hand_over(where.dataset, where.copy)
+    return PreparedDataset(where.dataset, where.copy, summary)
 
 
 @asynccontextmanager
@@ -99,9 +102,7 @@ async def _closing(source: Source) -> AsyncIterator[Source]:
         await source.close()
 
 
-async def collect(
-    source: Source, store: Store, spans: Mapping[Series, Span], progress: Progress | None = None
-) -> Read:
+async def collect(source: Source, store: Store, spans: Mapping[Series, Span], progress: Progress | None = None) -> Read:
     """Bring every series here, all at once under the venue's limits, and return how to read one.
 
     Raises NoDataError that names the series of which there is nothing.
@@ -147,29 +148,73 @@ async def _together(jobs: Any) -> None:
 
 
 def build(
-    config: ModelConfig, places: Places, spans: Mapping[Series, Span], read: Read, origin: dict[str, Any], staging: Path
+    config: ModelConfig,
+    spans: Mapping[Series, Span],
+    read: Read,
+    staging: Path,
+    *,
+    folder: str,
+    origin: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Write the dataset of `spans` into `staging`, manifest last, one series in memory at a time."""
     window = config.dataset.window
     instants = cuts(((series, read(series)["ts"].to_numpy()) for series in spans), config.split)
-    writer = DatasetWriter(staging, instants, window)
     charts: list[SeriesChart] = []
     facts: dict[str, Any] = {}
-    for series, span in spans.items():
-        cleaned = clean(read(series), series, span, config.clean)
-        written = writer.add(series, cleaned.candles)
-        facts[str(series)] = series_facts(cleaned, written)
-        if len(charts) < CHARTS:
-            charts.append(_chart(series, cleaned))
-    windows = writer.finish()
-    warnings = check_windows(windows, config, spans)
-    summary = summarise(config, places, origin, instants, facts, windows, warnings)
-    summary["files"] = file_facts(staging)
+    written: dict[Series, Written] = {}
+    with DatasetWriter(staging, instants, window) as writer:
+        for series, span in spans.items():
+            cleaned = clean(read(series), series, span, config.clean)
+            written[series] = writer.add(series, cleaned.candles)
+            facts[str(series)] = _facts(cleaned, written[series])
+            if len(charts) < CHARTS:
+                charts.append(aggregate(series, cleaned.candles, [hole.span for hole in cleaned.holes]))
+        writer.finish()
+    windows = {series: one.windows for series, one in written.items()}
+    warnings = check_windows(windows, config.split, window)
+    summary = seal(
+        summarise(
+            config,
+            folder=folder,
+            source=origin,
+            cuts={"train_end": iso(instants.train_end), "val_end": iso(instants.val_end)},
+            series=facts,
+            windows=total(windows.values()),
+            warnings=[text.both() for text in warnings],
+        ),
+        staging,
+    )
     write_report(summary, charts, staging / "report.html")
-    summary["files"] = file_facts(staging)
-    (staging / MANIFEST).write_text(json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+    summary = seal(summary, staging)
+    text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
+    (staging / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return summary
 
 
-def _chart(series: Series, cleaned: Cleaned) -> SeriesChart:
-    return aggregate(series, cleaned.candles, [hole.span for hole in cleaned.holes])
+def _facts(cleaned: Cleaned, written: Written) -> dict[str, Any]:
+    """What the summary says of one series."""
+    candles = cleaned.candles
+    origins = dict(candles["origin"].value_counts().sort("origin").iter_rows())
+    return {
+        "rows": len(candles),
+        "first": iso(candles["ts"][0]) if len(candles) else None,
+        "last": iso(candles["ts"][-1]) if len(candles) else None,
+        "segments": candles["segment"].n_unique(),
+        "windows": written.windows,
+        "bars_in_no_window": written.bars_in_no_window,
+        "origins": {name: origins.get(name, 0) for name in ORIGINS},
+        "holes": [
+            {"start": iso(hole.span.start), "stop": iso(hole.span.stop), "bars": hole.bars, "kind": hole.kind}
+            for hole in cleaned.holes
+        ],
+        "findings": [
+            {
+                "kind": finding.kind,
+                "count": finding.count,
+                "action": finding.action,
+                "examples": list(finding.examples),
+                "text": finding.text.both(),
+            }
+            for finding in cleaned.findings
+        ],
+    }

@@ -9,6 +9,9 @@ from kronosforge.config import ModelConfig
 from kronosforge.errors import ExistsError, UsageError
 from kronosforge.text import tr
 
+# The embedded exchange's clock stands still, so that a demo gives the same dataset on every machine and day.
+SANDBOX_CLOCK = "2026-01-01T00:00:00Z"
+
 
 def wanted(config: ModelConfig, now: int) -> dict[Series, Span]:
     """The span of each series: its newest `records_per_timeframe` finished bars at `now`, or since … until.
@@ -19,7 +22,11 @@ def wanted(config: ModelConfig, now: int) -> dict[Series, Span]:
     spans = {}
     for series in config.series:
         stop = series.bar.floor(min(now, instant(config.until)) if config.until else now)
-        start = series.bar.ceil(instant(config.since)) if config.since else stop - config.records_per_timeframe * series.bar.length
+        start = (
+            series.bar.ceil(instant(config.since))
+            if config.since
+            else stop - config.records_per_timeframe * series.bar.length
+        )
         if start >= stop:
             raise UsageError(
                 tr(
@@ -48,6 +55,12 @@ def places(config: ModelConfig, root: Path, kronos: str | None, copy: bool) -> P
     """Resolve the config's folders: relative ones mean the workspace, so every current folder gives the same result."""
     checkout = root / (kronos or "Kronos")
     return Places(root, (root / config.dataset_path).resolve(), checkout / "finetune" / "data" if copy else None)
+
+
+def shown(where: Places) -> str:
+    """The dataset's folder as people write it: relative to the workspace where it lies inside."""
+    inside = where.dataset.is_relative_to(where.root)
+    return where.dataset.relative_to(where.root).as_posix() if inside else str(where.dataset)
 
 
 def guard(folder: Path, config: ModelConfig, *, force: bool) -> None:

@@ -27,7 +27,10 @@ def source() -> Path:
 def lay(folder: Path) -> tuple[list[Path], list[Path]]:
     """Copy the workspace into `folder`; returns (written, already there). Nothing that is there is overwritten."""
     place = source()
-    names = [*(Path(name) for name in SCRIPTS), *(p.relative_to(place) for p in sorted((place / FINETUNE).glob("*.py")))]
+    names = [
+        *(Path(name) for name in SCRIPTS),
+        *(p.relative_to(place) for p in sorted((place / FINETUNE).glob("*.py"))),
+    ]
     written, kept = [], []
     for name in names:
         target = folder / name

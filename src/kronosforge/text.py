@@ -14,3 +14,20 @@ def language() -> str:
 def tr(english: str, chinese: str) -> str:
     """The one of the two texts that the user reads. Both stand at the call, so that neither is forgotten."""
     return chinese if language() == "zh" else english
+
+
+class Text:
+    """A sentence in both languages: what is stored and shown later, maybe to somebody else, keeps both."""
+
+    def __init__(self, english: str, chinese: str) -> None:
+        self.en, self.zh = english, chinese
+
+    def __str__(self) -> str:
+        return tr(self.en, self.zh)
+
+    def __repr__(self) -> str:
+        return f"Text({self.en!r}, {self.zh!r})"
+
+    def both(self) -> dict[str, str]:
+        """As JSON: `{"en": …, "zh": …}`."""
+        return {"en": self.en, "zh": self.zh}

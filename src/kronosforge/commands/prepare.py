@@ -16,8 +16,9 @@ from kronosforge.bars import Series
 from kronosforge.commands.tables import print_table
 from kronosforge.errors import ExistsError, UsageError
 from kronosforge.listing import find_root
-from kronosforge.plan import Places, guard, places
+from kronosforge.plan import plan
 from kronosforge.resolve import KNOBS, Resolved, explain, resolve
+from kronosforge.scope import Places, guard, places
 from kronosforge.text import tr
 from kronosforge.workspace import environment, load_config
 
@@ -28,7 +29,10 @@ def run(arguments: Namespace) -> int:
     """Explain, plan or prepare one model."""
     if not arguments.config:
         raise UsageError(
-            tr("--config is missing; --list-configs shows the names it takes", "缺少 --config;可用 --list-configs 查看名称")
+            tr(
+                "--config is missing; --list-configs shows the names it takes",
+                "缺少 --config;可用 --list-configs 查看名称",
+            )
         )
     root = find_root(script=arguments.script)
     environ = environment(root)
@@ -49,7 +53,7 @@ def _preview(arguments: Namespace, resolved: Resolved, where: Places, environ: d
         if not arguments.json:
             print_table([tr("knob", "参数"), tr("value", "值"), tr("from", "来源")], rows)
     if arguments.dry_run:
-        facts["plan"] = pipeline.plan(resolved.config, where, environ)
+        facts["plan"] = plan(resolved.config, where, environ)
         if not arguments.json:
             _print_plan(facts["plan"])
     if arguments.json:
@@ -91,7 +95,10 @@ def _asked(resolved: Resolved, where: Places) -> bool:
     except ExistsError:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise
-        print(tr(f"{where.dataset} already holds this model's dataset.", f"{where.dataset} 已有该模型的数据集。"), file=sys.stderr)
+        print(
+            tr(f"{where.dataset} already holds this model's dataset.", f"{where.dataset} 已有该模型的数据集。"),
+            file=sys.stderr,
+        )
         print(tr("Replace it? [y/N] ", "覆盖吗?[y/N] "), end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes", "是"):
             raise
@@ -120,7 +127,15 @@ def _progress() -> Iterator[pipeline.Progress | None]:
 def _print_done(done: pipeline.PreparedDataset) -> None:
     summary = done.summary
     rows = [
-        [key, facts["rows"], facts["first"], facts["last"], facts["segments"], len(facts["holes"]), *facts["windows"].values()]
+        [
+            key,
+            facts["rows"],
+            facts["first"],
+            facts["last"],
+            facts["segments"],
+            len(facts["holes"]),
+            *facts["windows"].values(),
+        ]
         for key, facts in summary["series"].items()
     ]
     heads = ["series", "candles", "first", "last", "segments", "holes", "train", "val", "test"]
@@ -130,7 +145,7 @@ def _print_done(done: pipeline.PreparedDataset) -> None:
         for finding in facts["findings"]:
             print(f"  {key}: {tr(finding['text']['en'], finding['text']['zh'])}")
     for warning in summary["warnings"]:
-        print("⚠", warning)
+        print("⚠", tr(warning["en"], warning["zh"]))
     print(tr("Dataset:", "数据集:"), done.folder, f"({summary['fingerprint'][:12]})")
     print(tr("Report: ", "报告:  "), done.folder / "report.html")
     if done.copy:

@@ -12,7 +12,9 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
     right = [all(isinstance(cell, int | float) for cell in column) for column in zip(*rows, strict=True)]
     for line in lines:
-        cells = (_pad(cell, width, r) for cell, width, r in zip(line, widths, right or [False] * len(widths), strict=True))
+        cells = (
+            _pad(cell, width, r) for cell, width, r in zip(line, widths, right or [False] * len(widths), strict=True)
+        )
         print("  ".join(cells).rstrip())
 
 

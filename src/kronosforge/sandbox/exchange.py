@@ -3,8 +3,12 @@
 Source of every rule: OKX's public v5 documentation of 2025-11-08 and recorded answers; where the two differ, the answers.
 """
 
+import asyncio
 import json
+import socket
+import struct
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,11 +18,13 @@ from aiohttp import web
 from kronosforge.bars import Bar, Span
 from kronosforge.sandbox import auth
 from kronosforge.sandbox.auth import Credentials, RefusedError
+from kronosforge.sandbox.faults import REJECTIONS, Faults, repeat
 from kronosforge.sandbox.limits import Window
 from kronosforge.sandbox.market import OKX_BARS, Market
 
 Query = Mapping[str, str]
 Data = list[Any]
+Body = dict[str, Any]
 
 
 class Clock:
@@ -49,11 +55,12 @@ class Sandbox:
 
     market        what it trades
     clock         its time
+    faults        what goes wrong on purpose
     rate_limits   whether requests over OKX's limits are rejected
     page_limit    the most rows of an answer: more are not an error, they are cut
     reach         how many of the newest bars /market/candles knows
     credentials   the account that may sign
-    requests      what was served, oldest first
+    requests      what was served, oldest first; the newest 100,000
     """
 
     def __init__(
@@ -61,6 +68,7 @@ class Sandbox:
         market: Market,
         clock: Clock | None = None,
         *,
+        faults: Faults | None = None,
         rate_limits: bool = True,
         credentials: Credentials | None = None,
         page_limit: int = 300,
@@ -68,11 +76,13 @@ class Sandbox:
     ) -> None:
         self.market = market
         self.clock = clock or Clock()
+        self.faults = faults or Faults()
         self.rate_limits = rate_limits
         self.credentials = credentials or Credentials()
         self.page_limit = page_limit
         self.reach = reach
-        self.requests: list[Served] = []
+        self.requests: deque[Served] = deque(maxlen=100_000)
+        self._attempts: Counter[str] = Counter()
         self._window = Window()
         self._endpoints: dict[str, Callable[[web.Request], Data]] = {
             "/api/v5/market/candles": lambda request: self._candles(request.query, self.reach),
@@ -91,26 +101,38 @@ class Sandbox:
 
     def now(self) -> int:
         """What /public/time says, ms."""
-        return self.clock()
+        return self.clock() + round(self.faults.skew * 1000)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         served = Served(request.path, dict(request.query))
         self.requests.append(served)
-        served.status, body = self._answer(request, served)
-        served.code = str(body["code"])
-        return web.Response(status=served.status, text=json.dumps(body), content_type="application/json")
+        if self.rate_limits and not self._window.admits(request.path, _shared_by(request), time.monotonic()):
+            served.rejected = True
+            return _respond(served, 429, {"msg": "Too Many Requests", "code": "50011"})
+        struck = self.faults.draw(request.raw_path, self._attempts[request.raw_path])
+        self._attempts[request.raw_path] += 1
+        if "slow" in struck:
+            served.fault = "slow"
+            await asyncio.sleep(self.faults.delay)
+        for kind in ("429", "5xx", "reset", "html"):
+            if kind in struck:
+                served.fault = kind
+                return _fail(request, served, kind, struck[kind])
+        status, body = self._answer(request)
+        _spoil(body, struck, served)
+        if "truncate" in struck:
+            served.fault = "truncate"
+            return await _truncate(request, served, (status, body), struck["truncate"])
+        return _respond(served, status, body)
 
-    def _answer(self, request: web.Request, served: Served) -> tuple[int, dict[str, Any]]:
+    def _answer(self, request: web.Request) -> tuple[int, Body]:
         endpoint = self._endpoints.get(request.path)
         if endpoint is None or request.method != "GET":
             return 404, {"msg": "Not Found", "code": 404, "data": {}}
-        if self.rate_limits and not self._window.admits(request.path, _shared_by(request), time.monotonic()):
-            served.rejected = True
-            return 429, {"msg": "Too Many Requests", "code": "50011"}
         try:
             return 200, {"code": "0", "msg": "", "data": endpoint(request)}
         except RefusedError as refused:
-            body: dict[str, Any] = {"code": refused.code, "msg": refused.message}
+            body: Body = {"code": refused.code, "msg": refused.message}
             # recorded: answers of status 401 have no data key
             return refused.status, body if refused.status == 401 else {**body, "data": []}
 
@@ -143,6 +165,62 @@ class Sandbox:
     def _account(self, request: web.Request) -> Data:
         auth.check(request.headers, request.method, request.raw_path, self.now(), self.credentials)
         return [{"uid": "1", "mainUid": "1", "acctLv": "2", "posMode": "net_mode", "perm": "read_only", "ip": ""}]
+
+
+def _respond(served: Served, status: int, body: Body) -> web.Response:
+    served.status, served.code = status, str(body["code"])
+    return web.Response(status=status, text=json.dumps(body), content_type="application/json")
+
+
+def _fail(request: web.Request, served: Served, kind: str, form: float) -> web.Response:
+    """The answer of a fault that leaves nothing of the real one."""
+    if kind == "reset":
+        _reset(request)
+        return web.Response()
+    if kind == "html":
+        served.status = 200 if form < 0.5 else 502
+        page = "<!DOCTYPE html><html><head><title>Just a moment…</title></head><body></body></html>"
+        return web.Response(status=served.status, text=page, content_type="text/html")
+    forms = REJECTIONS[kind]
+    status, code, message, data = forms[int(form * len(forms))]
+    return _respond(served, status, {"msg": message, "code": code} | ({"data": []} if data else {}))
+
+
+def _spoil(body: Body, struck: Mapping[str, float], served: Served) -> None:
+    """Let rows of candles go missing, or stand twice."""
+    if not (served.path.endswith("candles") and body.get("data")):
+        return
+    if "missing" in struck:
+        body["data"] = []
+        served.fault = "missing"
+    elif "duplicate" in struck:
+        body["data"] = repeat(body["data"], struck["duplicate"])
+        served.fault = "duplicate"
+
+
+async def _truncate(request: web.Request, served: Served, answer: tuple[int, Body], form: float) -> web.StreamResponse:
+    """Half the body: as if that were all of it, or with the connection lost on the way."""
+    whole = _respond(served, *answer)
+    text = json.dumps(answer[1]).encode()
+    half = text[: len(text) // 2]
+    if form < 0.5:
+        whole.body = half
+        return whole
+    lost = web.StreamResponse(status=whole.status, headers={"Content-Type": "application/json"})
+    lost.content_length = len(text)
+    await lost.prepare(request)
+    await lost.write(half)
+    if request.transport:
+        request.transport.close()
+    return lost
+
+
+def _reset(request: web.Request) -> None:
+    """Close with RST: what is unsent is dropped, the peer sees `connection reset`."""
+    if request.transport:
+        connection = request.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        request.transport.abort()
 
 
 def _shared_by(request: web.Request) -> str:

@@ -2,19 +2,20 @@
 
 import asyncio
 import signal
-import threading
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
 from kronosforge.bars import instant
 from kronosforge.errors import UsageError
 from kronosforge.sandbox.exchange import Clock, Sandbox, Served
-from kronosforge.sandbox.market import Synthetic
+from kronosforge.sandbox.faults import parse
+from kronosforge.sandbox.market import HORIZON, Market, Synthetic
 from kronosforge.sandbox.replay import Replay
 from kronosforge.text import tr
 
@@ -31,7 +32,7 @@ class Server:
     @property
     def requests(self) -> list[Served]:
         """What was served, oldest first."""
-        return self.sandbox.requests
+        return list(self.sandbox.requests)
 
 
 def build(
@@ -43,10 +44,18 @@ def build(
     Raises UsageError or ConfigError for what cannot be understood, SourceError for a file that cannot be replayed.
     """
     at = instant(clock) if clock else None
+    if at is not None and not 0 <= at < HORIZON:
+        raise UsageError(
+            tr(
+                f"--clock {clock}: the sandbox knows the years 1970 to 2099; choose an instant in them",
+                f"--clock {clock}:沙盒只有 1970 至 2099 年;请选择其间的时刻",
+            )
+        )
+    market: Market = Synthetic(seed)
     if replay is not None:
-        market = Replay(replay)
-        return Sandbox(market, Clock(market.newest_close if at is None else at), rate_limits=rate_limits)
-    return Sandbox(Synthetic(seed), Clock(at), rate_limits=rate_limits)
+        market = recorded = Replay(replay)
+        at = recorded.newest_close if at is None else at
+    return Sandbox(market, Clock(at), faults=parse(faults), rate_limits=rate_limits)
 
 
 @asynccontextmanager
@@ -55,17 +64,22 @@ async def serve(sandbox: Sandbox, port: int = 0) -> AsyncIterator[Server]:
     runner = web.AppRunner(sandbox.app(), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, HOST, port).start()
+        await _listen(runner, port)
         yield Server(f"http://{HOST}:{runner.addresses[0][1]}", sandbox)
-    except OSError as error:
-        raise UsageError(
-            tr(
-                f"the sandbox cannot listen on port {port}: {error.strerror}; choose another, or 0 for any free one",
-                f"沙盒无法监听端口 {port}:{error.strerror};请换一个,或用 0 自动选择",
-            )
-        ) from None
     finally:
         await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, port: int) -> None:
+    try:
+        await web.TCPSite(runner, HOST, port).start()
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            tr(
+                f"the sandbox cannot listen on port {port}: {error}; choose another, or 0 for any free one",
+                f"沙盒无法监听端口 {port}:{error};请换一个,或用 0 自动选择",
+            )
+        ) from None
 
 
 @contextmanager
@@ -79,20 +93,18 @@ def serving(sandbox: Sandbox, port: int = 0) -> Iterator[Server]:
             started.set_result((server, asyncio.get_running_loop(), stop))
             await stop.wait()
 
-    def run() -> None:
+    with ThreadPoolExecutor(1, thread_name_prefix="sandbox") as pool:
+        ended = pool.submit(lambda: asyncio.run(live()))
+        either: list[Future[Any]] = [started, ended]
+        wait(either, return_when=FIRST_COMPLETED)
+        if not started.done():
+            ended.result()  # raises why it did not start
+        server, loop, stop = started.result()
         try:
-            asyncio.run(live())
-        except UsageError as error:
-            started.set_exception(error)
-
-    thread = threading.Thread(target=run, name="sandbox", daemon=True)
-    thread.start()
-    server, loop, stop = started.result()
-    try:
-        yield server
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
+            yield server
+        finally:
+            loop.call_soon_threadsafe(stop.set)
+        ended.result()
 
 
 @contextmanager

@@ -1,0 +1,102 @@
+"""What can go wrong on the way to an exchange, made to go wrong on purpose: by kind, probability and seed.
+
+Whether a fault strikes depends on the seed, the request and how often that very request was made before, on nothing
+else: the same requests meet the same faults, in whatever order they overlap, and a repeated request draws anew.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from zlib import crc32
+
+import numpy as np
+
+from kronosforge.errors import UsageError
+from kronosforge.text import tr
+
+KINDS = {
+    "429": "rate limit or busy systems",
+    "5xx": "exchange unavailable",
+    "reset": "connection reset",
+    "truncate": "body cut off",
+    "html": "an HTML page instead of JSON",
+    "slow": "late by `delay` seconds",
+    "duplicate": "rows standing twice in a page of candles",
+    "missing": "an empty page of candles where there are some",
+}
+SETTINGS = ("skew", "seed", "delay")
+
+# Status, code, message and whether the body has a data key: each seen as an answer of OKX.
+REJECTIONS = {
+    "429": [(429, "50011", "Too Many Requests", False), (200, "50011", "Too Many Requests", True)],
+    "5xx": [
+        (503, "50001", "Service temporarily unavailable. Please try again later.", True),
+        (429, "50013", "Systems are busy. Please try again later.", True),
+        (500, "50026", "System error. Please try again later.", True),
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Faults:
+    """How likely each kind is (0 to 1), and the exchange's clock error.
+
+    skew    seconds by which /public/time is ahead of the bars
+    delay   seconds of a slow answer
+    """
+
+    chances: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    skew: float = 0.0
+    seed: int = 0
+    delay: float = 0.05
+
+    def draw(self, request: str, attempt: int) -> dict[str, float]:
+        """The kinds that strike the `attempt`-th (0, 1, …) `request`, each with a number in [0, 1) that picks its form."""
+        if not self.chances:
+            return {}
+        random = np.random.default_rng([self.seed % 2**64, attempt, crc32(request.encode())])
+        dice = zip(KINDS, random.random((len(KINDS), 2)).tolist(), strict=True)
+        return {kind: form for kind, (chance, form) in dice if chance < self.chances.get(kind, 0.0)}
+
+
+def parse(spec: str) -> Faults:
+    """The faults of a text such as `429=0.2,reset=0.1,skew=90,seed=3`; `all=0.2` sets every kind. Raises UsageError."""
+    chances: dict[str, float] = {}
+    settings: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in spec.split(","))):
+        name, _, text = part.partition("=")
+        value = _number(part, text)
+        if name in SETTINGS and (name == "skew" or value >= 0) and (name != "seed" or value.is_integer()):
+            settings[name] = value
+        elif name in ("all", *KINDS) and 0 <= value <= 1:
+            chances.update(dict.fromkeys(KINDS, value) if name == "all" else {name: value})
+        else:
+            raise _unknown(part)
+    seed = int(settings.pop("seed", 0))
+    return Faults(MappingProxyType(chances), seed=seed, **settings)
+
+
+def repeat(rows: list[list[str]], form: float) -> list[list[str]]:
+    """`rows` with up to three neighbours standing twice."""
+    at = int(form * len(rows))
+    return [*rows[:at], *(row for row in rows[at : at + 3] for _ in range(2)), *rows[at + 3 :]]
+
+
+def _number(part: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise _unknown(part) from None
+    if not np.isfinite(value):
+        raise _unknown(part)
+    return value
+
+
+def _unknown(part: str) -> UsageError:
+    kinds = " ".join(KINDS)
+    return UsageError(
+        tr(
+            f"--faults: {part!r} is not understood; write KIND=PROBABILITY (0 to 1) with KIND one of {kinds} all, and skew=SECONDS, delay=SECONDS, seed=WHOLE NUMBER, separated by commas",
+            f"--faults:无法理解 {part!r};请写 类型=概率(0 到 1),类型为 {kinds} all 之一,另有 skew=秒、delay=秒、seed=整数,以逗号分隔",
+        )
+    )

@@ -16,8 +16,11 @@ DATASET_FILES = (*PICKLES, "native", "report.html")
 def hand_over(dataset: Path, target: Path) -> None:
     """Copy the three pickles and the summary of `dataset` into `target`, all or none; other files there stay.
 
-    A copy, not a link: who writes into Kronos' folder must not reach our dataset through it. Raises DiskError, BusyError.
+    A copy, not a link: who writes into Kronos' folder must not reach our dataset through it. Nothing happens where the
+    dataset already lies there. Raises DiskError, BusyError.
     """
+    if target.resolve() == dataset.resolve():
+        return
     with (
         locked(target, tr(f"Kronos' data folder {target}", f"Kronos 数据目录 {target}")),
         publishing(target, MANIFEST, PICKLES) as staging,

@@ -4,7 +4,7 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-from kronosforge.dataset import verify
+from kronosforge.dataset.verify import verify
 from kronosforge.errors import DataError
 from kronosforge.listing import find_root
 from kronosforge.text import tr

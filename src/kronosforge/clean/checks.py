@@ -1,0 +1,292 @@
+"""What can be wrong with candles: functions from columns to masks. They look, and change nothing.
+
+Frozen bars and changed units are told by thresholds that were measured on real files; docs/en/clean.md has the figures.
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from kronosforge.candles import FEATURES
+from kronosforge.clean.calendar import Instants, Mask
+
+Values = NDArray[np.float64]
+
+NOISE = 1e-9  # relative error of prices that went through floats and text
+ROUNDING = 2e-3  # relative error of turnover / volume where a venue rounds both; Coinbase's hourly file shows 3e-4
+
+# Frozen bars.
+BLOCK = 64  # bars over which a market's habits are taken
+JOINT_FLOOR = 0.02  # of the usual range: a smaller distance between a close and the next open is never told
+JOINT_FACTOR = 100.0  # times the upper quartile of the distances
+JOINT_STRONG = 0.2  # of the usual range: so far off, even a bar with much volume is told
+TICKS = 5  # where trades are rare, closes and opens lie a tick or two apart
+REGIME = 10.0  # a block whose distances grow by more than this is judged by the habits before it
+
+REPEATED_RUN = 3  # bars that stand twice in a row at the same distance; fewer may be chance
+UNIT_WINDOW, UNIT_NEAR = 24, 8  # bars with volume on either side of a change of unit
+UNIT_SHIFT = 1.5  # decimal digits; the largest step between real regimes was 1.4
+UNIT_HINT = 1.2  # decimal digits between blocks that make it worth a close look
+UNIT_RUN = 8  # neighbouring bars whose turnover / volume is off by the same factor
+
+
+class Columns(NamedTuple):
+    """The columns of a frame of candles, each of n values."""
+
+    ts: Instants
+    open: Values
+    high: Values
+    low: Values
+    close: Values
+    vol: Values
+    amt: Values
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> "Columns":
+        """Views of the columns where polars allows; nulls become NaN."""
+        values: list[Values] = [frame[name].to_numpy() for name in FEATURES]
+        return cls(frame["ts"].to_numpy(), *values)
+
+    def at(self, where: Mask | slice) -> "Columns":
+        """The rows under a mask."""
+        values: list[Values] = [column[where] for column in self[1:]]
+        return Columns(self.ts[where], *values)
+
+
+BROKEN = ("", "not_finite", "not_positive", "range", "negative")
+
+
+def broken(x: Columns) -> NDArray[np.uint8]:
+    """For each bar the index in BROKEN of the first thing wrong with it alone; 0 where it is sound."""
+    with np.errstate(invalid="ignore"):
+        sound = (
+            (x.low > 0)
+            & (x.high >= np.maximum(x.open, x.close) * (1 - NOISE))
+            & (x.low <= np.minimum(x.open, x.close) * (1 + NOISE))
+            & (x.high < np.inf)
+            & (x.vol >= 0)
+            & (x.vol < np.inf)
+            & (x.amt >= 0)
+            & (x.amt < np.inf)
+        )
+    codes = np.zeros(len(x.ts), dtype=np.uint8)
+    if not sound.all():
+        codes[~sound] = _reasons(x.at(~sound))
+    return codes
+
+
+def _reasons(x: Columns) -> NDArray[np.uint8]:
+    values = np.vstack(x[1:])
+    finite = np.isfinite(values).all(axis=0)
+    positive = (values[:4] > 0).all(axis=0)
+    negative = (x.vol < 0) | (x.amt < 0)
+    return np.select([~finite, ~positive, negative], [1, 2, 4], 3).astype(np.uint8)
+
+
+def still(x: Columns) -> Mask:
+    """Bars in which nothing traded: volume 0 and one price."""
+    mask: Mask = (x.vol == 0) & (x.high == x.low)
+    return mask
+
+
+def runs(mask: Mask, ordinal: Instants) -> tuple[Instants, Instants]:
+    """First and stop index of each run of neighbouring bars under `mask`; a hole ends a run."""
+    at = np.flatnonzero(mask)
+    if not len(at):
+        return at, at
+    ends = np.flatnonzero((np.diff(at) > 1) | (np.diff(ordinal[at]) > 1))
+    return at[np.append(0, ends + 1)], at[np.append(ends, len(at) - 1)] + 1
+
+
+def dead(nothing: Mask, ordinal: Instants, longest: int) -> Mask:
+    """Bars of runs without trade that are longer than `longest` bars."""
+    mask = np.zeros(len(nothing), dtype=bool)
+    if nothing.sum() > longest:
+        for first, stop in zip(*runs(nothing, ordinal), strict=True):
+            mask[first:stop] = stop - first > longest
+    return mask
+
+
+def repeated(x: Columns) -> Mask:
+    """Bars of blocks of at least REPEATED_RUN bars that stand twice, value for value, at two times.
+
+    Both copies are marked. Bars without trade or without range are alike by nature and never marked.
+    """
+    mask = np.zeros(len(x.ts), dtype=bool)
+    key = _fingerprints(x)
+    ordered = np.sort(key)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return mask
+    at = np.argsort(key, kind="stable")
+    same = np.flatnonzero(key[at[1:]] == key[at[:-1]])
+    same = same[_traded(x, at[same]) & _equal(x, at[same], at[same + 1])]
+    lag = np.zeros(len(key), dtype=np.int64)
+    lag[at[same]] = at[same + 1] - at[same]
+    edges = np.flatnonzero(np.diff(lag, prepend=0, append=0))
+    for first, stop in pairwise(edges):
+        if lag[first] and stop - first >= REPEATED_RUN:
+            mask[first:stop] = mask[first + lag[first] : stop + lag[first]] = True
+    return mask
+
+
+def _fingerprints(x: Columns) -> NDArray[np.uint64]:
+    """One number a bar; equal bars have equal numbers. The factors are odd numbers without meaning (64-bit golden ratio)."""
+    bits = [np.ascontiguousarray(column).view(np.uint64) for column in (x.close, x.open, x.vol)]
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    key: NDArray[np.uint64] = (bits[0] * golden ^ bits[1]) * golden ^ bits[2]
+    idle = (x.vol == 0) | (x.high == x.low)
+    if idle.any():
+        key[idle] = np.arange(idle.sum(), dtype=np.uint64)
+    return key
+
+
+def _traded(x: Columns, at: Instants) -> Mask:
+    return (x.vol[at] > 0) & (x.high[at] > x.low[at])
+
+
+def _equal(x: Columns, one: Instants, other: Instants) -> Mask:
+    mask: Mask = np.logical_and.reduce([column[one] == column[other] for column in x[1:6]])
+    return mask
+
+
+def frozen(x: Columns, ordinal: Instants, max_gap: float) -> Mask:
+    """Bars saved before they closed, in a market that never closes.
+
+    There each bar opens where the one before closed. A frozen bar is known by its close: the next open stands off by
+    more than JOINT_FACTOR times what is usual in this market and by more than JOINT_FLOOR of the usual range, and the
+    bar has less volume than usual, or stands off very far. Bars beside a hole or a pause, jumps above `max_gap`, and
+    markets that pause by nature are not judged; nor is the last bar, which has no next one.
+    """
+    n = len(x.ts)
+    if n < 2:
+        return np.zeros(n, dtype=bool)
+    step = np.append(np.abs(x.open[1:] - x.close[:-1]), 0.0)  # (n,) distance between a bar's close and the next open
+    off = step / x.close
+    usual = _habits(off, x)
+    off_usual, range_usual, vol_usual = usual[np.minimum(np.arange(n) // BLOCK, len(usual) - 1)].T
+    mask: Mask = (off > JOINT_FLOOR * range_usual) & (off > JOINT_FACTOR * off_usual)
+    mask &= (x.vol < vol_usual) | (off > JOINT_STRONG * range_usual)
+    if not mask.any():
+        return mask
+    beside = np.diff(ordinal) > 1
+    quiet = still(x)
+    mask[:-1] &= ~beside & ~quiet[:-1] & ~quiet[1:]
+    mask[1:] &= ~beside
+    mask[jumps(x, ordinal, max_gap) - 1] = False
+    mask &= step > TICKS * _tick(x)
+    return mask
+
+
+def _habits(off: Values, x: Columns) -> Values:
+    """(blocks, 3): upper quartile of `off`, median range, median volume; those of the block before where habits break.
+
+    Blocks in which more than one bar in twenty has no volume are no continuous market: their range is NaN.
+    """
+    found: list[tuple[float, float, float]] = []
+    ranges = (x.high - x.low) / x.low
+    volumes = _ranked(x.vol, 0.05, 0.5)
+    rows = zip(*_ranked(off, 0.75), *_ranked(ranges, 0.5), *volumes, strict=True)
+    for distance, span, traded, volume in rows:
+        if not traded:
+            found.append((distance, np.nan, volume))
+        elif found and distance > REGIME * found[-1][0] and distance > JOINT_FLOOR * found[-1][1]:
+            found.append(found[-1])
+        else:
+            found.append((distance, span, volume))
+    return np.array(found)
+
+
+def _ranked(values: Values, *shares: float) -> list[list[float]]:
+    """For each share the values of that rank in each block of BLOCK bars (one shorter block, where there are fewer)."""
+    width = min(BLOCK, len(values))
+    blocks = values[: len(values) // width * width].reshape(-1, width)
+    ordered = np.sort(blocks, axis=1)  # vectorised in numpy, and so faster than a partition
+    return [ordered[:, int(width * share)].tolist() for share in shares]
+
+
+def _tick(x: Columns) -> float:
+    """The smallest step between two prices that occur."""
+    prices = np.unique(np.concatenate([x.open, x.high, x.low, x.close]))
+    steps = np.diff(prices)
+    steps = steps[steps > NOISE * prices[1:]]
+    return float(steps.min()) if len(steps) else 0.0
+
+
+def jumps(x: Columns, ordinal: Instants, max_gap: float) -> Instants:
+    """Indices of bars that open |ln(open / previous close)| > `max_gap` away from their neighbour in the calendar."""
+    ratio = x.open[1:] / x.close[:-1]
+    at = np.flatnonzero((ratio > np.exp(max_gap)) | (ratio < np.exp(-max_gap)))
+    neighbours: Instants = at[np.diff(ordinal)[at] == 1] + 1
+    return neighbours
+
+
+def extreme(x: Columns, max_gap: float) -> Mask:
+    """Bars whose range ln(high / low) is above `max_gap`."""
+    mask: Mask = x.high > x.low * np.exp(max_gap)
+    return mask
+
+
+def outside_range(x: Columns) -> Mask:
+    """Bars with volume whose turnover / volume lies outside low … high."""
+    return ((x.amt < x.low * x.vol * (1 - ROUNDING)) | (x.amt > x.high * x.vol * (1 + ROUNDING))) & (x.vol > 0)
+
+
+def unit_runs(factor: Values, off: Mask) -> list[tuple[int, int, float]]:
+    """Runs of at least UNIT_RUN bars under `off` with one factor: (first, stop, factor).
+
+    `factor` is turnover / (volume × price) of bars with volume, (n,).
+    """
+    found = []
+    for first, stop in zip(*runs(off, np.arange(len(off))), strict=True):
+        logs = np.log(np.maximum(factor[first:stop], 1e-300))
+        middle = float(np.median(logs))
+        if stop - first >= UNIT_RUN and np.median(np.abs(logs - middle)) < 0.05:
+            found.append((int(first), int(stop), round_factor(np.exp(middle))))
+    return found
+
+
+def round_factor(factor: float) -> float:
+    """A power of ten where `factor` is within 5 % of one, else four digits of it."""
+    power = 10.0 ** round(np.log10(factor))
+    return power if abs(factor / power - 1) < 0.05 else float(f"{factor:.4g}")
+
+
+def volume_steps(vol: Values) -> list[tuple[int, float]]:
+    """Where volume changes its unit: (index of the first bar in the new unit, decimal digits of the step).
+
+    A step counts where the median of log10 volume shifts by UNIT_SHIFT digits or more, over UNIT_NEAR bars and over
+    UNIT_WINDOW bars on either side: real markets calm down by tens, not overnight by hundreds, and for good.
+    """
+    at = np.flatnonzero(vol > 0)
+    digits = np.log10(vol[at])
+    if len(at) < 2 * UNIT_WINDOW or not _hinted(digits):
+        return []
+    shift = _shift(digits, UNIT_WINDOW)
+    near = _shift(digits, UNIT_NEAR)[UNIT_WINDOW - UNIT_NEAR :][: len(shift)]
+    sure = (np.abs(shift) >= UNIT_SHIFT) & (np.abs(near) >= UNIT_SHIFT) & (shift * near > 0)
+    steps = []
+    for first, stop in zip(*runs(sure, np.arange(len(sure))), strict=True):
+        around = np.arange(first - UNIT_NEAR, stop + UNIT_NEAR) + UNIT_WINDOW
+        boundary = int(around[np.argmax(np.abs(digits[around] - digits[around - 1]))])
+        steps.append((int(at[boundary]), float(shift[(first + stop) // 2])))
+    return steps
+
+
+def _hinted(digits: Values) -> bool:
+    """Cheap: could there be a step at all? Compares medians of neighbouring blocks, and of blocks with one between."""
+    blocks = digits[: len(digits) // UNIT_WINDOW * UNIT_WINDOW].reshape(-1, UNIT_WINDOW)
+    middle = np.partition(blocks, UNIT_WINDOW // 2, axis=1)[:, UNIT_WINDOW // 2]
+    tail = np.median(digits[-UNIT_WINDOW:])
+    middle = np.append(middle, tail)
+    return bool((np.abs(np.diff(middle)) > UNIT_HINT).any() or (np.abs(middle[2:] - middle[:-2]) > UNIT_HINT).any())
+
+
+def _shift(digits: Values, width: int) -> Values:
+    """Median of the `width` values from i + width on, less that of the `width` values before, for i = 0, 1, …"""
+    medians = np.median(sliding_window_view(digits, width), axis=1)
+    shifts: Values = medians[width:] - medians[:-width]
+    return shifts

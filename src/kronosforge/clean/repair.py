@@ -1,0 +1,291 @@
+"""What is done about what the checks find. Every row that goes, comes or changes is counted in the log."""
+
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from kronosforge.bars import Bar, Series, Span, iso
+from kronosforge.candles import ORIGINS, PRICES, SCHEMA, derived_turnover
+from kronosforge.clean import checks
+from kronosforge.clean.calendar import Grid, Instants, Mask
+from kronosforge.clean.checks import Columns
+from kronosforge.clean.findings import KINDS, Log, shown
+from kronosforge.config import CleanConfig
+from kronosforge.errors import DataError
+from kronosforge.text import tr
+
+MOST = 0.9  # of the bars with volume: so many are the whole series
+
+
+class Hole(NamedTuple):
+    """Bars that are due between the first and the last kept one, and are not there."""
+
+    span: Span  # from the first missing bar's open to the last missing bar's close
+    bars: int
+    kind: str  # venue: the source has none; removed: broken bars stood there; dead: a long stretch without trade
+
+
+def tidy(candles: pl.DataFrame, span: Span, max_gap: float, log: Log) -> pl.DataFrame:
+    """One finished candle for each instant of `span`, ascending."""
+    frame = candles
+    if frame["ts"].null_count():
+        frame = log.drop("no_time", frame, frame["ts"].is_null())
+    if "confirm" in frame.columns:
+        frame = log.drop("unfinished", frame, ~frame["confirm"].fill_null(value=True)).drop("confirm")
+    frame = frame.select(SCHEMA.names())
+    frame = log.drop("outside", frame, ~frame["ts"].is_between(span.start, span.stop, closed="left"))
+    step = np.diff(frame["ts"].to_numpy())
+    if not (step < 0).any() and (step > 0).all():
+        return frame
+    late = np.append(False, step < 0)
+    log.rows("order", frame.filter(late))
+    frame = frame.sort("ts", maintain_order=True)
+    twice = frame["ts"].is_duplicated()
+    return _one_of_each(frame, twice, max_gap, log) if twice.any() else frame
+
+
+def _one_of_each(frame: pl.DataFrame, twice: pl.Series, max_gap: float, log: Log) -> pl.DataFrame:
+    """Of each time the copy that came last, unless it jumps away from the price before and another copy does not."""
+    alone = frame.filter(~twice)
+    before = alone.select("ts", before="close").filter(pl.col("before").is_finite() & (pl.col("before") > 0))
+    copies = frame.filter(twice).join_asof(before, on="ts")
+    distance = (pl.col("open") / pl.col("before")).log().abs()
+    # A price that is missing, infinite or negative has no distance: it is as far as can be.
+    far = pl.col("before").is_not_null() & ~(distance.fill_null(np.nan).fill_nan(np.inf) <= max_gap)
+    copies = copies.with_columns(far=far).sort("ts", "far", descending=[False, True], maintain_order=True)
+    copies = copies.with_columns(rank=pl.int_range(pl.len()).over("ts"), copies=pl.len().over("ts"))
+    chosen = copies.filter(pl.col("rank") == pl.col("copies") - 1).select(SCHEMA.names())
+    losers = copies.filter(pl.col("rank") < pl.col("copies") - 1).select(SCHEMA.names())
+    same = losers.join(chosen, on=SCHEMA.names(), how="semi", nulls_equal=True, maintain_order="left")
+    log.rows("duplicate", same)
+    other = losers.join(chosen, on=SCHEMA.names(), how="anti", nulls_equal=True, maintain_order="left")
+    log.add("conflict", len(other), _contradictions(other, chosen))
+    return pl.concat([alone, chosen]).sort("ts")
+
+
+def _contradictions(losers: pl.DataFrame, chosen: pl.DataFrame) -> list[str]:
+    pairs = losers.head(3).join(chosen, on="ts", suffix=" ", maintain_order="left").iter_rows(named=True)
+    return [f"{shown(row)} ≠ close {row['close ']:.10g} v {row['vol ']:.10g}" for row in pairs]
+
+
+def in_units(frame: pl.DataFrame, unit: float) -> pl.DataFrame:
+    """Volume counted in coins or shares; turnover that was derived from it follows."""
+    if unit == 1:
+        return frame
+    amt = pl.when(pl.col("origin") == "derived").then(pl.col("amt") * unit).otherwise("amt")
+    return frame.with_columns(pl.col("vol") * unit, amt)
+
+
+class Sound(NamedTuple):
+    """Candles that are sound one by one."""
+
+    frame: pl.DataFrame
+    ordinal: Instants  # of each row in the calendar
+    removed: Instants  # ts of bars that were due and were taken out
+    dead: Instants  # ts of those taken out because nothing traded
+
+
+def sound(frame: pl.DataFrame, grid: Grid, rules: CleanConfig, log: Log) -> Sound:
+    """Take out what stands at a wrong time, is impossible, repeated, frozen or dead."""
+    ordinal, due = grid.place(frame["ts"].to_numpy())
+    if not due.all():
+        frame = log.drop("off_grid" if grid.continuous else "off_calendar", frame, pl.Series(~due))
+        ordinal = ordinal[due]
+    removed: list[Instants] = []
+    dead: list[Instants] = []
+    bad = _impossible(frame) or _unlikely(frame, ordinal, grid, rules)
+    while bad:
+        ts = frame["ts"].to_numpy()
+        gone = np.zeros(len(frame), dtype=bool)
+        for kind, mask in bad.items():
+            log.rows(kind, frame.filter(mask & ~gone))
+            (dead if kind == "dead" else removed).append(ts[mask & ~gone])
+            gone |= mask
+        frame, ordinal = frame.filter(~gone), ordinal[~gone]
+        # With these gone, what is left may look different: look until nothing is found.
+        bad = _unlikely(frame, ordinal, grid, rules)
+    return Sound(frame, ordinal, _sorted(removed), _sorted(dead))
+
+
+def _impossible(frame: pl.DataFrame) -> dict[str, Mask]:
+    codes = checks.broken(Columns.of(frame))
+    return {kind: codes == code for code, kind in enumerate(checks.BROKEN) if code} if codes.any() else {}
+
+
+def _unlikely(frame: pl.DataFrame, ordinal: Instants, grid: Grid, rules: CleanConfig) -> dict[str, Mask]:
+    """Masks of bars that are possible one by one, but not beside the others. Bars that were filled are no evidence."""
+    real = _real(frame)
+    x, at = Columns.of(frame).at(real), ordinal[real]
+    found = {"repeated": checks.repeated(x), "dead": checks.dead(checks.still(x), at, rules.max_flat_run)}
+    if grid.continuous and rules.frozen == "drop":
+        found["frozen"] = checks.frozen(x, at, rules.max_gap)
+    return {kind: _spread(mask, real) for kind, mask in found.items() if mask.any()}
+
+
+def _real(frame: pl.DataFrame) -> Mask | slice:
+    filled = frame["origin"].to_physical().to_numpy() == ORIGINS.index("filled")
+    return ~filled if filled.any() else slice(None)
+
+
+def _spread(mask: Mask, rows: Mask | slice) -> Mask:
+    """`mask`, made over some rows, over all of them."""
+    if isinstance(rows, slice):
+        return mask
+    whole = np.zeros(len(rows), dtype=bool)
+    whole[rows] = mask
+    return whole
+
+
+def _sorted(parts: list[Instants]) -> Instants:
+    return np.sort(np.concatenate([np.empty(0, np.int64), *parts]))
+
+
+def judge(rows: int, rules: CleanConfig, series: Series, log: Log) -> None:
+    """Raises DataError where more than `max_bad_share` of `rows` are broken; says which, and what to do."""
+    if log.broken <= rules.max_bad_share * rows:
+        return
+    kinds = [finding for finding in log.findings() if KINDS[finding.kind].broken]
+    worst = max(kinds, key=lambda finding: finding.count)
+    said = "; ".join(map(str, kinds))
+    share = f"{log.broken / rows:.2g}" if log.broken < rows else "1"
+    english, chinese = KINDS[worst.kind].advice
+    raise DataError(
+        tr(
+            f"{series}: {log.broken} of {rows} candles are broken (share {share}, clean.max_bad_share allows {rules.max_bad_share:g}): {said}. What to do: {english}",
+            f"{series}:{rows} 根K线中有 {log.broken} 根有问题(占比 {share},clean.max_bad_share 允许 {rules.max_bad_share:g}):{said}。建议:{chinese}",
+        )
+    )
+
+
+def turnover(frame: pl.DataFrame, rules: CleanConfig, series: Series, log: Log) -> tuple[pl.DataFrame, Instants]:
+    """Turnover that fits volume and price, and the times at which the unit of volume changes.
+
+    Single bars whose turnover / volume lies outside low … high get derived turnover. Runs of them that are off by one
+    factor are sound in themselves: the unit changes there. Raises DataError where that is the whole series.
+    """
+    x = Columns.of(frame)
+    origin = frame["origin"].to_physical().to_numpy()
+    given = origin == ORIGINS.index("exchange")
+    off = checks.outside_range(x) & given
+    cuts: list[int] = []
+    if off.any():
+        traded = np.flatnonzero((x.vol > 0) & given)
+        factor = x.amt[traded] / (x.vol[traded] * (x.open + x.high + x.low + x.close)[traded] / 4)
+        found = checks.unit_runs(factor, off[traded])
+        _refuse_unit(found, len(traded), rules, series)
+        for first, stop, _ in found:
+            off[traded[first:stop]] = False
+            cuts += [int(traded[edge]) for edge in (first, stop) if 0 < edge < len(traded)]
+        frame = _derive(frame, off, log)
+    if 2 * (origin == ORIGINS.index("derived")).sum() > len(frame):
+        cuts += [at for at, _ in checks.volume_steps(x.vol)]
+    at = np.unique(np.array(cuts, dtype=np.int64))
+    log.add("unit", len(at), [f"{iso(int(x.ts[i]))} vol {x.vol[i - 1]:.10g} → {x.vol[i]:.10g}" for i in at[:3]])
+    return frame, x.ts[at]
+
+
+def _refuse_unit(found: list[tuple[int, int, float]], traded: int, rules: CleanConfig, series: Series) -> None:
+    off = sum(stop - first for first, stop, _ in found)
+    if off <= MOST * traded:
+        return
+    factor = max(found, key=lambda run: run[1] - run[0])[2]
+    unit = float(f"{rules.volume_unit * factor:.4g}")
+    raise DataError(
+        tr(
+            f"{series}: turnover / volume is {factor:g} × the price on {off} of {traded} candles; volume is counted in units of {unit:g}: set clean.volume_unit = {unit:g}, or check which columns hold volume and turnover",
+            f"{series}:{traded} 根K线中有 {off} 根的 成交额/成交量 是价格的 {factor:g} 倍;成交量的单位是 {unit:g}:请设 clean.volume_unit = {unit:g},或检查成交量与成交额的列",
+        )
+    )
+
+
+def _derive(frame: pl.DataFrame, off: Mask, log: Log) -> pl.DataFrame:
+    if not off.any():
+        return frame
+    wrong = pl.Series(off)
+    log.rows("turnover", frame.filter(wrong))
+    amt = pl.when(wrong).then(derived_turnover()).otherwise("amt").alias("amt")
+    origin = pl.when(wrong).then(pl.lit("derived", SCHEMA["origin"])).otherwise("origin").alias("origin")
+    return frame.with_columns(amt, origin)
+
+
+def find_holes(candles: Sound, grid: Grid, bar: Bar) -> list[Hole]:
+    """Every stretch of due bars that are not there between two that are, ascending."""
+    at = np.flatnonzero(np.diff(candles.ordinal) > 1)
+    first, last = candles.ordinal[at] + 1, candles.ordinal[at + 1] - 1
+    starts, stops = grid.at(first), grid.at(last) + bar.length
+    dead = np.diff(np.searchsorted(candles.dead, [starts, stops]), axis=0)[0] > 0
+    removed = np.diff(np.searchsorted(candles.removed, [starts, stops]), axis=0)[0] > 0
+    kinds = np.select([dead, removed], ["dead", "removed"], "venue")
+    table = zip(starts.tolist(), stops.tolist(), (last - first + 1).tolist(), kinds.tolist(), strict=True)
+    return [Hole(Span(start, stop), bars, kind) for start, stop, bars, kind in table]
+
+
+def close_holes(
+    candles: Sound, grid: Grid, series: Series, rules: CleanConfig, log: Log
+) -> tuple[pl.DataFrame, Instants, list[Hole]]:
+    """Candles, their ordinals and the holes that stay open, by the policy `holes`. Raises DataError with `fail`."""
+    holes = find_holes(candles, grid, series.bar)
+    if holes and rules.holes == "fail":
+        _refuse_holes(holes, series)
+    filled = [h for h in holes if rules.holes == "fill" and h.bars <= rules.max_fill and h.kind != "dead"]
+    open_ = [h for h in holes if h not in set(filled)] if filled else holes
+    log.add("hole", sum(h.bars for h in open_), map(_shown, open_[:3]))
+    log.add("filled", sum(h.bars for h in filled), map(_shown, filled[:3]))
+    if not filled:
+        return candles.frame, candles.ordinal, open_
+    frame = _fill(candles.frame, filled, grid)
+    return frame, grid.place(frame["ts"].to_numpy())[0], open_
+
+
+def _refuse_holes(holes: list[Hole], series: Series) -> None:
+    first = "; ".join(map(_shown, holes[:3]))
+    raise DataError(
+        tr(
+            f"{series}: {len(holes)} holes, the first at {first}; set clean.holes = 'split' or 'fill', or choose a span without holes",
+            f"{series}:有 {len(holes)} 处缺口,最早的在 {first};请设 clean.holes = 'split' 或 'fill',或选择没有缺口的时段",
+        )
+    )
+
+
+def _shown(hole: Hole) -> str:
+    return f"{hole.span} {hole.bars} ({hole.kind})"
+
+
+def _fill(frame: pl.DataFrame, holes: list[Hole], grid: Grid) -> pl.DataFrame:
+    """Flat bars at the close before each hole, volume and turnover 0."""
+    ts = np.concatenate([grid.due(hole.span) for hole in holes])
+    made = pl.DataFrame({"ts": ts}).join_asof(frame.select("ts", "close"), on="ts")
+    flat = made.select(
+        "ts",
+        *(pl.col("close").alias(price) for price in PRICES),
+        vol=pl.lit(0.0),
+        amt=pl.lit(0.0),
+        origin=pl.lit("filled", SCHEMA["origin"]),
+    )
+    return pl.concat([frame, flat]).sort("ts")
+
+
+def segments(frame: pl.DataFrame, ordinal: Instants, units: Instants, rules: CleanConfig, log: Log) -> pl.DataFrame:
+    """`frame` with the column `segment`: a new number after each hole, at each jump and at each change of unit."""
+    x = Columns.of(frame)
+    jumps = checks.jumps(x, ordinal, rules.max_gap)
+    log.add("jump", len(jumps), [f"{iso(int(x.ts[i]))} {x.close[i - 1]:.10g} → {x.open[i]:.10g}" for i in jumps[:3]])
+    cut = np.diff(ordinal, prepend=ordinal[:1]) > 1
+    cut[jumps] = True
+    cut[np.searchsorted(x.ts, units)] = True
+    cut[:1] = False
+    return frame.with_columns(segment=pl.Series(np.cumsum(cut) + 1, dtype=pl.UInt32))
+
+
+def remark(frame: pl.DataFrame, rules: CleanConfig, log: Log) -> None:
+    """Count what is kept, and worth knowing."""
+    x = Columns.of(frame)
+    idle = x.vol == 0
+    if idle.any():
+        real = _spread(idle[_real(frame)], _real(frame))
+        log.rows("quiet", frame.filter(real & (x.high == x.low)))
+        log.rows("silent", frame.filter(real & (x.high > x.low)))
+    wide = checks.extreme(x, rules.max_gap)
+    if wide.any():
+        log.rows("extreme", frame.filter(wide))

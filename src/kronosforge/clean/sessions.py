@@ -1,0 +1,113 @@
+"""Bars of markets that close: sessions, lunch breaks and early closes, from exchange_calendars."""
+
+from functools import lru_cache
+
+import exchange_calendars
+import numpy as np
+from exchange_calendars import ExchangeCalendar
+from exchange_calendars.errors import InvalidCalendarName, NoSessionsError
+
+from kronosforge.bars import DAY, Bar, Span, instant, iso
+from kronosforge.clean.calendar import Instants, Mask
+from kronosforge.errors import ConfigError
+from kronosforge.text import tr
+
+NS = 1_000_000  # ns in a ms
+NO_BREAK = np.iinfo(np.int64).min  # numpy's NaT
+# Where a calendar sets no bounds of its own, these keep a span such as "since 0001" from making a million sessions.
+EARLIEST, LATEST = instant("1950-01-01"), instant("2100-01-01")
+
+
+class Sessions:
+    """The bars of one exchange inside `span`; the ordinal counts them from 0.
+
+    Source: exchange_calendars, `ExchangeCalendar.opens_nanos` and its like, UTC.
+    """
+
+    continuous = False
+
+    def __init__(self, name: str, bar: Bar, span: Span) -> None:
+        if bar.length > DAY or bar.hong_kong:
+            raise ConfigError(
+                tr(
+                    f"clean.calendar: {name!r} has sessions, and {bar.code} bars are not bars of a session; allowed: 1m … 12H, 1D",
+                    f"clean.calendar:{name!r} 按交易时段,{bar.code} 不是时段内的周期;可用:1m … 12H、1D",
+                )
+            )
+        opens = _daily(name, span) if bar.length == DAY else _intraday(name, bar.length, span)
+        self.length = bar.length
+        self.opens = opens[(opens >= span.start) & (opens < span.stop)]
+
+    def place(self, ts: Instants) -> tuple[Instants, Mask]:
+        ordinal = np.searchsorted(self.opens, ts)
+        inside = ordinal < len(self.opens)
+        due = np.zeros(len(ts), dtype=bool)
+        due[inside] = self.opens[ordinal[inside]] == ts[inside]
+        return ordinal, due
+
+    def at(self, ordinal: Instants) -> Instants:
+        return self.opens[ordinal]
+
+    def due(self, span: Span) -> Instants:
+        return self.opens[(self.opens >= span.start) & (self.opens < span.stop)]
+
+    def count(self, span: Span) -> int:
+        return len(self.due(span))
+
+
+def _daily(name: str, span: Span) -> Instants:
+    """00:00 UTC of each session date."""
+    calendar = _calendar(name, span)
+    return np.empty(0, np.int64) if calendar is None else calendar.sessions_nanos // NS
+
+
+def _intraday(name: str, length: int, span: Span) -> Instants:
+    """Opens of the bars of each stretch of trading: a session, or each half of one with a lunch break."""
+    calendar = _calendar(name, span)
+    if calendar is None:
+        return np.empty(0, np.int64)
+    opens, closes, pause, resume = (
+        getattr(calendar, f"{name}_nanos") for name in ("opens", "closes", "break_starts", "break_ends")
+    )
+    paused = pause != NO_BREAK
+    start = np.concatenate([opens, resume[paused]]) // NS
+    stop = np.concatenate([np.where(paused, pause, closes), closes[paused]]) // NS
+    bars = -((start - stop) // length)  # rounded up: the last bar may be shorter
+    nth = np.arange(bars.sum()) - np.repeat(np.cumsum(bars) - bars, bars)
+    return np.sort(np.repeat(start, bars) + nth * length)
+
+
+def _calendar(name: str, span: Span) -> ExchangeCalendar | None:
+    """The sessions around `span`, within the years that the calendar knows; None where there are none."""
+    try:
+        known = _known(name)
+    except InvalidCalendarName:
+        raise ConfigError(
+            tr(
+                f"clean.calendar: unknown calendar {name!r}; allowed: 24/7, or a name of exchange_calendars such as XSHG (Shanghai and Shenzhen), XHKG, XNYS, XNAS, XLON, XTKS",
+                f"clean.calendar:未知的交易日历 {name!r};可用:24/7,或 exchange_calendars 的名称,如 XSHG(上海,深圳相同)、XHKG、XNYS、XNAS、XLON、XTKS",
+            )
+        ) from None
+    start = max(span.start - 2 * DAY, known.start)  # a session may open on the day before its date
+    stop = min(span.stop + 2 * DAY, known.stop)
+    if start >= stop:
+        return None
+    try:
+        return exchange_calendars.get_calendar(name, start=_date(start), end=_date(stop))
+    except NoSessionsError:
+        return None
+
+
+@lru_cache
+def _known(name: str) -> Span:
+    """The first and the last day for which the calendar is recorded."""
+    calendar = exchange_calendars.get_calendar(name)
+    first, last = calendar.bound_min(), calendar.bound_max()
+    return Span(
+        EARLIEST if first is None else first.value // NS,
+        LATEST if last is None else last.value // NS,
+    )
+
+
+def _date(instant: int) -> str:
+    return iso(instant - instant % DAY)[:10]

@@ -64,8 +64,9 @@ def test_enough_windows_warn_of_nothing():
 def test_thin_splits_and_series_without_windows_are_warned_of():
     windows = {BTC: {"train": 90, "val": 9, "test": 30}, ETH: {"train": 20, "val": 0, "test": 0}}
     thin, missing = check_windows(windows, RULES, 101)
-    assert "val has only 9 windows" in thin
-    assert "ETH_4H has no window of 101 bars in val, test" in missing
+    assert "val has only 9 windows" in thin.en
+    assert "ETH_4H has no window of 101 bars in val, test" in missing.en
+    assert "ETH_4H 在 val, test 中没有" in missing.zh
 
 
 def test_expected_reads_spans_off_the_grid_as_bars_inside():

@@ -10,7 +10,7 @@ from kronosforge.bars import Series, Span
 from kronosforge.config import SplitConfig
 from kronosforge.errors import DataError
 from kronosforge.split.cuts import SPLITS, Runs, cut
-from kronosforge.text import tr
+from kronosforge.text import Text, tr
 
 Windows: TypeAlias = Mapping[str, int]  # split → windows
 
@@ -66,7 +66,7 @@ def records_needed(series: Iterable[Series], rules: SplitConfig, window: int) ->
     return high
 
 
-def check_windows(windows: Mapping[Series, Windows], rules: SplitConfig, window: int) -> list[str]:
+def check_windows(windows: Mapping[Series, Windows], rules: SplitConfig, window: int) -> list[Text]:
     """Warnings, one sentence each: splits with few windows, and series without a window in some split.
 
     Raises DataError where a split of the model has fewer than `rules.min_windows`: what upstream's trainer takes for a
@@ -77,7 +77,7 @@ def check_windows(windows: Mapping[Series, Windows], rules: SplitConfig, window:
         raise _too_few(found, records_needed(windows, rules, window), rules, window)
     thin = [_thin(split, n, rules) for split, n in found.items() if n < rules.thin_windows]
     return thin + [
-        tr(
+        Text(
             f"{series} has no window of {window} bars in {', '.join(missing)}; more records would give it some",
             f"{series} 在 {', '.join(missing)} 中没有 {window} 根K线的窗口;请增加记录数",
         )
@@ -98,8 +98,8 @@ def _too_few(found: Windows, needed: int, rules: SplitConfig, window: int) -> Da
     )
 
 
-def _thin(split: str, windows: int, rules: SplitConfig) -> str:
-    return tr(
+def _thin(split: str, windows: int, rules: SplitConfig) -> Text:
+    return Text(
         f"{split} has only {windows} windows, fewer than {rules.thin_windows}: what is measured on it will be noisy",
         f"{split} 只有 {windows} 个窗口,少于 {rules.thin_windows}:在其上测得的结果噪声很大",
     )

@@ -200,7 +200,9 @@ def validate(values: dict[str, Any], where: str) -> ModelConfig:
 
 def in_words(error: ValidationError, where: str) -> ConfigError:
     """Pydantic's complaint as ours: `where`, and for each key what was found and what is allowed."""
-    return ConfigError(f"{where}: " + "; ".join(_one_in_words(e, error.title) for e in error.errors()))
+    # A default that could not be made follows from another error, which is told already.
+    told = [e for e in error.errors() if e["type"] != "default_factory_not_called"]
+    return ConfigError(f"{where}: " + "; ".join(_one_in_words(e, error.title) for e in told))
 
 
 def _one_in_words(error: Any, model: str) -> str:

@@ -1,0 +1,114 @@
+"""What is known of one series, as sets of instants: held in files, empty at the venue, before its listing."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from kronosforge.bars import Span, join, subtract
+from kronosforge.files import canonical, fingerprint
+
+VERSION = 1
+# Before any candle: the start of `everything before the listing`.
+EVER = -(2**62)
+
+_NAME = re.compile(r"\d{8}T\d{6}-\d{8}T\d{6}-[0-9a-f]{12}\.parquet")
+
+
+class Piece(NamedTuple):
+    """A data file. It holds every candle that the venue has inside `span`, and never changes."""
+
+    name: str
+    span: Span
+    first: int  # open time of its first candle
+    last: int
+    rows: int
+    size: int  # bytes
+    sha256: str
+
+
+class Ledger(NamedTuple):
+    """One series' manifest. What it does not know is missing.
+
+    Nothing after the newest candle is ever known: the venue may still be about to publish there.
+    """
+
+    files: tuple[Piece, ...] = ()  # ascending, disjoint
+    once: tuple[Span, ...] = ()  # the venue gave no candle there when asked the first time
+    holes: tuple[Span, ...] = ()  # … nor the second time: they are the venue's own
+    listing: int | None = None  # the venue has nothing before this instant
+
+    def known(self) -> list[Span]:
+        """Everything that need not be asked: held, empty at the venue, before its listing."""
+        before = [] if self.listing is None else [Span(EVER, self.listing)]
+        return join([*before, *self.once, *self.holes, *(piece.span for piece in self.files)])
+
+    def missing(self, span: Span) -> list[Span]:
+        """What of `span` must be asked for, ascending."""
+        return subtract(span, self.known())
+
+    def touching(self, span: Span) -> list[Piece]:
+        """The files that claim some of `span`."""
+        return [piece for piece in self.files if piece.span.start < span.stop and span.start < piece.span.stop]
+
+    def answered(self, span: Span, empty: list[Span], *, again: bool) -> "Ledger":
+        """With `span` asked (the second time where `again`), of which the venue left `empty` without candles."""
+        once, holes = _outside(self.once, span), _outside(self.holes, span)
+        return self._replace(once=(*once, *(() if again else empty)), holes=(*holes, *(empty if again else ())))
+
+    def replacing(self, old: Iterable[Piece], new: Piece) -> "Ledger":
+        """With `new` in place of `old`."""
+        return self._replace(files=tuple(sorted({*self.files} - {*old} | {new}, key=lambda piece: piece.span)))
+
+    def forgetting(self, lost: Piece) -> "Ledger":
+        """Without a file and all that was known inside its span."""
+        kept = tuple(piece for piece in self.files if piece != lost)
+        once, holes = _outside(self.once, lost.span), _outside(self.holes, lost.span)
+        return self._replace(files=kept, once=once, holes=holes).tidy()
+
+    def tidy(self) -> "Ledger":
+        """The one spelling of this knowledge: spans joined, none before the listing or after the newest candle."""
+        listing = self.listing
+        if not self.files:
+            return Ledger(listing=listing)
+        first = self.files[0].first
+        if listing is not None and not self.missing(Span(listing, first)):
+            listing = first
+        alive = Span(EVER if listing is None else listing, self.files[-1].span.stop)
+        return Ledger(self.files, _inside(self.once, alive), _inside(self.holes, alive), listing)
+
+    def dump(self) -> bytes:
+        """The manifest's bytes."""
+        body: dict[str, Any] = {"version": VERSION, **self._asdict()}
+        body["files"] = [piece._asdict() for piece in self.files]
+        return canonical({**body, "digest": fingerprint(body)})
+
+
+class NewerError(ValueError):
+    """The manifest was written by a later version of this program."""
+
+
+def parse(data: bytes) -> Ledger:
+    """What `dump` wrote. Raises ValueError, KeyError or TypeError for anything else; NewerError for a later version's."""
+    body = json.loads(data)
+    if isinstance(body["version"], int) and body["version"] > VERSION:
+        raise NewerError(body["version"])
+    if body.pop("digest", None) != fingerprint(body):
+        raise ValueError("digest")
+    files = tuple(Piece(**{**piece, "span": Span(*piece["span"])}) for piece in body["files"])
+    if not all(_NAME.fullmatch(piece.name) for piece in files):
+        raise ValueError("file names")
+    return Ledger(files, _spans(body["once"]), _spans(body["holes"]), body["listing"])
+
+
+def _spans(pairs: list[list[int]]) -> tuple[Span, ...]:
+    return tuple(Span(*pair) for pair in pairs)
+
+
+def _outside(spans: Sequence[Span], cut: Span) -> tuple[Span, ...]:
+    return tuple(part for span in spans for part in subtract(span, [cut]))
+
+
+def _inside(spans: Sequence[Span], frame: Span) -> tuple[Span, ...]:
+    clipped = [Span(max(span.start, frame.start), min(span.stop, frame.stop)) for span in spans]
+    return tuple(join(clipped))

@@ -1,0 +1,238 @@
+"""The store: what is held of every series, what is missing, and how the missing part is fetched."""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from kronosforge.bars import Bar, Series, Span, bar, instrument_id, iso, join
+from kronosforge.candles import SCHEMA
+from kronosforge.errors import ConfigError, SourceError
+from kronosforge.files import locked_async
+from kronosforge.source.base import Batch, Source
+from kronosforge.store.ledger import Ledger
+from kronosforge.store.shelf import DamagedError, Shelf
+from kronosforge.text import tr
+
+# A killed download loses at most this much.
+FLUSH_ROWS, FLUSH_SECONDS = 5_000, 2.0
+
+_VENUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+-]*")
+
+log = logging.getLogger("kronosforge.store")
+
+Progress = Callable[[Series, int, int], None]
+"""Called with a series, the bars of the wanted span that were asked for or known, and all its bars."""
+
+
+class Updated(NamedTuple):
+    """What an update did."""
+
+    asked: list[Span]  # what was missing, newest first
+    again: list[Span]  # what was empty and was asked a second time
+    holes: list[Span]  # what the venue does not have in the wanted span
+    set_aside: list[Path]  # damaged files
+
+
+class Stock(NamedTuple):
+    """What the store holds of one series."""
+
+    venue: str
+    series: Series
+    span: Span  # first open → last close
+    rows: int
+    holes: list[Span]  # asked twice: the venue's own
+    listing: int | None  # the venue has nothing before, where that is known
+    files: int
+    bytes: int
+
+
+class Store:
+    """Candles under `root/<venue>/<instrument>/<bar>/`. One process writes a series at a time; anyone may read."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._shelves: dict[Path, Shelf] = {}
+
+    async def update(self, source: Source, series: Series, span: Span, progress: Progress | None = None) -> Updated:
+        """Bring here what `source` has inside `span` and the store has not; everything else is never asked.
+
+        What comes back empty is asked a second time, then recorded as the venue's own. Damaged files are set aside and
+        fetched again. Interrupted anywhere, the next update goes on. Raises SourceError; BusyError where another
+        process holds the series for too long; DiskError.
+        """
+        shelf = self._shelf(source.venue, series)
+        what = tr(f"the candles of {series} from {source.venue}", f"{source.venue} 的 {series} K线")
+        async with locked_async(shelf.folder, what):
+            ledger, lost = shelf.open()
+            wanted = _on_grid(span, series.bar)
+            asked = ledger.missing(wanted)[::-1]
+            download = _Download(source, series, shelf, ledger, _reporter(series, wanted, asked, progress))
+            for gap in asked:
+                await download.ask(gap, again=False)
+            empty = [hole for hole in download.ledger.once[::-1] if _clipped([hole], wanted)]
+            for hole in empty:
+                await download.ask(hole, again=True)
+            done = shelf.compact(download.ledger)
+        return Updated(asked, empty, _clipped(done.holes, wanted), lost)
+
+    def read(self, venue: str, series: Series, span: Span) -> pl.DataFrame:
+        """The candles held inside `span`: candles.SCHEMA, ascending, unique. Raises DataError for a damaged file."""
+        shelf = self._shelf(venue, series)
+        return shelf.look(lambda ledger: shelf.candles(ledger, span))
+
+    def times(self, venue: str, series: Series, span: Span) -> np.ndarray:
+        """The open times of what `read` gives, int64 ms. Raises DataError for a damaged file."""
+        shelf = self._shelf(venue, series)
+        return shelf.look(lambda ledger: shelf.times(ledger, span))
+
+    def missing(self, venue: str, series: Series, span: Span) -> list[Span]:
+        """What of `span` an update would ask for, ascending. Locks and writes nothing."""
+        return self._known(venue, series).missing(_on_grid(span, series.bar))
+
+    def held(self, venue: str, series: Series) -> list[Span]:
+        """Where everything that the venue has is here, ascending; its holes are inside."""
+        ledger = self._known(venue, series)
+        return join([*ledger.holes, *(piece.span for piece in ledger.files)])
+
+    def holes(self, venue: str, series: Series, span: Span | None = None) -> list[Span]:
+        """Where (inside `span`) the venue was asked twice and has no candles, ascending."""
+        holes = self._known(venue, series).holes
+        return list(holes) if span is None else _clipped(holes, span)
+
+    def listing(self, venue: str, series: Series) -> int | None:
+        """The first candle that the venue has ever had, where that is known."""
+        return self._known(venue, series).listing
+
+    def inventory(self) -> list[Stock]:
+        """Every series of which something is held, by venue, instrument and bar length."""
+        found = [self._stock(folder) for folder in self.root.glob("*/*/*") if folder.is_dir()]
+        return sorted((s for s in found if s), key=lambda s: (s.venue, s.series.instrument, s.series.bar[1:]))
+
+    def _stock(self, folder: Path) -> Stock | None:
+        try:
+            series = Series(instrument_id(folder.parent.name), bar(folder.name))
+            ledger = self._known(folder.parent.parent.name, series)
+        except ConfigError:  # no folder of ours
+            return None
+        files = ledger.files
+        if not files:
+            return None
+        span = Span(files[0].first, files[-1].last + series.bar.length)
+        rows, size = sum(piece.rows for piece in files), sum(piece.size for piece in files)
+        return Stock(
+            folder.parent.parent.name, series, span, rows, list(ledger.holes), ledger.listing, len(files), size
+        )
+
+    def _known(self, venue: str, series: Series) -> Ledger:
+        try:
+            return self._shelf(venue, series).ledger()
+        except DamagedError as error:
+            log.warning("%s", error)
+            return Ledger()
+
+    def _shelf(self, venue: str, series: Series) -> Shelf:
+        folder = self.root / venue / instrument_id(series.instrument) / series.bar.code
+        if not _VENUE.fullmatch(venue) or bar(series.bar.code) != series.bar:
+            raise ConfigError(
+                tr(
+                    f"{venue}/{series} is no folder of candles; use letters, digits and @ . _ + -",
+                    f"{venue}/{series} 不能作为K线目录;只能用字母、数字和 @ . _ + -",
+                )
+            )
+        return self._shelves.setdefault(folder, Shelf(folder, series.bar))
+
+
+class _Download:
+    """Asks the source and puts the answers on the shelf as they come."""
+
+    def __init__(
+        self, source: Source, series: Series, shelf: Shelf, ledger: Ledger, report: Callable[[int], None]
+    ) -> None:
+        self.source = source
+        self.series = series
+        self.shelf = shelf
+        self.ledger = ledger
+        self.report = report
+
+    async def ask(self, span: Span, *, again: bool) -> None:
+        """Fetch `span`. What came before an interruption or an error is kept."""
+        log.debug("%s: asking %s for %s%s", self.series, self.source.venue, span, " again" if again else "")
+        came: list[Batch] = []
+        cursor, saved = span.stop, time.monotonic()
+        try:
+            async for batch in self.source.fetch(self.series, span):
+                assert batch.span.stop >= cursor, "batches lie end to end, newest first"
+                _check(self.source.venue, self.series, batch)
+                came.append(batch)
+                before, cursor = cursor, span.start if batch.oldest else max(span.start, batch.span.start)
+                if not again:
+                    self.report(Span(cursor, before).bars(self.series.bar))
+                if sum(b.candles.height for b in came) >= FLUSH_ROWS or time.monotonic() - saved > FLUSH_SECONDS:
+                    self._keep(came, span, again=again)
+                    saved = time.monotonic()
+            assert cursor == span.start, "the batches together are the span"
+        finally:
+            self._keep(came, span, again=again)
+
+    def _keep(self, came: list[Batch], asked: Span, *, again: bool) -> None:
+        """Put the batches on the shelf and empty the list."""
+        if not came:
+            return
+        newest, last = came[0], came[-1]
+        start = min(asked.start, last.span.start) if last.oldest else last.span.start
+        span = _on_grid(Span(start, newest.span.stop), self.series.bar)
+        frames = [batch.candles for batch in came]
+        came.clear()
+        self.ledger = self.shelf.absorb(self.ledger, span, frames, oldest=last.oldest, again=again)
+
+
+def _check(venue: str, series: Series, batch: Batch) -> None:
+    """Refuse an answer that would spoil the store: wrong columns, disorder, bars of another anchor. Raises SourceError."""
+    assert batch.candles.schema == SCHEMA, batch.candles.schema
+    times = batch.candles["ts"].to_numpy()
+    if not len(times):
+        return
+    ordered = bool((np.diff(times) > 0).all()) and batch.span.start <= times[0] and times[-1] < batch.span.stop
+    off = times[(times - series.bar.offset) % series.bar.length != 0]
+    if ordered and not len(off):
+        return
+    found_en, found_zh = "bars out of order", "K线顺序错误"
+    if len(off):
+        found_en = found_zh = f"{iso(int(off[0]))} ∉ {series.bar.code}"
+    raise SourceError(
+        tr(
+            f"{venue} sent {series} wrongly ({found_en}); nothing of it was stored, try again or report it",
+            f"{venue} 返回的 {series} 有误({found_zh});未保存,请重试或反馈",
+        )
+    )
+
+
+def _reporter(series: Series, wanted: Span, asked: list[Span], progress: Progress | None) -> Callable[[int], None]:
+    """What tells `progress` that so many more bars were answered for."""
+    total = wanted.bars(series.bar)
+    known = total - sum(gap.bars(series.bar) for gap in asked)
+
+    def report(bars: int) -> None:
+        nonlocal known
+        known += bars
+        if progress:
+            progress(series, known, total)
+
+    report(0)
+    return report
+
+
+def _on_grid(span: Span, bar: Bar) -> Span:
+    """The same bars, named by the grid's own instants."""
+    return Span(bar.ceil(span.start), bar.ceil(span.stop))
+
+
+def _clipped(spans: Sequence[Span], window: Span) -> list[Span]:
+    """The parts of `spans` inside `window`."""
+    return [s for span in spans if (s := Span(max(span.start, window.start), min(span.stop, window.stop)))]

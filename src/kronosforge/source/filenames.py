@@ -12,7 +12,7 @@ SUFFIXES = (".csv", ".csv.gz", ".parquet", ".feather", ".zip")
 
 # A single capital M is a month everywhere, which is no bar of ours; every other unit may be written in either case.
 _BAR = re.compile(
-    r"(?:(?P<count>\d{1,4})(?P<unit>m|(?i:min|h|d|w))|(?P<word>(?i:hourly|daily|weekly)))(?P<anchor>(?i:utc|@utc\+8)?)"
+    r"(?:(?P<count>\d{1,4})(?P<unit>(?i:min|h|d|w)|m)|(?P<word>(?i:hourly|daily|weekly)))(?P<anchor>(?i:utc|@utc\+8)?)"
 )
 _UNITS = {"m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
 _WORDS = {"hourly": HOUR, "daily": DAY, "weekly": WEEK}

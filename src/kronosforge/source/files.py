@@ -125,15 +125,17 @@ def _times(table: Table, columns: list[str], zone: str) -> Times:
 
 def _numbers(table: Table, column: str) -> pl.Series:
     """Float64; NaN where there is no value."""
-    text = table.text(column)
     values = table.frame[column]
-    numbers = values.cast(pl.Float64) if values.dtype.is_numeric() else text.cast(pl.Float64, strict=False)
-    bad = (text.is_not_null() & numbers.is_null()).arg_true()
-    if len(bad):
+    if values.dtype.is_numeric():
+        return values.cast(pl.Float64).fill_null(float("nan"))
+    numbers = values.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
+    bad = table.unread(column, numbers)
+    if bad is not None:
+        found = values[bad]
         raise table.refuse(
-            bad[0],
-            f"{column} {text[bad[0]]!r} is no number; write digits with a point, no thousands separators",
-            f"{column} 的 {text[bad[0]]!r} 不是数字;请只写数字与小数点,不要千位分隔符",
+            bad,
+            f"{column} {found!r} is no number; write digits with a point, no thousands separators",
+            f"{column} 的 {found!r} 不是数字;请只写数字与小数点,不要千位分隔符",
         )
     return numbers.fill_null(float("nan"))
 
@@ -147,7 +149,7 @@ def _with_turnover(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _flags(table: Table, column: str) -> pl.Series:
-    text = table.text(column).str.to_lowercase()
+    text = table.frame[column].cast(pl.String).str.strip_chars().str.to_lowercase()
     bad = (~text.is_in(_YES + _NO)).fill_null(value=True).arg_true()
     if len(bad):
         raise table.refuse(

@@ -46,10 +46,10 @@ def _are_sessions(times: Times, bar: Bar) -> bool:
 
 def _check(table: Table, ts: pl.Series, bar: Bar) -> None:
     """Single rows off the grid are for the clean stage; a file whose rows are another bar is refused."""
-    known = np.unique(ts.drop_nulls().to_numpy())  # ascending
+    known = ts.drop_nulls().unique().sort().to_numpy()
     if not len(known):
         raise table.refuse(0, "no row has a time; fill the time column", "没有任何一行有时间;请补上时间列")
-    if 2 * _on(known, bar) > len(known) and (len(known) < 3 or np.diff(known).min() <= bar.length):
+    if _fit(known, bar):
         return
     first, match = ", ".join(iso(int(t)) for t in known[:3]), _match(known)
     english = (
@@ -61,6 +61,16 @@ def _check(table: Table, ts: pl.Series, bar: Bar) -> None:
         f"its rows, opening at {first}, …, are not {bar.code} bars; {english}",
         f"其开盘时刻 {first} … 不是 {bar.code} K线;{chinese}",
     )
+
+
+def _fit(known: Instants, bar: Bar) -> bool:
+    """True where most rows stand a bar or more apart, some exactly one, and the day that they open is the bar's."""
+    steps = np.diff(known)
+    shorter, longer = steps < bar.length, steps > bar.length
+    if len(steps) > 1 and (2 * shorter.sum() > len(steps) or longer.all()):
+        return False
+    # Bars of a session step from the exchange's own open, such as 09:30: only its calendar knows which are due.
+    return 2 * _on(known, bar) > len(known) or (bar.length < DAY and _match(known) is None)
 
 
 def _on(known: Instants, bar: Bar) -> int:

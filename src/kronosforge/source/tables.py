@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from kronosforge.errors import SourceError
 from kronosforge.text import tr
 
-# A file, or what it unpacks to, may be this large: some twelve million rows. It stops archives made to fill memory.
-MAX_BYTES = 1 << 30
+# A file, or what it unpacks to, may be this large: some five million rows of CSV, which take ten times that in memory
+# while they are read. It stops archives made to fill memory.
+MAX_BYTES = 1 << 29
 MAX_ROWS = 20_000_000
 
 # What people and programs write where there is no value.
@@ -58,10 +59,12 @@ class Table(NamedTuple):
     scale: float = 1.0  # prices are divided by it
     utc: bool = False  # the file itself says that its times are UTC
 
-    def text(self, column: str) -> pl.Series:
-        """The values of `column` without blanks around them; null where there is none."""
-        text = self.frame[column].cast(pl.String).str.strip_chars()
-        return text.set(text.str.to_lowercase().is_in(MISSING), None)
+    def unread(self, column: str, values: pl.Series) -> int | None:
+        """The first row where `column` holds something and `values`, what was read from it, nothing."""
+        rows = (self.frame[column].is_not_null() & values.is_null()).arg_true()
+        said = self.frame[column].gather(rows).cast(pl.String).str.strip_chars().str.to_lowercase().is_in(MISSING)
+        left = rows.filter(~said)
+        return int(left[0]) if len(left) else None
 
     def refuse(self, row: int | None, english: str, chinese: str) -> SourceError:
         """The error that names the file, the line of `row` (None: the header), the reason and what to do."""

@@ -9,7 +9,6 @@ from kronosforge.source.tables import Table
 
 # Seconds, milliseconds, microseconds and nanoseconds of 1990–2100 have no number in common, so the size tells the unit.
 _FIRST, _LAST = 631_152_000_000, 4_102_444_800_000  # ms
-_EPOCH = r"^(\d{9,19})(?:\.0+)?$"
 
 # 20240131, 2024/1/31, 2024-01-31; an hour alone or with minutes; AM and PM; an offset. Never day or month first.
 _COMPACT = r"^(\d{4})(\d\d)(\d\d)($|[T ])"
@@ -34,29 +33,41 @@ def parse(table: Table, column: str, zone: str) -> Times:
     Raises SourceError, with the line, for what is no time, and for local times that the zone skips or has twice.
     """
     values, zone = table.frame[column], "UTC" if table.utc else zone
-    if not isinstance(values.dtype, pl.Datetime):
-        return _text(table, column, zone)
-    wall = values.dt.replace_time_zone(None).dt.epoch("ms")
-    ts = values.dt.epoch("ms") if values.dtype.time_zone else _local(table, column, wall, zone)
-    return Times(ts, wall, dates=False)
+    if isinstance(values.dtype, pl.Datetime):
+        wall = values.dt.replace_time_zone(None).dt.epoch("ms")
+        ts = values.dt.epoch("ms") if values.dtype.time_zone else _local(table, column, wall, zone)
+        return Times(ts, wall, dates=False)
+    text = _whole(values).cast(pl.String).str.strip_chars()
+    epoch = _milliseconds(text.cast(pl.Int64, strict=False))
+    if epoch.null_count() == text.null_count():
+        return Times(epoch, epoch, dates=False)
+    return _text(table, column, text, epoch, zone)
 
 
-def _text(table: Table, column: str, zone: str) -> Times:
-    text = table.text(column)
+def _whole(values: pl.Series) -> pl.Series:
+    """Without the `.0` that programs append to whole numbers."""
+    if values.dtype.is_float():
+        whole = values.cast(pl.Int64, strict=False)
+        return whole if (whole == values).all() else values
+    return values.str.strip_suffix(".0") if values.dtype == pl.String else values
+
+
+def _text(table: Table, column: str, text: pl.Series, epoch: pl.Series, zone: str) -> Times:
+    """Written times, and between them the numbers `epoch`, ms."""
     compact = text.str.replace(_COMPACT, "${1}-${2}-${3}${4}")
     read = compact.str.extract_groups(_TEXT).struct.unnest().select(wall=_wall(), offset=_offset(), bare=_BARE)
-    epoch = _milliseconds(text.str.extract(_EPOCH).cast(pl.Int64, strict=False))
     wall = epoch.zip_with(epoch.is_not_null(), read["wall"])
-    bad = (text.is_not_null() & wall.is_null()).arg_true()
-    if len(bad):
+    bad = table.unread(column, wall)
+    if bad is not None:
         raise table.refuse(
-            bad[0],
-            f"{column} {text[bad[0]]!r} cannot be read as a time for certain; write 2024-01-31 16:00:00 or ms since 1970",
-            f"{column} 的 {text[bad[0]]!r} 无法确定为时间;请写成 2024-01-31 16:00:00 或毫秒时间戳",
+            bad,
+            f"{column} {text[bad]!r} cannot be read as a time for certain; write 2024-01-31 16:00:00 or ms since 1970",
+            f"{column} 的 {text[bad]!r} 无法确定为时间;请写成 2024-01-31 16:00:00 或毫秒时间戳",
         )
     known = epoch.zip_with(epoch.is_not_null(), read["wall"] - read["offset"])
-    local = _local(table, column, wall.set(known.is_not_null(), None), zone)
-    return Times(known.zip_with(known.is_not_null(), local), wall, bool(read["bare"].filter(text.is_not_null()).all()))
+    naive = pl.select(pl.when(pl.lit(known).is_null()).then(pl.lit(wall))).to_series()
+    ts = known.zip_with(known.is_not_null(), _local(table, column, naive, zone))
+    return Times(ts, wall, dates=bool(read["bare"].filter(wall.is_not_null()).all()))
 
 
 def _milliseconds(number: pl.Series) -> pl.Series:
@@ -67,7 +78,7 @@ def _milliseconds(number: pl.Series) -> pl.Series:
     return pl.select(pl.coalesce(pl.when(ok).then(unit) for ok, unit in zip(within, ms, strict=True))).to_series()
 
 
-# A date without a time of day. A row without any time has no day, and does not count.
+# A date without a time of day.
 _BARE = pl.col("hour").is_null() & pl.col("day").is_not_null()
 
 

@@ -85,8 +85,8 @@ class Sandbox:
         self._attempts: Counter[str] = Counter()
         self._window = Window()
         self._endpoints: dict[str, Callable[[web.Request], Data]] = {
-            "/api/v5/market/candles": lambda request: self._candles(request.query, self.reach),
-            "/api/v5/market/history-candles": lambda request: self._candles(request.query, None),
+            "/api/v5/market/candles": lambda request: self.candles(request.query, self.reach),
+            "/api/v5/market/history-candles": lambda request: self.candles(request.query, None),
             "/api/v5/public/instruments": lambda request: self._instruments(request.query),
             "/api/v5/public/time": lambda _: [{"ts": str(self.now())}],
             "/api/v5/account/config": self._account,
@@ -136,7 +136,8 @@ class Sandbox:
             # recorded: answers of status 401 have no data key
             return refused.status, body if refused.status == 401 else {**body, "data": []}
 
-    def _candles(self, query: Query, reach: int | None) -> Data:
+    def candles(self, query: Query, reach: int | None) -> Data:
+        """The rows of a request for candles, of the newest `reach` bars or all. Raises RefusedError."""
         name, size = self._known(_needed(query, "instId")), _bar(query.get("bar") or "1m")
         limit = min(_whole(query, "limit", 100), self.page_limit)
         if limit < 1:

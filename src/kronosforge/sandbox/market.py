@@ -201,12 +201,12 @@ class Synthetic:
         sigma = 0.026 * np.exp(mood) * weekday**0.5
         trend = _drift(random.standard_normal(days) * 0.0006, 0.98)
         level = _drift(trend + sigma * random.standard_normal(days), 0.998)
-        years = np.clip((np.arange(days) - instant("2017-01-01") // DAY) / 365.25, 0, None)
+        years = np.clip((np.arange(days) - instant("2017-01-01") // DAY) / 365.25, 0, 15)  # for ever would overflow
         return _Days(COINS.get(coin, ANY_COIN).price * np.exp(level + 0.2 * years), sigma)
 
     def _random(self, name: str, block: int) -> np.random.Generator:
         """The stream of `name` in `block`: the same whatever was asked before."""
-        key = [self.seed % 2**64, crc32(name.encode())]
+        key = np.array([self.seed % 2**64, crc32(name.encode())], np.uint64)
         return np.random.Generator(np.random.Philox(key=key, counter=(block + 1) << 128))
 
 

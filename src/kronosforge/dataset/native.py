@@ -87,11 +87,18 @@ def open_split(dataset: Path, split: str) -> NativeSplit:
     try:
         runs = [Run(*run) for run in json.loads((folder / INDEX).read_text("utf-8"))[split]]
         candles, time = (np.load(folder / split / name, mmap_mode="r", allow_pickle=False) for name in (CANDLES, TIME))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            tr(
-                f"{folder / split} is missing or broken ({error}); prepare the dataset again",
-                f"{folder / split} 缺失或损坏({error});请重新准备数据集",
-            )
-        ) from None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise _broken(folder / split, str(error)) from None
+    rows = sum(run.length for run in runs)
+    if candles.shape != (rows, len(FEATURES)) or time.shape != (rows,):
+        raise _broken(folder / split, f"{rows} rows in the index, {len(candles)} candles, {len(time)} times")
     return NativeSplit(candles, time, runs)
+
+
+def _broken(folder: Path, found: str) -> DataError:
+    return DataError(
+        tr(
+            f"{folder} is missing or broken ({found}); prepare the dataset again",
+            f"{folder} 缺失或损坏({found});请重新准备数据集",
+        )
+    )

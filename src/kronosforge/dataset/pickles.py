@@ -20,6 +20,7 @@ from kronosforge.candles import FEATURES
 INDEX = "datetime"  # any other name raises KeyError in upstream's finetune/dataset.py
 # Public constructors, by the place in the unpickler's memo where the head below puts them.
 CONSTRUCTORS = (("pandas", "DataFrame"), ("pandas", "DatetimeIndex"), ("numpy", "frombuffer"))
+DTYPES = ("<f8", "<M8[ns]")
 _DATA_FRAME, _DATETIME_INDEX, _FROMBUFFER = (pickle.BINGET + bytes([place]) for place in range(3))
 
 
@@ -39,11 +40,11 @@ class PickleWriter:
         write(_text(key) + _DATA_FRAME + pickle.EMPTY_DICT)
         for name, column in zip(FEATURES, columns, strict=True):
             write(_text(name))
-            self._array(column.astype("<f8", copy=False), "<f8")
+            self._array(column.astype("<f8", copy=False), DTYPES[0])
             write(pickle.SETITEM)
         # NEWOBJ_EX takes a class, positional arguments, keyword arguments; `copy` frees the index of our read-only bytes.
         write(_DATETIME_INDEX)
-        self._array((times * 1_000_000).astype("<i8", copy=False), "<M8[ns]")
+        self._array((times * 1_000_000).astype("<i8", copy=False), DTYPES[1])
         write(pickle.TUPLE1 + pickle.EMPTY_DICT)
         write(_text("name") + _text(INDEX) + pickle.SETITEM + _text("copy") + pickle.NEWTRUE + pickle.SETITEM)
         write(pickle.NEWOBJ_EX + pickle.TUPLE2 + pickle.REDUCE + pickle.SETITEM)

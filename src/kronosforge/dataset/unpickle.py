@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kronosforge.dataset.pickles import CONSTRUCTORS
+from kronosforge.dataset.pickles import CONSTRUCTORS, DTYPES
 from kronosforge.errors import DataError
 from kronosforge.text import tr
 
@@ -38,7 +38,9 @@ class _Constructors(pickle.Unpickler):
             def __new__(cls, *given: Any, **named: Any) -> Any:
                 return pd.DatetimeIndex(*given, **named)
 
-        def frombuffer(data: bytes, dtype: str) -> Any:
+        def frombuffer(data: Any, dtype: Any) -> Any:
+            if not isinstance(data, bytes) or dtype not in DTYPES:
+                raise pickle.UnpicklingError(f"frombuffer of {type(data).__name__} as {dtype}")
             return np.frombuffer(data, dtype)
 
         self._allowed = dict(zip(CONSTRUCTORS, (columns_and_index, Index, frombuffer), strict=True))

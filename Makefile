@@ -1,4 +1,5 @@
 PYTHON ?= python3
+PANDAS2_PYTHON ?= $(PYTHON)
 BIN := .venv/bin
 
 .PHONY: help demo test lint bench clean
@@ -9,7 +10,7 @@ help: ## show this list
 demo: .venv/base ## prepare model_a_4h from the embedded exchange
 	@"$(BIN)/python" prepare_kronos_data_simple.py --config model_a_4h --source sandbox --force
 
-test: .venv/test lint ## lint, types and every test
+test: .venv/test .venv/pandas2 lint ## lint, types and every test
 	@"$(BIN)/python" -m pytest -n auto
 
 lint: .venv/test
@@ -28,5 +29,13 @@ lint: .venv/test
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt --group test
 	@touch $@
 
+# What upstream pins, to prove that its pandas reads our pickles. There are no wheels of these for Python 3.13 and later.
+.venv/pandas2: | .venv/base
+	@if $(PANDAS2_PYTHON) -c "import sys; sys.exit(sys.version_info >= (3, 13))"; then \
+		$(PANDAS2_PYTHON) -m venv .venv-pandas2 && \
+		.venv-pandas2/bin/python -m pip install --quiet --disable-pip-version-check "pandas==2.2.2" "numpy==1.26.*"; \
+	else echo "not proved here: pandas 2.2.2 reads our pickles (make test PANDAS2_PYTHON=python3.12 does)"; fi
+	@touch $@
+
 clean: ## remove the virtual environment and caches
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv .venv-pandas2 .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -260,7 +260,8 @@ def _moved(arrays: Mapping[str, NativeSplit], said: Said) -> list[str]:
         windows = candles[chosen[:, None] + np.arange(said.window)]  # (n, window, 6)
         other = windows.copy()
         other[:, said.lookback :] *= 1.5
-        before, after = (normalize(w, said.lookback, said.clip)[:, : said.lookback] for w in (windows, other))
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is told of elsewhere
+            before, after = (normalize(w, said.lookback, said.clip)[:, : said.lookback] for w in (windows, other))
         if not np.array_equal(before, after, equal_nan=True):
             problems.append(tr(f"{split}: the future moves the lookback", f"{split}:未来改变了回看部分"))
     return problems

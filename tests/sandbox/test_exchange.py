@@ -68,7 +68,8 @@ class TestPages:
         assert (answer.status, answer.code, answer.body["msg"]) == (400, "51000", "Parameter bar error")
 
     @pytest.mark.parametrize(
-        ("name", "value"), [("limit", "0"), ("limit", "-3"), ("limit", "x"), ("after", "1.5"), ("before", "²")]
+        ("name", "value"),
+        [("limit", "0"), ("limit", "-3"), ("limit", "x"), ("after", "1.5"), ("before", "²"), ("after", "9" * 5000)],
     )
     def test_a_bad_number_is_51000(self, server, path, name, value):
         answer = get(server.url, path, instId="BTC-USDT", **{name: value})

@@ -109,8 +109,7 @@ class Sandbox:
         if self.rate_limits and not self._window.admits(request.path, _shared_by(request), time.monotonic()):
             served.rejected = True
             return _respond(served, 429, {"msg": "Too Many Requests", "code": "50011"})
-        struck = self.faults.draw(request.raw_path, self._attempts[request.raw_path])
-        self._attempts[request.raw_path] += 1
+        struck = self._draw(request.raw_path)
         if "slow" in struck:
             served.fault = "slow"
             await asyncio.sleep(self.faults.delay)
@@ -124,6 +123,12 @@ class Sandbox:
             served.fault = "truncate"
             return await _truncate(request, served, (status, body), struck["truncate"])
         return _respond(served, status, body)
+
+    def _draw(self, request: str) -> dict[str, float]:
+        if not self.faults.chances:
+            return {}
+        self._attempts[request] += 1
+        return self.faults.draw(request, self._attempts[request] - 1)
 
     def _answer(self, request: web.Request) -> tuple[int, Body]:
         endpoint = self._endpoints.get(request.path)
@@ -239,7 +244,7 @@ def _whole(query: Query, name: str, default: int) -> int:
     value = query.get(name)
     if not value:
         return default
-    if not value.isascii() or not value.isdigit():
+    if not (value.isascii() and value.isdigit()) or len(value) > 20:
         raise _wrong(name)
     return int(value)
 

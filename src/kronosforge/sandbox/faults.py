@@ -52,8 +52,6 @@ class Faults:
 
     def draw(self, request: str, attempt: int) -> dict[str, float]:
         """The kinds that strike the `attempt`-th (0, 1, …) `request`, each with a number in [0, 1) that picks its form."""
-        if not self.chances:
-            return {}
         random = np.random.default_rng([self.seed % 2**64, attempt, crc32(request.encode())])
         dice = zip(KINDS, random.random((len(KINDS), 2)).tolist(), strict=True)
         return {kind: form for kind, (chance, form) in dice if chance < self.chances.get(kind, 0.0)}

@@ -118,8 +118,8 @@ class Synthetic:
             start = max(size.ceil(part.start), stop - (limit - len(rows)) * size.length)
             over = min(stop, size.floor(now))
             if start < stop and over < stop:
-                rows.append(_row(one, self._forming(one, size, now)[:, 0], "0"))
-            rows.extend(_row(one, column, "1") for column in self.table(name, size, Span(start, over)).T[::-1])
+                rows.extend(_rows(one, self._forming(one, size, now), "0"))
+            rows.extend(_rows(one, self.table(name, size, Span(start, over)), "1"))
         return rows[:limit]
 
     def table(self, name: str, size: Bar, span: Span) -> Table:
@@ -128,9 +128,12 @@ class Synthetic:
         start, stop = size.ceil(span.start), size.ceil(span.stop)
         if start >= stop:
             return np.empty((8, 0), np.int64)
-        blocks = [self._bars(name, number, part.length) for number in range(start // BLOCK, (stop - 1) // BLOCK + 1)]
-        base = start // BLOCK * BLOCK
-        whole = np.concatenate(blocks, axis=1)[:, (start - base) // part.length : (stop - base) // part.length]
+        per_block, first, last = BLOCK // part.length, start // part.length, stop // part.length
+        parts = []
+        for block in range(start // BLOCK, (stop - 1) // BLOCK + 1):
+            inside = slice(max(first - block * per_block, 0), last - block * per_block)
+            parts.append(self._bars(name, block, part.length)[:, inside])
+        whole = np.concatenate(parts, axis=1)
         return _aggregate(whole, size.length // part.length)
 
     def _forming(self, one: Instrument, size: Bar, now: int) -> Table:
@@ -240,14 +243,16 @@ def _aggregate(table: Table, count: int) -> Table:
     return np.stack([*first, parts[2].max(1), parts[3].min(1), last, *parts[5:].sum(2)])
 
 
-def _row(one: Instrument, column: NDArray[np.int64], confirm: str) -> Row:
-    ts, *values = column.tolist()
-    return [str(ts), *(_decimal(v, places) for v, places in zip(values, one.decimals, strict=True)), confirm]
+def _rows(one: Instrument, table: Table, confirm: str) -> list[Row]:
+    """The bars of `table` as an answer spells them, newest first."""
+    ts, *values = table[:, ::-1]
+    texts = [_decimals(column, places) for column, places in zip(values, one.decimals, strict=True)]
+    return [[*row, confirm] for row in zip(map(str, ts.tolist()), *texts, strict=True)]
 
 
-def _decimal(units: int, places: int) -> str:
-    """`units` × 10^-places without trailing zeros, as OKX writes numbers."""
+def _decimals(units: NDArray[np.int64], places: int) -> list[str]:
+    """`units` × 10^-places, exact and without trailing zeros, as OKX writes numbers."""
     if not places:
-        return str(units)
-    whole, part = divmod(units, 10**places)
-    return f"{whole}.{part:0{places}d}".rstrip("0").rstrip(".")
+        return [str(whole) for whole in units.tolist()]
+    pairs = zip(*(part.tolist() for part in np.divmod(units, 10**places)), strict=True)
+    return [f"{whole}.{part:0{places}d}".rstrip("0").rstrip(".") for whole, part in pairs]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kronosforge.bars import DAY, HOUR, LENGTHS, bar, instant, iso, series
+from kronosforge.bars import DAY, HOUR, LENGTHS, MINUTE, Span, bar, instant, iso, series
 from kronosforge.config import SplitConfig
 from kronosforge.errors import DataError
 from kronosforge.split import SPLITS, Cuts, Runs, cuts
@@ -94,6 +94,16 @@ def test_runs_count_as_the_bars_do(slots, where):
     for span in Cuts(where * HOUR - 1, where * HOUR + 7 * HOUR).spans.values():
         inside = (times >= span.start) & (times + HOUR <= span.stop)
         assert runs.inside(span).sum() == inside.sum()
+
+
+@given(st.integers(-500, 500), st.integers(0, 500))
+def test_a_full_run_is_the_run_of_its_bars(start, minutes):
+    span = Span(start * MINUTE, (start + minutes) * MINUTE)
+    times = np.arange(bar("1H").ceil(span.start), span.stop, HOUR)
+    full = Runs.full(bar("1H"), span)
+    assert full.bars.sum() == len(times)
+    if len(times):
+        assert [list(column) for column in full] == [list(column) for column in Runs.of(times, HOUR)]
 
 
 def test_runs_take_memory_by_holes_and_not_by_bars():

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kronosforge.bars import Series, Span
+from kronosforge.bars import Bar, Series, Span
 from kronosforge.config import SplitConfig
 from kronosforge.errors import DataError
 from kronosforge.text import tr
@@ -60,6 +60,12 @@ class Runs(NamedTuple):
         first = np.flatnonzero(np.diff(times, prepend=times[:1] - 2 * length) != length)
         count = np.diff(first, append=len(times))
         return cls(times[first], np.full(len(first), length, np.int64), count.astype(np.int64))
+
+    @classmethod
+    def full(cls, bar: Bar, span: Span) -> "Runs":
+        """The run of the bars that open in `span`, if none is missing."""
+        columns = (bar.ceil(span.start), bar.length, span.bars(bar))
+        return cls(*(np.array([column], np.int64) for column in columns))
 
     @classmethod
     def join(cls, parts: Iterable["Runs"]) -> "Runs":

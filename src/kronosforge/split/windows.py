@@ -31,15 +31,10 @@ def starts(runs: Iterable[tuple[int, int]], window: int) -> npt.NDArray[np.int64
 def expected(spans: Iterable[tuple[Series, Span]], rules: SplitConfig, window: int) -> dict[str, dict[str, int]]:
     """Series key → split → windows, if every bar of `spans` comes. Raises DataError where there is no bar."""
     pairs = list(spans)
-    runs = Runs.join(_run(series, span) for series, span in pairs)
+    runs = Runs.join(Runs.full(series.bar, span) for series, span in pairs)
     stretches = cut(runs, rules).spans.items()
     inside = {split: np.maximum(runs.inside(span) - window + 1, 0) for split, span in stretches}
     return {str(series): {split: int(inside[split][i]) for split in SPLITS} for i, (series, _) in enumerate(pairs)}
-
-
-def _run(series: Series, span: Span) -> Runs:
-    columns = (series.bar.ceil(span.start), series.bar.length, span.bars(series.bar))
-    return Runs(*(np.array([column], np.int64) for column in columns))
 
 
 def total(windows: Iterable[Windows]) -> dict[str, int]:

@@ -105,21 +105,24 @@ def child(job: str, place: Path, config: ModelConfig) -> None:
     print(json.dumps([time.perf_counter() - start, peak_mb()]))
 
 
-def measure(command: list[str | Path], folder: Path, repeat: int = 1) -> tuple[float, float]:
-    """(seconds, peak MB) of a command that fills `folder`: the median of `repeat` runs, each in a process of its own."""
-    runs = []
-    for _ in range(repeat):
-        shutil.rmtree(folder, ignore_errors=True)
-        done = subprocess.run([sys.executable, *command], check=True, stdout=subprocess.PIPE, text=True)
-        runs.append(json.loads(done.stdout))
-    seconds, peaks = zip(*runs, strict=True)
-    return statistics.median(seconds), statistics.median(peaks)
+def measure(command: list[str | Path], folder: Path) -> tuple[float, float]:
+    """(seconds, peak MB) of a command that fills `folder`, in a process of its own."""
+    shutil.rmtree(folder, ignore_errors=True)
+    done = subprocess.run([sys.executable, *command], check=True, stdout=subprocess.PIPE, text=True)
+    seconds, peak = json.loads(done.stdout)
+    return seconds, peak
 
 
-def job(name: str, place: Path, series: int, bars: int, repeat: int = 1) -> tuple[float, float]:
+def job(name: str, place: Path, series: int, bars: int) -> tuple[float, float]:
     """`measure` of `seed` or `ours`."""
     sizes = ["--series", str(series), "--bars", str(bars)]
-    return measure([__file__, "--job", name, "--dir", place, *sizes], place / name, repeat)
+    return measure([__file__, "--job", name, "--dir", place, *sizes], place / name)
+
+
+def medians(runs: list[tuple[float, float]]) -> tuple[float, float]:
+    """The median of the seconds, and of the peaks."""
+    seconds, peaks = zip(*runs, strict=True)
+    return statistics.median(seconds), statistics.median(peaks)
 
 
 def claim(
@@ -136,9 +139,12 @@ def claims(place: Path, series: int, bars: int, scale: int, repeat: int) -> Iter
     """Measure, and yield one result after the other."""
     job("seed", place, series, bars)
     total = series * bars
-    seconds, peak = job("ours", place, series, bars, repeat)
     parquet, target = place / "parquet", place / "peer"
-    their_seconds, their_peak = measure([PEER, parquet, target], target, repeat)
+    mine, theirs = [], []
+    for _ in range(repeat):  # in turn, so that both see the same weather
+        mine.append(job("ours", place, series, bars))
+        theirs.append(measure([PEER, parquet, target], target))
+    (seconds, peak), (their_seconds, their_peak) = medians(mine), medians(theirs)
     yield claim("prepare: speed", "bars/s", total / seconds, total / their_seconds, FASTER, at_least=True)
     yield claim("prepare: peak memory", "MB", peak, their_peak, SMALLER)
     if scale > 1:
@@ -155,7 +161,7 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=100)
     parser.add_argument("--bars", type=int, default=50_000)
     parser.add_argument("--scale", type=int, default=1, help="so many times the series, besides")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of which the median counts")
+    parser.add_argument("--repeat", type=int, default=5, help="runs of which the median counts")
     parser.add_argument("--json", action="store_true", help="a JSON object per claim and line")
     parser.add_argument("--dir", type=Path, help="work here instead of in a temporary folder")
     parser.add_argument("--job", choices=["seed", "ours"], help=argparse.SUPPRESS)

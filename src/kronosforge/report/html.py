@@ -1,0 +1,100 @@
+"""The few shapes of HTML that the page is made of. Text is escaped here, at the leaves, and nowhere else."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import NamedTuple, NewType
+
+from kronosforge.bars import iso
+
+Html = NewType("Html", str)
+Instant = int | str
+
+
+def text(value: object) -> Html:
+    """`value` as text."""
+    return Html(escape(str(value)))
+
+
+def say(english: str, chinese: str) -> Html:
+    """Both texts; the page shows the one of the reader's language."""
+    return both(text(english), text(chinese))
+
+
+def both(english: Html, chinese: Html) -> Html:
+    """As `say`, of sentences that hold more than text."""
+    return Html(f'<span lang="en">{english}</span><span lang="zh">{chinese}</span>')
+
+
+def words(value: object) -> Html:
+    """A text that a stage left: one string for both languages, or {en, zh}."""
+    if isinstance(value, Mapping):
+        return say(str(value.get("en", "")), str(value.get("zh", "")))
+    return text(value)
+
+
+def code(value: object) -> Html:
+    """`value` in the typewriter face: keys, digests, instants."""
+    return Html(f"<code>{text(value)}</code>")
+
+
+def number(value: int) -> Html:
+    """`5,056`."""
+    return Html(f"{value:,}")
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 hole`, `1,200 holes`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def when(value: Instant | None) -> Html:
+    """`2026-01-31 16:00`, UTC as everywhere on the page; from ISO 8601 or ms."""
+    if value is None:
+        return Html("–")
+    stamp = iso(value) if isinstance(value, int) else value
+    return Html(f"<time>{text(stamp.replace('T', ' ').removesuffix('Z').removesuffix('+00:00'))}</time>")
+
+
+def join(parts: Iterable[Html], separator: str = "") -> Html:
+    """The parts, one after another; `separator` is HTML."""
+    return Html(separator.join(parts))
+
+
+class Column(NamedTuple):
+    """A table's column: its head, and a class for its cells: `n` for numbers, `wide` for sentences."""
+
+    head: Html
+    kind: str = ""
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[Html]], total: Sequence[Html] = ()) -> Html:
+    """A table that scrolls inside its own box where the screen is narrow; `total` is its last, summing row."""
+    head = join(Html(f'<th scope="col"{_class(c)}>{c.head}</th>') for c in columns)
+    body = join(Html(f"<tr>{_cells(columns, row)}</tr>") for row in rows)
+    foot = f"<tfoot><tr>{_cells(columns, total)}</tr></tfoot>" if total else ""
+    return Html(
+        f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table></div>'
+    )
+
+
+def _cells(columns: Sequence[Column], row: Sequence[Html]) -> Html:
+    return join(Html(f"<td{_class(c)}>{cell}</td>") for c, cell in zip(columns, row, strict=True))
+
+
+def _class(column: Column) -> str:
+    return f' class="{column.kind}"' if column.kind else ""
+
+
+def facts(pairs: Iterable[tuple[Html, Html]]) -> Html:
+    """A list of names and what they stand for."""
+    return Html("<dl>" + join(Html(f"<div><dt>{name}</dt><dd>{value}</dd></div>") for name, value in pairs) + "</dl>")
+
+
+def section(name: str, heading: Html, *body: Html) -> Html:
+    """A part of the page that can be linked to as `#name`."""
+    return Html(f'<section id="{name}"><h2>{heading}</h2>{join(body)}</section>')
+
+
+def paragraph(body: Html, kind: str = "") -> Html:
+    """A paragraph."""
+    return Html(f"<p{_class(Column(Html(''), kind))}>{body}</p>")

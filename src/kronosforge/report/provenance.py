@@ -1,0 +1,60 @@
+"""The end of the page: what the dataset is made of, and the commands that check it and make it again."""
+
+import json
+import shlex
+
+from kronosforge.report.html import Column, Html, code, join, paragraph, say, section, table, text
+from kronosforge.report.sections import Summary
+
+
+def provenance(summary: Summary) -> Html:
+    """What the dataset is made of, and the commands that make it again and check it."""
+    versions = join((Html(f"{text(name)} {code(v)}") for name, v in summary.get("versions", {}).items()), " · ")
+    config = json.dumps(summary.get("config", {}), indent=2, ensure_ascii=False)
+    return section(
+        "provenance",
+        say("Provenance", "来源与复现"),
+        Html(f"<h3>{say('Fingerprint', '指纹')}</h3>"),
+        paragraph(code(summary.get("fingerprint", ""))),
+        _files(summary),
+        Html(f"<h3>{say('Check it: run here, beside this file', '校验：在本文件所在目录运行')}</h3>"),
+        _command("kronosforge verify ."),
+        Html(f"<h3>{say('Make it again', '重新生成')}</h3>"),
+        _command(_reproduce(summary)),
+        Html(f"<h3>{say('Made with', '软件版本')}</h3>"),
+        paragraph(versions),
+        Html(f"<details><summary>{say('Resolved config', '生效配置')}</summary>"),
+        Html(f'<pre class="scroll" tabindex="0">{text(config)}</pre></details>'),
+    )
+
+
+def _files(summary: Summary) -> Html:
+    columns = [
+        Column(say("File", "文件"), "key"),
+        Column(say("MB", "MB"), "n"),
+        Column(Html("SHA-256")),
+    ]
+    return table(
+        columns,
+        [
+            [code(file["filename"]), text(file.get("size_mb", "")), code(file.get("sha256", ""))]
+            for file in summary.get("files", [])
+        ],
+    )
+
+
+def _command(line: str) -> Html:
+    return Html(f'<pre class="scroll command" tabindex="0">{text(line)}</pre>')
+
+
+def _reproduce(summary: Summary) -> str:
+    """The command that gives the same candles again: the newest N bars are fixed by the clock they were asked at."""
+    config, source = summary.get("config", {}), summary.get("source", {})
+    options = {
+        "--config": config.get("name") or summary.get("model_name", ""),
+        "--source": source.get("name"),
+        "--since": config.get("since"),
+        "--until": config.get("until") or source.get("clock"),
+    }
+    given = " ".join(f"{flag} {shlex.quote(str(value))}" for flag, value in options.items() if value)
+    return f"kronosforge prepare {given}"

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from urllib.parse import urlsplit
 
-from kronosforge.bars import Series, Span
+from kronosforge.bars import HONG_KONG, Series, Span
 from kronosforge.errors import ConfigError, NoDataError
 from kronosforge.source.base import Batch, Cost
 from kronosforge.source.pages import Pages
@@ -91,3 +91,15 @@ def unknown(venue: str, instrument: str) -> NoDataError:
             f"{venue} 没有合约 {instrument};请检查拼写,或它是否已下架",
         )
     )
+
+
+def refuse_hong_kong(venue: str, series: Series) -> None:
+    """Raise ConfigError where `series` asks for UTC+8 days of a venue that has none."""
+    if series.bar.hong_kong:
+        plain = series.bar.code.removesuffix(HONG_KONG)
+        raise ConfigError(
+            tr(
+                f"{series}: {venue} has UTC days only; write {series.instrument}_{plain}",
+                f"{series}:{venue} 只有 UTC 日线;请写 {series.instrument}_{plain}",
+            )
+        )

@@ -31,8 +31,7 @@ class RateLimit:
         """Wait for a token and hold it for the length of one request. First come, first served."""
         answered = await self._answered.get()
         try:
-            while (wait := answered - self._travel + self._window - time.monotonic()) > 0:
-                await asyncio.sleep(wait)
+            await self._free(answered)
             sent = time.monotonic()
             try:
                 yield
@@ -42,3 +41,11 @@ class RateLimit:
                 answered = time.monotonic()
         finally:
             self._answered.put_nowait(answered)
+
+    async def _free(self, answered: float) -> None:
+        """Until a token that came back at `answered` may be used. `_travel` may shrink while it waits."""
+        while True:
+            wait = answered - self._travel + self._window - time.monotonic()
+            if wait <= 0:
+                return
+            await asyncio.sleep(wait)

@@ -11,7 +11,7 @@ page ends; where it has holes, or a page is short, the pages still have to join 
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import polars as pl
 
@@ -27,7 +27,7 @@ IN_FLIGHT = 16  # pages under way at once: OKX's 10 a second at 1.6 s of latency
 ANCHOR_TRIES = 8  # looks for the bar above a span, which proves the first page; it may be missing in truth
 
 
-async def walk(pages: Pages, span: Span, now: int) -> AsyncIterator[Batch]:
+async def walk(pages: Pages, span: Span, now: int) -> AsyncGenerator[Batch, None]:
     """`Source.fetch` for a venue of pages. `now` is the venue's clock, ms; later bars are not asked for.
 
     Raises NoDataError where the venue has no candle of the series at all, SourceError where its pages do not join.

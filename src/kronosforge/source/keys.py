@@ -23,33 +23,31 @@ class Credentials:
     passphrase: str = field(repr=False)
 
 
-def credentials(environ: Mapping[str, str], required: bool = False) -> Credentials | None:
+def credentials(environ: Mapping[str, str], *, required: bool = False) -> Credentials | None:
     """The set in OKX_API_KEY, OKX_API_SECRET and OKX_API_PASSPHRASE; None where none of them is set.
 
     Raises CredentialsError where some are set and some not, or where none is and they are `required`.
     """
-    found = [environ.get(name, "").strip() for name in VARIABLES]
-    if all(found):
-        return Credentials(*found)
-    missing = ", ".join(name for name, value in zip(VARIABLES, found, strict=True) if not value)
-    if not any(found) and not required:
-        return None
-    raise CredentialsError(
-        tr(
-            f"API credentials missing: {missing}; set them in the environment or in .env"
-            + ("" if required else ", or unset the others: candles need none"),
-            f"API credentials missing(缺少 API 凭证): {missing};请在环境变量或 .env 中设置"
-            + ("" if required else ",或删除其余变量:K线数据不需要凭证"),
+    missing = [name for name in VARIABLES if not environ.get(name, "").strip()]
+    if missing and (required or len(missing) < len(VARIABLES)):
+        names = ", ".join(missing)
+        raise CredentialsError(
+            tr(
+                f"API credentials missing: {names}; set them in the environment or in .env, or unset the others: candles need none",
+                f"API credentials missing(缺少 API 凭证): {names};请在环境变量或 .env 中设置,或删除其余变量:K线数据不需要凭证",
+            )
         )
-    )
+    return None if missing else Credentials(*(environ[name].strip() for name in VARIABLES))
 
 
-async def probe_credentials(config: SourceConfig, found: Credentials) -> str:
+async def probe_credentials(config: SourceConfig, environ: Mapping[str, str]) -> str:
     """Ask OKX for the account's configuration with a signed call, and return what the keys may do, such as `read_only`.
 
     The signature carries the venue's clock, so that a wrong clock here does not look like a wrong key. Raises
-    CredentialsError that says in words what is wrong with the keys, SourceError where OKX cannot be reached.
+    CredentialsError that says in words what is missing or wrong, SourceError where OKX cannot be reached.
     """
+    found = credentials(environ, required=True)
+    assert found, "required, and not missing"
     venue, address = place("okx", HOME, config.url)
     keys = {"apiKey": found.key, "secret": found.secret, "password": found.passphrase}
     transport = connect(venue, address, config, keys)

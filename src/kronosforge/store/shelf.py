@@ -145,10 +145,11 @@ class Shelf:
         A candle held already gives way to what the venue says now, and is logged. Raises DiskError.
         """
         touched = ledger.touching(span)
-        old = pl.concat([empty(), *(self._frame(piece, list(SCHEMA)) for piece in touched)])
-        new = _latest(frames)
-        _log_revised(self.folder, old, new)
-        whole = _latest([old, new])
+        new = whole = _latest(frames)
+        if touched:
+            old = pl.concat([self._frame(piece, list(SCHEMA)) for piece in touched])
+            whole = _latest([old, new])
+            _log_revised(self.folder, old, new)
         answered = ledger.answered(span, empty_spans(whole["ts"].to_numpy(), span, self.bar), again=again)
         if oldest:
             answered = answered._replace(listing=_listing(ledger, span, new))
@@ -234,7 +235,7 @@ def empty_spans(times: np.ndarray, span: Span, bar: Bar) -> list[Span]:
 
 def _latest(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """One frame of `frames`, ascending; where several have a bar, the last one's."""
-    return pl.concat([empty(), *frames]).unique("ts", keep="last").sort("ts")
+    return pl.concat(frames).unique("ts", keep="last").sort("ts")
 
 
 def _log_revised(folder: Path, old: pl.DataFrame, new: pl.DataFrame) -> None:

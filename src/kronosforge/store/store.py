@@ -21,6 +21,8 @@ from kronosforge.text import tr
 
 # A killed download loses at most this much.
 FLUSH_ROWS, FLUSH_SECONDS = 5_000, 2.0
+# Files that a long download leaves lying before they are merged: the manifest, written each time, stays small.
+LOOSE_FILES = 32
 
 _VENUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+-]*")
 
@@ -159,6 +161,7 @@ class _Download:
         self.shelf = shelf
         self.ledger = ledger
         self.report = report
+        self.crowded = len(ledger.files) + LOOSE_FILES
 
     async def ask(self, span: Span, *, again: bool) -> None:
         """Fetch `span`. What came before an interruption or an error is kept."""
@@ -190,6 +193,9 @@ class _Download:
         frames = [batch.candles for batch in came]
         came.clear()
         self.ledger = self.shelf.absorb(self.ledger, span, frames, oldest=last.oldest, again=again)
+        if len(self.ledger.files) > self.crowded:
+            self.ledger = self.shelf.compact(self.ledger)
+            self.crowded = len(self.ledger.files) + LOOSE_FILES
 
 
 def _check(venue: str, series: Series, batch: Batch) -> None:

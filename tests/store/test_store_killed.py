@@ -1,0 +1,62 @@
+"""A download killed at any step goes on with the next one, and leaves nothing behind."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from killed import FOUR_HOURS, SERIES, WANTED, download, venue
+
+from kronosforge.store import Store
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
+
+STEPS = 60
+
+
+def _tree(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
+    root = tmp_path_factory.mktemp("killed")
+    here = Path(__file__).resolve().parent
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here.parent), str(here)])}
+    command = [sys.executable, str(here / "killed.py"), str(root), str(STEPS)]
+    ran = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=120)
+    return root, [int(line) for line in ran.stdout.split()]
+
+
+def test_every_step_is_killed(killed: tuple[Path, list[int]]) -> None:
+    statuses = killed[1]
+    deaths = statuses.count(-9)
+    assert deaths > 30
+    assert statuses == [-9] * deaths + [0] * (STEPS - deaths)
+
+
+def test_run_again_gives_the_same_bytes_and_no_leftovers(killed: tuple[Path, list[int]], tmp_path: Path) -> None:
+    download(tmp_path, venue(forgets=True))
+    whole = _tree(tmp_path)
+    differing = []
+    for step in range(killed[1].count(-9)):
+        download(killed[0] / str(step), venue())
+        if _tree(killed[0] / str(step)) != whole:
+            differing.append(step)
+    assert differing == []
+    assert Store(tmp_path).read("memory", SERIES, WANTED).equals(venue().frame)
+
+
+def test_killed_late_asks_only_for_the_rest(tmp_path: Path) -> None:
+    source = venue()
+    source.fail_after = 6
+    with pytest.raises(ConnectionResetError):
+        download(tmp_path, source)
+    again = venue()
+    download(tmp_path, again)
+    # Pages of seven bars from bar 100 down, the newest candle being bar 89: bars 58 to 89 came.
+    assert [(span.start // FOUR_HOURS.length, span.stop // FOUR_HOURS.length) for span in again.asked[:2]] == [
+        (90, 100),
+        (0, 58),
+    ]

@@ -14,7 +14,7 @@ from kronosforge.source.base import Batch, Cost
 from kronosforge.source.filenames import choose, scan
 from kronosforge.source.grid import opens
 from kronosforge.source.spellings import plan
-from kronosforge.source.tables import Table, read
+from kronosforge.source.tables import Table, read, shown
 from kronosforge.source.times import Times, parse
 from kronosforge.text import tr
 
@@ -134,8 +134,8 @@ def _numbers(table: Table, column: str) -> pl.Series:
         found = values[bad]
         raise table.refuse(
             bad,
-            f"{column} {found!r} is no number; write digits with a point, no thousands separators",
-            f"{column} 的 {found!r} 不是数字;请只写数字与小数点,不要千位分隔符",
+            f"{column} {shown(found)} is no number; write digits with a point, no thousands separators",
+            f"{column} 的 {shown(found)} 不是数字;请只写数字与小数点,不要千位分隔符",
         )
     return numbers.fill_null(float("nan"))
 
@@ -154,7 +154,7 @@ def _flags(table: Table, column: str) -> pl.Series:
     if len(bad):
         raise table.refuse(
             bad[0],
-            f"{column} {text[bad[0]] or ''!r} does not say whether the bar is finished; write 1 or 0",
-            f"{column} 的 {text[bad[0]] or ''!r} 未说明K线是否完结;请写 1 或 0",
+            f"{column} {shown(text[bad[0]] or '')} does not say whether the bar is finished; write 1 or 0",
+            f"{column} 的 {shown(text[bad[0]] or '')} 未说明K线是否完结;请写 1 或 0",
         )
     return text.is_in(_YES)

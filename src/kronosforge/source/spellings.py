@@ -10,7 +10,7 @@ import polars as pl
 
 from kronosforge.candles import PRICES
 from kronosforge.errors import SourceError
-from kronosforge.source.tables import Table
+from kronosforge.source.tables import Table, shown
 
 # Spellings are compared without case, blanks and punctuation: `Open time`, `open_time` and `openTime` are one.
 _SPELLINGS = {
@@ -68,12 +68,6 @@ def _spelled(table: Table) -> dict[str, str]:
         if word in spelled:
             raise _ambiguous(table, [spelled[word], column])
         spelled[word] = column
-    if all(re.fullmatch(r"[\d\s.:+-]*", column) for column in table.frame.columns):
-        raise table.refuse(
-            None,
-            "holds values where the column names should be; add a line such as ts,open,high,low,close,vol,amt",
-            "应为列名却是数值;请添加列名行,例如 ts,open,high,low,close,vol,amt",
-        )
     return spelled
 
 
@@ -122,8 +116,8 @@ def _one_series(table: Table, spelled: dict[str, str]) -> None:
         if len(other):
             raise table.refuse(
                 other[0],
-                f"{column} is {values[other[0]]!r} after {values[0]!r}; write one file per series",
-                f"{column} 为 {values[other[0]]!r},此前为 {values[0]!r};请每个序列一个文件",
+                f"{column} is {shown(values[other[0]])} after {shown(values[0])}; write one file per series",
+                f"{column} 为 {shown(values[other[0]])},此前为 {shown(values[0])};请每个序列一个文件",
             )
 
 
@@ -136,22 +130,22 @@ def _check(table: Table, found: dict[str, list[str]]) -> None:
         wanted = "; ".join(f"{field}: {' '.join(FIELDS[field])}" for field in missing)
         raise table.refuse(
             None,
-            f"no column for {', '.join(missing)} among {table.frame.columns}; name it one of {wanted}",
-            f"{table.frame.columns} 中缺少 {', '.join(missing)} 列;可用列名:{wanted}",
+            f"no column for {', '.join(missing)} among {shown(table.frame.columns)}; name it one of {wanted}",
+            f"{shown(table.frame.columns)} 中缺少 {', '.join(missing)} 列;可用列名:{wanted}",
         )
 
 
 def _unknown(table: Table, column: str) -> SourceError:
     return table.refuse(
         None,
-        f"column {column!r} is not known; rename it to what it is (vol, amt, …) or remove it",
-        f"不认识列 {column!r};请改为其含义对应的列名(vol、amt…)或删除该列",
+        f"column {shown(column)} is not known; rename it to what it is (vol, amt, …) or remove it",
+        f"不认识列 {shown(column)};请改为其含义对应的列名(vol、amt…)或删除该列",
     )
 
 
 def _ambiguous(table: Table, columns: list[str]) -> SourceError:
     return table.refuse(
         None,
-        f"columns {columns} may mean the same thing, which one is meant is not clear; remove or rename all but one",
-        f"列 {columns} 含义重叠,无法确定用哪一个;请只保留一个",
+        f"columns {shown(columns)} may mean the same thing, which one is meant is not clear; remove or rename all but one",
+        f"列 {shown(columns)} 含义重叠,无法确定用哪一个;请只保留一个",
     )

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import re
+import reprlib
 import zipfile
 import zlib
 from pathlib import Path
@@ -32,6 +33,7 @@ _BOM = b"\xef\xbb\xbf"
 _LEAN_ROW = re.compile(rb"\d{8} \d\d:\d\d(?:,\d+){5}")
 _LEAN_HEADER = ["datetime", "open", "high", "low", "close", "volume"]
 _LEAN_SCALE = 10_000.0
+_VALUE = re.compile(r"[\d\s.:/+-]*")
 _PREAMBLE = re.compile(rb"#|.*cryptodatadownload", re.IGNORECASE)
 _UTC_PREAMBLE = re.compile(rb"timestamps are utc", re.IGNORECASE)
 
@@ -47,6 +49,12 @@ _ARROW_TYPES = (
     pa.types.is_null,
 )
 _UNPACKING = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring, _BRIEF.maxlist = 60, 16
+# What a message quotes from a file, which may hold anything: one line, not too long.
+shown = _BRIEF.repr
 
 
 class Table(NamedTuple):
@@ -175,8 +183,8 @@ def _lean(name: str, data: bytes) -> Table:
             row = (~whole).arg_true()[0]
             raise table.refuse(
                 row,
-                f"{table.frame[column][row]!r} is no integer, as LEAN's {column} × 10,000 is; add a header line",
-                f"{table.frame[column][row]!r} 不是整数(LEAN 格式的 {column} 应为 ×10,000 的整数);请添加列名行",
+                f"{shown(table.frame[column][row])} is no integer, as LEAN's {column} × 10,000 is; add a header line",
+                f"{shown(table.frame[column][row])} 不是整数(LEAN 格式的 {column} 应为 ×10,000 的整数);请添加列名行",
             )
     return table
 
@@ -194,13 +202,20 @@ def _header(name: str, cells: list[str], line: int | None) -> list[str]:
     header = [cell.strip() for cell in cells]
     if not any(header):
         raise refused(name, line, "empty; the first line must name the columns", "为空;第一行必须是列名")
+    if all(_VALUE.fullmatch(cell) for cell in header):
+        raise refused(
+            name,
+            line,
+            "holds values where the column names should be; add a line such as ts,open,high,low,close,vol,amt",
+            "应为列名却是数值;请添加列名行,例如 ts,open,high,low,close,vol,amt",
+        )
     twice = next((cell for i, cell in enumerate(header) if cell in header[:i]), None)
     if twice is not None:
         raise refused(
             name,
             line,
-            f"two columns are named {twice!r}; rename or remove one",
-            f"有两列同名 {twice!r};请改名或删除一列",
+            f"two columns are named {shown(twice)}; rename or remove one",
+            f"有两列同名 {shown(twice)};请改名或删除一列",
         )
     return header
 
@@ -264,8 +279,8 @@ def _arrow(path: Path, suffix: str) -> Table:
             raise refused(
                 path.name,
                 None,
-                f"column {field.name!r} holds {field.type}; remove it or make it a number",
-                f"列 {field.name!r} 的类型是 {field.type};请删除或改为数值",
+                f"column {shown(field.name)} holds {field.type}; remove it or make it a number",
+                f"列 {shown(field.name)} 的类型是 {field.type};请删除或改为数值",
             )
     header = _header(path.name, table.column_names, None) if table.column_names else []
     if not header or not table.num_rows:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import polars as pl
 
 from kronosforge.bars import DAY, HOUR, MINUTE
-from kronosforge.source.tables import Table
+from kronosforge.source.tables import Table, shown
 
 # Seconds, milliseconds, microseconds and nanoseconds of 1990–2100 have no number in common, so the size tells the unit.
 _FIRST, _LAST = 631_152_000_000, 4_102_444_800_000  # ms
@@ -61,8 +61,8 @@ def _text(table: Table, column: str, text: pl.Series, epoch: pl.Series, zone: st
     if bad is not None:
         raise table.refuse(
             bad,
-            f"{column} {text[bad]!r} cannot be read as a time for certain; write 2024-01-31 16:00:00 or ms since 1970",
-            f"{column} 的 {text[bad]!r} 无法确定为时间;请写成 2024-01-31 16:00:00 或毫秒时间戳",
+            f"{column} {shown(text[bad])} cannot be read as a time for certain; write 2024-01-31 16:00:00 or ms since 1970",
+            f"{column} 的 {shown(text[bad])} 无法确定为时间;请写成 2024-01-31 16:00:00 或毫秒时间戳",
         )
     known = epoch.zip_with(epoch.is_not_null(), read["wall"] - read["offset"])
     naive = pl.select(pl.when(pl.lit(known).is_null()).then(pl.lit(wall))).to_series()

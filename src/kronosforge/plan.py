@@ -22,7 +22,7 @@ def plan(config: ModelConfig, where: Places, environ: Mapping[str, str]) -> dict
     The clock is this machine's, unless the source's stands still. Windows are those of series without holes. Raises
     DataError where a split would be left without a window.
     """
-    source = open_source(config.source, environ)
+    source = _source(config, environ)
     now = _now(config, source)
     spans = wanted(config, now)
     store = Store(where.candles)
@@ -41,6 +41,13 @@ def plan(config: ModelConfig, where: Places, environ: Mapping[str, str]) -> dict
         "writes": [str(path) for path in writes],
         "exists": _refusal(config, where),
     }
+
+
+def _source(config: ModelConfig, environ: Mapping[str, str]) -> Source:
+    if config.source.name == "sandbox":
+        # The embedded exchange is OKX at an address that it gets when it is started.
+        return open_source(config.source.model_copy(update={"name": "okx"}), environ, venue="sandbox")
+    return open_source(config.source, environ)
 
 
 def _now(config: ModelConfig, source: Source) -> int:

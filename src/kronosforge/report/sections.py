@@ -223,16 +223,16 @@ def findings(summary: Summary) -> Html:
     """What was found in the candles and what was done about it, then how many values were not the exchange's own."""
     found = findings_of(summary)
     columns = [
-        Column(say("Finding", "发现"), "wide"),
         _SERIES,
+        Column(say("Finding", "发现"), "wide"),
         Column(say("Count", "数量"), "n"),
         Column(say("What was done", "处理"), "wide"),
         Column(say("Examples", "示例"), "wide"),
     ]
     rows = [
         [
-            sentence(finding),
             code(key),
+            sentence(finding),
             number(finding["count"]),
             _in_words(finding.get("action", ""), ACTIONS),
             join(map(code, finding.get("examples", [])), "<br>"),

@@ -2,7 +2,7 @@
 (() => {
   const { cuts, series } = JSON.parse(document.getElementById("data").textContent);
   const root = document.documentElement;
-  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const dark = matchMedia("screen and (prefers-color-scheme: dark)");
   const touch = matchMedia("(pointer: coarse)");
   const ROOM = 2.5; // pixels that a candle needs to be read as one
   const WORDS = {
@@ -20,7 +20,7 @@
     },
   };
   const words = () => WORDS[root.lang] || WORDS.en;
-  const drawn = new Map(); // chart element → the candles it shows
+  const drawn = new Map(); // chart element → the candles it shows, and for which width
 
   // Neighbouring candles joined until each has room: as exact as the joins made when the page was written.
   function fitted(one, width) {
@@ -50,7 +50,7 @@
       .filter(split => split.x1 > split.x0);
   }
 
-  function figure(one, shown, width) {
+  function figure(one, shown, width, height) {
     const style = getComputedStyle(root);
     const ink = name => style.getPropertyValue(`--${name}`).trim();
     const middle = shown.ts.map(ts => ts + shown.slot / 2);
@@ -66,9 +66,9 @@
     const band = (x0, x1, fill, opacity, line, layer) => ({
       type: "rect", xref: "x", yref: "paper", x0, x1, y0: 0, y1: 1, fillcolor: fill, opacity, line, layer,
     });
-    const axis = (domain, title) => ({
+    const axis = domain => ({
       domain, fixedrange: true, side: "right", gridcolor: ink("grid"), zeroline: false, nticks: domain[1] - domain[0] > 0.3 ? 6 : 3,
-      exponentformat: "B", separatethousands: true, tickfont: { size: 11 }, automargin: false, title: undefined, name: title,
+      exponentformat: "B", separatethousands: true, tickfont: { size: 11 }, automargin: false,
     });
     const panels = [[0.42, 1, text.price], [0.215, 0.36, text.vol], [0, 0.145, text.amt]];
     const none = { width: 0 };
@@ -82,7 +82,7 @@
         bars("vol", "y2"), bars("amt", "y3"),
       ],
       layout: {
-        autosize: true, showlegend: false, bargap: 0, hovermode: "x", dragmode: touch.matches ? false : "zoom",
+        width, height, showlegend: false, bargap: 0, hovermode: "x", dragmode: touch.matches ? false : "zoom",
         paper_bgcolor: ink("surface"), plot_bgcolor: ink("surface"), separators: ".,",
         font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink("muted") },
         margin: { l: 2, r: width < 600 ? 46 : 58, t: 22, b: 38 },
@@ -95,7 +95,7 @@
             { dtickrange: ["M1", "M11"], value: "%Y-%m" }, { dtickrange: ["M12", null], value: "%Y" },
           ],
         },
-        yaxis: axis(panels[0], panels[0][2]), yaxis2: axis(panels[1], panels[1][2]), yaxis3: axis(panels[2], panels[2][2]),
+        yaxis: axis(panels[0].slice(0, 2)), yaxis2: axis(panels[1].slice(0, 2)), yaxis3: axis(panels[2].slice(0, 2)),
         shapes: [
           ...parts.map(({ name, x0, x1 }) => band(x0, x1, ink(name), name === "train" ? 0.05 : 0.12, none, "below")),
           ...one.holes.map(([x0, x1]) => band(x0, x1, ink("hole"), 0.75, { color: ink("hole"), width: 1 }, "above")),
@@ -106,8 +106,8 @@
             font: { size: 12, color: ink(name) },
           })),
           ...panels.map(([, top, title]) => ({
-            text: title, x: 0, y: top, xref: "paper", yref: "paper", xanchor: "left", yanchor: "top", showarrow: false,
-            font: { size: 11, color: ink("muted") }, bgcolor: ink("surface"), opacity: 0.85, borderpad: 2,
+            text: title, x: 0, y: top, xref: "paper", yref: "paper", xanchor: "left", yanchor: top === 1 ? "top" : "bottom",
+            showarrow: false, font: { size: 11, color: ink("muted") },
           })),
         ],
       },
@@ -117,9 +117,9 @@
   async function draw(element) {
     const one = series[element.dataset.index];
     if (!one.ts.length) return;
-    const width = Math.max(element.clientWidth - 60, 100);
-    const shown = fitted(one, width);
-    const { data, layout } = figure(one, shown, width);
+    const { clientWidth: width, clientHeight: height } = element;
+    const shown = { ...fitted(one, Math.max(width - 60, 100)), width };
+    const { data, layout } = figure(one, shown, width, height);
     const each = element.closest("figure").querySelector(".each");
     each.textContent = words().each(shown.slot / one.length);
     element.setAttribute("role", "img");
@@ -178,11 +178,10 @@
     }
   }, { rootMargin: "400px" });
   charts.forEach(chart => seen.observe(chart));
-  let width = root.clientWidth;
-  addEventListener("resize", () => {
-    if (root.clientWidth !== width) redraw();
-    width = root.clientWidth;
+  const sized = new ResizeObserver(entries => {
+    for (const { target } of entries) if (drawn.has(target) && drawn.get(target).width !== target.clientWidth) draw(target);
   });
+  charts.forEach(chart => sized.observe(chart));
   dark.addEventListener("change", redraw);
   addEventListener("beforeprint", () => charts.filter(chart => !drawn.has(chart)).forEach(draw));
 })();

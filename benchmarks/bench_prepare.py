@@ -15,13 +15,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from peak import peak_mb
+from peak import took
 
 from kronosforge.bars import Series, Span, instant, iso
 from kronosforge.candles import FEATURES, SCHEMA
@@ -98,31 +98,30 @@ def ours(place: Path, config: ModelConfig) -> None:
         build(config, spans, lambda s: store.read(Market.venue, s, spans[s]), staging, folder="ours", origin=origin)
 
 
-def child(job: str, place: Path, config: ModelConfig) -> None:
-    """Do one job and print its seconds and its peak."""
-    start = time.perf_counter()
-    {"seed": seed, "ours": ours}[job](place, config)
-    print(json.dumps([time.perf_counter() - start, peak_mb()]))
+class Took(NamedTuple):
+    """What one process took."""
+
+    seconds: float
+    cpu: float  # seconds on all cores
+    peak: float  # MB
 
 
-def measure(command: list[str | Path], folder: Path) -> tuple[float, float]:
-    """(seconds, peak MB) of a command that fills `folder`, in a process of its own."""
+def measure(command: list[str | Path], folder: Path) -> Took:
+    """Run a command that fills `folder`, in a process of its own."""
     shutil.rmtree(folder, ignore_errors=True)
     done = subprocess.run([sys.executable, *command], check=True, stdout=subprocess.PIPE, text=True)
-    seconds, peak = json.loads(done.stdout)
-    return seconds, peak
+    return Took(*json.loads(done.stdout))
 
 
-def job(name: str, place: Path, series: int, bars: int) -> tuple[float, float]:
+def job(name: str, place: Path, series: int, bars: int) -> Took:
     """`measure` of `seed` or `ours`."""
     sizes = ["--series", str(series), "--bars", str(bars)]
     return measure([__file__, "--job", name, "--dir", place, *sizes], place / name)
 
 
-def medians(runs: list[tuple[float, float]]) -> tuple[float, float]:
-    """The median of the seconds, and of the peaks."""
-    seconds, peaks = zip(*runs, strict=True)
-    return statistics.median(seconds), statistics.median(peaks)
+def median(runs: list[Took]) -> Took:
+    """The median of each figure."""
+    return Took(*map(statistics.median, zip(*runs, strict=True)))
 
 
 def claim(
@@ -136,24 +135,28 @@ def claim(
 
 
 def claims(place: Path, series: int, bars: int, scale: int, repeat: int) -> Iterable[dict[str, object]]:
-    """Measure, and yield one result after the other."""
+    """Measure, and yield one result after the other. What is compared runs in turn, to see the same weather."""
     job("seed", place, series, bars)
     total = series * bars
     parquet, target = place / "parquet", place / "peer"
-    mine, theirs = [], []
-    for _ in range(repeat):  # in turn, so that both see the same weather
-        mine.append(job("ours", place, series, bars))
-        theirs.append(measure([PEER, parquet, target], target))
-    (seconds, peak), (their_seconds, their_peak) = medians(mine), medians(theirs)
-    yield claim("prepare: speed", "bars/s", total / seconds, total / their_seconds, FASTER, at_least=True)
-    yield claim("prepare: peak memory", "MB", peak, their_peak, SMALLER)
+    pairs = [(job("ours", place, series, bars), measure([PEER, parquet, target], target)) for _ in range(repeat)]
+    mine, theirs = (median(runs) for runs in zip(*pairs, strict=True))
+    yield claim("prepare: speed", "bars/s", total / mine.seconds, total / theirs.seconds, FASTER, at_least=True)
+    yield claim("prepare: peak memory", "MB", mine.peak, theirs.peak, SMALLER)
     if scale > 1:
         shutil.rmtree(target)
-        job("seed", place, series * scale, bars)
-        long_seconds, long_peak = job("ours", place, series * scale, bars)
-        yield claim(f"prepare: memory at ×{scale} bars against ours at ×1", "MB", long_peak, peak, SAME_MEMORY)
-        per_bar = (1e9 * long_seconds / total / scale, 1e9 * seconds / total)
-        yield claim(f"prepare: time per bar at ×{scale} against ours at ×1", "ns/bar", *per_bar, LINEAR)
+        yield from longer(place, series, bars, scale, repeat)
+
+
+def longer(place: Path, series: int, bars: int, scale: int, repeat: int) -> Iterable[dict[str, object]]:
+    """Ours with `scale` times the series against ours without."""
+    job("seed", place, series * scale, bars)
+    pairs = [(job("ours", place, series, bars), job("ours", place, series * scale, bars)) for _ in range(repeat)]
+    short, long = (median(runs) for runs in zip(*pairs, strict=True))
+    against, ns = f"at ×{scale} against ours at ×1", 1e9 / series / bars
+    yield claim(f"prepare: memory {against}", "MB", long.peak, short.peak, SAME_MEMORY)
+    yield claim(f"prepare: time {against}", "ns/bar", ns * long.seconds / scale, ns * short.seconds, LINEAR)
+    yield claim(f"prepare: CPU time {against}", "ns/bar", ns * long.cpu / scale, ns * short.cpu, LINEAR)
 
 
 def main() -> None:
@@ -161,13 +164,14 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=100)
     parser.add_argument("--bars", type=int, default=50_000)
     parser.add_argument("--scale", type=int, default=1, help="so many times the series, besides")
-    parser.add_argument("--repeat", type=int, default=5, help="runs of which the median counts")
+    parser.add_argument("--repeat", type=int, default=5, help="runs of each, of which the median counts")
     parser.add_argument("--json", action="store_true", help="a JSON object per claim and line")
     parser.add_argument("--dir", type=Path, help="work here instead of in a temporary folder")
     parser.add_argument("--job", choices=["seed", "ours"], help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.job:
-        child(given.job, given.dir, model(given.series, given.bars))
+        work, config = {"seed": seed, "ours": ours}[given.job], model(given.series, given.bars)
+        print(took(lambda: work(given.dir, config)))
         return
     with tempfile.TemporaryDirectory(dir=given.dir) as place:
         for result in claims(Path(place), given.series, given.bars, given.scale, given.repeat):

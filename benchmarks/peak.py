@@ -1,7 +1,10 @@
-"""Peak memory of the running process."""
+"""What the running process took: time on the clock, time on the processors, peak memory."""
 
+import json
 import resource
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -12,3 +15,10 @@ def peak_mb() -> float:
         [line] = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
         return int(line.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def took(work: Callable[[], None]) -> str:
+    """Do the work; its [seconds, CPU seconds, peak MB] as JSON."""
+    start, cpu = time.perf_counter(), time.process_time()
+    work()
+    return json.dumps([time.perf_counter() - start, time.process_time() - cpu, peak_mb()])

@@ -1,16 +1,14 @@
 """The peer of bench_prepare.py: the loop that everybody writes. Reads Parquet, masks 70/15/15, pickles; checks nothing.
 
-python benchmarks/peer_pandas.py FOLDER_OF_PARQUET OUTPUT_FOLDER     prints [seconds, peak MB]
+python benchmarks/peer_pandas.py FOLDER_OF_PARQUET OUTPUT_FOLDER     prints [seconds, CPU seconds, peak MB]
 """
 
-import json
 import pickle
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
-from peak import peak_mb
+from peak import took
 
 
 def run(source: Path, target: Path) -> None:
@@ -28,6 +26,4 @@ def run(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    start = time.perf_counter()
-    run(Path(sys.argv[1]), Path(sys.argv[2]))
-    print(json.dumps([time.perf_counter() - start, peak_mb()]))
+    print(took(lambda: run(Path(sys.argv[1]), Path(sys.argv[2]))))

@@ -11,12 +11,12 @@ import pytest
 from fakes import MemorySource, candles, grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shelves import BAR, SERIES, Bench, numbers, span
 
 from kronosforge.bars import Series, Span, bar
 from kronosforge.errors import ConfigError, SourceError
 from kronosforge.source.base import Batch
 from kronosforge.store import Store, shelf, store
-from shelves import BAR, SERIES, Bench, numbers, span
 
 
 def venue(first: int, stop: int, *, without: tuple[int, ...] = (), **how: object) -> MemorySource:
@@ -219,6 +219,7 @@ def test_files_hold_at_most_so_many_rows(bench: Bench, monkeypatch: pytest.Monke
 )
 @settings(max_examples=40, deadline=None)
 def test_any_sequence_of_updates_equals_one(
+    *,
     holes: set[int],
     listing: int,
     says_oldest: bool,

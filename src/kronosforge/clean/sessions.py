@@ -1,11 +1,12 @@
 """Bars of markets that close: sessions, lunch breaks and early closes, from exchange_calendars."""
 
+import warnings
 from functools import lru_cache
 
 import exchange_calendars
 import numpy as np
 from exchange_calendars import ExchangeCalendar
-from exchange_calendars.errors import InvalidCalendarName, NoSessionsError
+from exchange_calendars.errors import InvalidCalendarName
 
 from kronosforge.bars import DAY, Bar, Span, instant, iso
 from kronosforge.clean.calendar import Instants, Mask
@@ -34,8 +35,10 @@ class Sessions:
                     f"clean.calendar:{name!r} 按交易时段,{bar.code} 不是时段内的周期;可用:1m … 12H、1D",
                 )
             )
-        opens = _daily(name, span) if bar.length == DAY else _intraday(name, bar.length, span)
-        self.length = bar.length
+        with warnings.catch_warnings():
+            # exchange_calendars 4 calls what pandas 3.1 deprecates, which is none of a user's business.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            opens = _opens(name, bar.length, _years(name, span))
         self.opens = opens[(opens >= span.start) & (opens < span.stop)]
 
     def place(self, ts: Instants) -> tuple[Instants, Mask]:
@@ -55,32 +58,23 @@ class Sessions:
         return len(self.due(span))
 
 
-def _daily(name: str, span: Span) -> Instants:
-    """00:00 UTC of each session date."""
-    calendar = _calendar(name, span)
-    return np.empty(0, np.int64) if calendar is None else calendar.sessions_nanos // NS
-
-
-def _intraday(name: str, length: int, span: Span) -> Instants:
-    """Opens of the bars of each stretch of trading: a session, or each half of one with a lunch break."""
-    calendar = _calendar(name, span)
-    if calendar is None:
-        return np.empty(0, np.int64)
-    opens, closes, pause, resume = (
-        getattr(calendar, f"{name}_nanos") for name in ("opens", "closes", "break_starts", "break_ends")
+def _years(name: str, span: Span) -> Span:
+    """The whole years around `span` that the calendar knows: many series share them. May be empty."""
+    known = _known(name)
+    # A session may open on the day before its date.
+    first, last = max(span.start - DAY, known.start), min(span.stop + DAY, known.stop)
+    if first >= last:
+        return Span(0, 0)
+    return Span(
+        max(instant(f"{iso(first)[:4]}-01-01"), known.start), min(instant(f"{iso(last)[:4]}-12-31"), known.stop)
     )
-    paused = pause != NO_BREAK
-    start = np.concatenate([opens, resume[paused]]) // NS
-    stop = np.concatenate([np.where(paused, pause, closes), closes[paused]]) // NS
-    bars = -((start - stop) // length)  # rounded up: the last bar may be shorter
-    nth = np.arange(bars.sum()) - np.repeat(np.cumsum(bars) - bars, bars)
-    return np.sort(np.repeat(start, bars) + nth * length)
 
 
-def _calendar(name: str, span: Span) -> ExchangeCalendar | None:
-    """The sessions around `span`, within the years that the calendar knows; None where there are none."""
+@lru_cache
+def _known(name: str) -> Span:
+    """The first and the last day for which the calendar is recorded."""
     try:
-        known = _known(name)
+        calendar = exchange_calendars.get_calendar(name)
     except InvalidCalendarName:
         raise ConfigError(
             tr(
@@ -88,20 +82,6 @@ def _calendar(name: str, span: Span) -> ExchangeCalendar | None:
                 f"clean.calendar:未知的交易日历 {name!r};可用:24/7,或 exchange_calendars 的名称,如 XSHG(上海,深圳相同)、XHKG、XNYS、XNAS、XLON、XTKS",
             )
         ) from None
-    start = max(span.start - 2 * DAY, known.start)  # a session may open on the day before its date
-    stop = min(span.stop + 2 * DAY, known.stop)
-    if start >= stop:
-        return None
-    try:
-        return exchange_calendars.get_calendar(name, start=_date(start), end=_date(stop))
-    except NoSessionsError:
-        return None
-
-
-@lru_cache
-def _known(name: str) -> Span:
-    """The first and the last day for which the calendar is recorded."""
-    calendar = exchange_calendars.get_calendar(name)
     first, last = calendar.bound_min(), calendar.bound_max()
     return Span(
         EARLIEST if first is None else first.value // NS,
@@ -109,5 +89,23 @@ def _known(name: str) -> Span:
     )
 
 
-def _date(instant: int) -> str:
-    return iso(instant - instant % DAY)[:10]
+@lru_cache(8)
+def _opens(name: str, length: int, years: Span) -> Instants:
+    """Open times of every bar of the sessions from the first to the last day of `years`."""
+    if not years:
+        return np.empty(0, np.int64)
+    calendar = exchange_calendars.get_calendar(name, start=iso(years.start)[:10], end=iso(years.stop)[:10])
+    return calendar.sessions_nanos // NS if length == DAY else _intraday(calendar, length)
+
+
+def _intraday(calendar: ExchangeCalendar, length: int) -> Instants:
+    """Opens of the bars of each stretch of trading: a session, or each half of one with a lunch break."""
+    opens, closes, pause, resume = (
+        getattr(calendar, f"{event}_nanos") for event in ("opens", "closes", "break_starts", "break_ends")
+    )
+    paused = pause != NO_BREAK
+    start = np.concatenate([opens, resume[paused]]) // NS
+    stop = np.concatenate([np.where(paused, pause, closes), closes[paused]]) // NS
+    bars = -((start - stop) // length)  # rounded up: the last bar may be shorter
+    nth = np.arange(bars.sum()) - np.repeat(np.cumsum(bars) - bars, bars)
+    return np.sort(np.repeat(start, bars) + nth * length)

@@ -1,0 +1,69 @@
+"""When bars are due. Facts about sessions: the exchanges' published hours."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from kronosforge.bars import Span, bar, instant, iso
+from kronosforge.clean import expected
+from kronosforge.errors import ConfigError
+
+
+def due(calendar, code, start, stop):
+    return [iso(ts) for ts in expected(calendar, bar(code), Span(instant(start), instant(stop))).tolist()]
+
+
+def test_a_market_that_never_closes_has_every_bar():
+    assert due("24/7", "6H@UTC+8", "2024-01-06", "2024-01-07") == [
+        "2024-01-06T04:00Z", "2024-01-06T10:00Z", "2024-01-06T16:00Z", "2024-01-06T22:00Z",
+    ]  # fmt: skip
+
+
+def test_shanghai_pauses_for_lunch():
+    bars = due("XSHG", "30m", "2024-06-18", "2024-06-19")
+    assert bars == [
+        f"2024-06-18T{t}Z" for t in ("01:30", "02:00", "02:30", "03:00", "05:00", "05:30", "06:00", "06:30")
+    ]
+
+
+def test_the_last_bar_before_a_break_may_be_shorter():
+    assert due("XSHG", "4H", "2024-06-18", "2024-06-19") == ["2024-06-18T01:30Z", "2024-06-18T05:00Z"]
+
+
+def test_new_york_closes_early_after_thanksgiving():
+    bars = due("XNYS", "1H", "2023-11-23", "2023-11-25")
+    assert bars == [f"2023-11-24T{t}Z" for t in ("14:30", "15:30", "16:30", "17:30")]
+
+
+def test_daily_bars_stand_at_midnight_utc_of_their_session():
+    assert due("XSHG", "1D", "2024-04-03", "2024-04-09") == ["2024-04-03T00:00Z", "2024-04-08T00:00Z"]  # Qingming
+
+
+def test_a_span_without_sessions_has_no_bars():
+    assert due("XLON", "1D", "2024-01-06", "2024-01-08") == []
+
+
+def test_beyond_the_recorded_years_nothing_is_due():
+    assert due("XSHG", "1D", "1970-01-01", "1980-01-01") == []
+    assert due("XSHG", "1D", "1900-01-01", "1990-12-05") == ["1990-12-03T00:00Z", "1990-12-04T00:00Z"]
+
+
+@pytest.mark.parametrize(("calendar", "code"), [("XSHE!", "1D"), ("XSHG", "1W"), ("XSHG", "1D@UTC+8")])
+def test_what_the_calendar_cannot_say_is_an_error(calendar, code):
+    with pytest.raises(ConfigError, match=r"clean\.calendar"):
+        due(calendar, code, "2024-01-01", "2024-02-01")
+
+
+def test_spans_are_half_open():
+    assert len(expected("24/7", bar("1H"), Span(0, 3_600_000))) == 1
+    assert expected("24/7", bar("1H"), Span(1, 3_600_001)).dtype == np.int64
+
+
+def test_a_market_that_never_closes_does_not_wait_for_pandas():
+    code = (
+        "import sys, kronosforge.clean as c, kronosforge.bars as b; c.expected('24/7', b.bar('1H'), b.Span(0, 10**9))"
+    )
+    loaded = "; sys.exit(bool({'pandas', 'exchange_calendars'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code + loaded], check=False).returncode == 0

@@ -1,0 +1,54 @@
+"""What is said about what was found."""
+
+import json
+
+import pytest
+from clean_frames import run, spoil, walk, without
+
+from kronosforge.clean.findings import ACTIONS, KINDS, Finding, Log
+
+
+@pytest.fixture
+def cleaned():
+    return run(without(spoil(spoil(walk(), 20, vol=-1.0), 30, low=0.0), 100))
+
+
+def test_findings_come_in_one_order(cleaned):
+    kinds = [finding.kind for finding in cleaned.findings]
+    assert kinds == ["not_positive", "negative", "hole"]
+    assert kinds == [kind for kind in KINDS if kind in kinds]
+
+
+def test_a_finding_is_json(cleaned):
+    found = json.loads(json.dumps(cleaned.findings[1]._asdict()))
+    assert found["kind"] == "negative"
+    assert found["count"] == 1
+    assert found["action"] == "dropped"
+    assert found["examples"][0].startswith("2024-01-01T20:00Z o ")
+    assert " v -1 a " in found["examples"][0]
+
+
+def test_a_finding_is_a_sentence_in_two_languages(monkeypatch):
+    finding = Finding("hole", 3, "cut", ("here",))
+    monkeypatch.setenv("KRONOS_LANG", "en")
+    assert str(finding) == "missing bars, at which the series is split × 3 (cut): here"
+    monkeypatch.setenv("KRONOS_LANG", "zh")
+    assert str(finding) == "缺失的K线,序列在此分段 × 3(切分):here"
+    assert finding.texts["en"] == "missing bars, at which the series is split (cut)"
+
+
+def test_the_same_kind_adds_up_and_shows_three_examples():
+    log = Log()
+    log.add("hole", 2, ["a", "b"])
+    log.add("hole", 2, ["c", "d"])
+    log.add("jump", 0, [])
+    assert log.findings() == [Finding("hole", 4, "cut", ("a", "b", "c"))]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_said_in_both_languages_and_gives_advice_where_it_refuses(kind):
+    told = KINDS[kind]
+    assert told.english
+    assert told.chinese
+    assert told.action in ACTIONS
+    assert all(told.advice) == told.broken

@@ -32,8 +32,9 @@ ARROWS = {
     "sandbox": {"bars", "candles", "errors", "text"},
     "report": CORE,
     "scope": CORE,
-    "plan": CORE | {"source", "store", "split", "dataset", "scope"},
-    "pipeline": CORE | {"source", "store", "clean", "split", "dataset", "report", "scope", "listing"},
+    "collect": CORE | {"source", "store", "scope"},
+    "plan": CORE | {"source", "store", "split", "dataset", "scope", "collect"},
+    "pipeline": CORE | {"collect", "store", "clean", "split", "dataset", "report", "scope", "listing"},
     "cli": {"errors", "text"},
     "__main__": {"cli"},
     "__init__": {"config", "pipeline", "workspace"},  # lazily

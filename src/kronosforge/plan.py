@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from kronosforge.bars import Series, Span, instant, iso
+from kronosforge.collect import local, opened
 from kronosforge.config import ModelConfig
 from kronosforge.dataset import DATASET_FILES, MANIFEST
 from kronosforge.errors import UsageError
 from kronosforge.scope import SANDBOX_CLOCK, Places, guard, wanted
-from kronosforge.source import open_source
 from kronosforge.source.base import Source
 from kronosforge.split import check_windows, expected, total
 from kronosforge.store import Store
@@ -22,9 +22,13 @@ def plan(config: ModelConfig, where: Places, environ: Mapping[str, str]) -> dict
     The clock is this machine's, unless the source's stands still. Windows are those of series without holes. Raises
     DataError where a split would be left without a window.
     """
-    source = _source(config, environ)
-    now = _now(config, source)
-    spans = wanted(config, now)
+    return asyncio.run(_plan(config, where, environ))
+
+
+async def _plan(config: ModelConfig, where: Places, environ: Mapping[str, str]) -> dict[str, Any]:
+    now = instant(SANDBOX_CLOCK) if config.source.name == "sandbox" else time.time_ns() // 1_000_000
+    async with opened(config.source, environ, where.root, start=False) as source:
+        spans = wanted(config, now) if source.stored else (await local(config, source)).spans
     store = Store(where.candles)
     series = {str(one): _series(source, store, one, span, now) for one, span in spans.items()}
     windows = expected(spans.items(), config.split, config.dataset.window)
@@ -41,21 +45,6 @@ def plan(config: ModelConfig, where: Places, environ: Mapping[str, str]) -> dict
         "writes": [str(path) for path in writes],
         "exists": _refusal(config, where),
     }
-
-
-def _source(config: ModelConfig, environ: Mapping[str, str]) -> Source:
-    if config.source.name == "sandbox":
-        # The embedded exchange is OKX at an address that it gets when it is started.
-        return open_source(config.source.model_copy(update={"name": "okx"}), environ, venue="sandbox")
-    return open_source(config.source, environ)
-
-
-def _now(config: ModelConfig, source: Source) -> int:
-    if config.source.name == "sandbox":
-        return instant(SANDBOX_CLOCK)
-    if not source.stored:
-        return asyncio.run(source.now())
-    return time.time_ns() // 1_000_000
 
 
 def _series(source: Source, store: Store, series: Series, span: Span, now: int) -> dict[str, Any]:

@@ -175,7 +175,7 @@ class Log:
 def shown(row: dict[str, object]) -> str:
     """One candle as text: `2025-01-07T00:00Z o 102285.7 h 102823.1 l 101992 c 102571.7 v 605.2204 a 61945900`."""
     ts = row["ts"]
-    time = iso(ts) if isinstance(ts, int) else tr("no time", "无时间")
+    time = iso(ts) if isinstance(ts, int) else "?"  # stored: it must not depend on who reads
     values = (
         f"{name[0]} {row[name]:.10g}"
         for name in ("open", "high", "low", "close", "vol", "amt")

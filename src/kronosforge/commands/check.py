@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from kronosforge import pipeline
-from kronosforge.config import ModelConfig, SourceConfig
+from kronosforge.collect import opened
+from kronosforge.config import SourceConfig
 from kronosforge.dataset.leak_probe import probe_checkout
 from kronosforge.errors import KronosForgeError, UsageError
 from kronosforge.listing import find_root
@@ -60,7 +60,7 @@ def _lines(arguments: Namespace) -> Iterator[Line]:
     source = _source(arguments.source, environ)
     yield _guarded(tr("workspace", "工作区"), lambda: _workspace(root))
     yield _disk(root)
-    yield _guarded(tr("exchange", "交易所"), lambda: _exchange(source, environ))
+    yield _guarded(tr("exchange", "交易所"), lambda: _exchange(source, environ, root))
     yield _guarded(tr("credentials", "密钥"), lambda: _credentials(source, environ))
     if home := environ.get("KRONOS_HOME"):
         yield _guarded(tr("upstream checkout", "上游 Kronos 目录"), lambda: _upstream(Path(home)))
@@ -109,11 +109,9 @@ def _source(name: str | None, environ: Mapping[str, str]) -> SourceConfig:
     return SourceConfig(name=name or environ.get("KRONOS_SOURCE") or "okx", url=url, retries=1, timeout_s=10)
 
 
-def _exchange(source: SourceConfig, environ: Mapping[str, str]) -> tuple[str, str]:
-    config = ModelConfig(model_name="check", target_symbols=["CHECK_1H"], source=source)
-
+def _exchange(source: SourceConfig, environ: Mapping[str, str], root: Path) -> tuple[str, str]:
     async def ask() -> tuple[str, int, int]:
-        async with pipeline.opened(config, environ) as there:
+        async with opened(source, environ, root) as there:
             before = time.time_ns() // 1_000_000
             now = await there.now()
             after = time.time_ns() // 1_000_000

@@ -16,7 +16,15 @@ def run(arguments: Namespace) -> int:
     root = Path(find_root(script=arguments.script))
     held = Store(root / "data" / "candles").inventory()
     rows = [
-        [item.venue, str(item.series), iso(item.span.start), iso(item.span.stop), item.rows, len(item.holes), item.bytes]
+        [
+            item.venue,
+            str(item.series),
+            iso(item.span.start),
+            iso(item.span.stop),
+            item.rows,
+            len(item.holes),
+            item.bytes,
+        ]
         for item in held
     ]
     keys = ("venue", "series", "from", "to", "candles", "holes", "bytes")

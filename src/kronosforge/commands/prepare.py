@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from kronosforge import pipeline
 from kronosforge.bars import Series
+from kronosforge.collect import Progress as Report
 from kronosforge.commands.tables import print_table
 from kronosforge.errors import ExistsError, UsageError
 from kronosforge.listing import find_root
@@ -107,7 +108,7 @@ def _asked(resolved: Resolved, where: Places) -> bool:
 
 
 @contextmanager
-def _progress() -> Iterator[pipeline.Progress | None]:
+def _progress() -> Iterator[Report | None]:
     """A bar per series on a terminal, nothing elsewhere."""
     if not sys.stderr.isatty():
         yield None
@@ -143,7 +144,8 @@ def _print_done(done: pipeline.PreparedDataset) -> None:
     print_table([tr(*pair) for pair in zip(heads, names, strict=True)], rows)
     for key, facts in summary["series"].items():
         for finding in facts["findings"]:
-            print(f"  {key}: {tr(finding['text']['en'], finding['text']['zh'])}")
+            words, examples = tr(finding["text"]["en"], finding["text"]["zh"]), "; ".join(finding["examples"])
+            print(f"  {key}: {finding['count']} × {words}" + f": {examples}" * bool(examples))
     for warning in summary["warnings"]:
         print("⚠", tr(warning["en"], warning["zh"]))
     print(tr("Dataset:", "数据集:"), done.folder, f"({summary['fingerprint'][:12]})")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kronosforge.bars import HOUR
 from kronosforge.dataset.pickles import PickleWriter
@@ -54,11 +55,11 @@ def probe_checkout(home: Path) -> Verdict:
         return Verdict("fail", tr(f"no {dataset.name} in {dataset.parent}", f"{dataset.parent} 中没有 {dataset.name}"))
     if importlib.util.find_spec("torch") is None:
         return Verdict("warn", tr("leak probe not run: it needs torch", "未做泄漏探测:需要 torch"))
-    seen = [_lookback(dataset.parent, future) for future in (1.0, 3.0)]
-    for answer in seen:
-        if isinstance(answer, str):
-            return Verdict("warn", tr(f"leak probe not run: {answer}", f"未做泄漏探测:{answer}"))
-    if np.array_equal(*seen):
+    calm, moved = _lookback(dataset.parent, future=1.0), _lookback(dataset.parent, future=3.0)
+    if isinstance(calm, str) or isinstance(moved, str):
+        reason = calm if isinstance(calm, str) else moved
+        return Verdict("warn", tr(f"leak probe not run: {reason}", f"未做泄漏探测:{reason}"))
+    if np.array_equal(calm, moved):
         return Verdict(
             "ok", tr("leak probe: the future does not reach the lookback", "泄漏探测:未来数据不影响回看窗口")
         )
@@ -71,7 +72,7 @@ def probe_checkout(home: Path) -> Verdict:
     )
 
 
-def _lookback(finetune: Path, future: float) -> np.ndarray | str:
+def _lookback(finetune: Path, future: float) -> NDArray[np.float64] | str:
     """The (LOOKBACK, 6) tensor that upstream makes when the bars after it are times `future`; or why it makes none."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -89,7 +90,8 @@ def _lookback(finetune: Path, future: float) -> np.ndarray | str:
 def _write_window(path: Path, future: float) -> None:
     bars = LOOKBACK + PREDICT + 1
     times = np.arange(bars, dtype=np.int64) * HOUR
-    rising = 100.0 + np.arange(bars) * np.where(np.arange(bars) < LOOKBACK, 1.0, future)
+    steps = np.arange(bars, dtype=np.float64)
+    rising: NDArray[np.float64] = 100.0 + steps * np.where(steps < LOOKBACK, 1.0, future)
     with path.open("wb") as file:
         writer = PickleWriter(file)
         writer.add("PROBE_1H", times, [rising] * 6)

@@ -5,14 +5,12 @@ Between two runs with equal inputs only `created_at` and `modified` differ.
 
 import platform
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from kronosforge.bars import iso
 from kronosforge.config import ModelConfig
 from kronosforge.files import fingerprint, sha256
 
@@ -22,12 +20,13 @@ PACKAGES = ("kronosforge", "polars", "numpy", "pyarrow", "ccxt")
 
 def summarise(
     config: ModelConfig,
+    *,
     folder: str,
     source: Mapping[str, Any],
     cuts: Mapping[str, str],
     series: Mapping[str, Any],
     windows: Mapping[str, int],
-    warnings: Sequence[str],
+    warnings: Sequence[Mapping[str, str]],
 ) -> dict[str, Any]:
     """Everything but the files: add those with `seal`."""
     return {
@@ -39,7 +38,11 @@ def summarise(
         "files": [],
         "schema": SCHEMA,
         "fingerprint": "",
-        "window": {"lookback": config.dataset.lookback, "predict": config.dataset.predict, "bars": config.dataset.window},
+        "window": {
+            "lookback": config.dataset.lookback,
+            "predict": config.dataset.predict,
+            "bars": config.dataset.window,
+        },
         "cuts": dict(cuts),
         "windows": dict(windows),
         "warnings": list(warnings),

@@ -153,7 +153,7 @@ def test_it_says_what_the_summary_says(summary: dict[str, Any], charts: list[Ser
         "a" * 64,
         "polars 2.1.0",
         "kronosforge verify .",
-        "kronosforge prepare --config model_a_4h --source okx --until 2026-04-18T12:34Z",
+        "kronosforge prepare --config model_a_4h --source okx --records-per-timeframe 5056 --until 2026-04-18T12:34Z",
         "each candle shows up to 13 bars",
     ):
         assert part in said
@@ -183,6 +183,39 @@ def test_derived_values_are_told(summary: dict[str, Any], charts: list[SeriesCha
     assert "Every value is the source's own." in Page(render(summary, charts)).text
     summary["series"]["BTC-USDT-SWAP_1D"]["origins"] = {"exchange": 800, "derived": 40, "filled": 2}
     assert "turnover derived as volume × mean" in Page(render(summary, charts)).text
+
+
+def test_the_command_names_every_instrument_at_every_bar(summary: dict[str, Any]) -> None:
+    one = summary["series"]["BTC-USD-SWAP_4H"]
+    summary["series"] = {f"{name}_{bar}": one for name in ("BTC-USDT-SWAP", "ETH-USDT-SWAP") for bar in ("4H", "1D")}
+    summary["config"]["since"] = "2025-01-01"
+    said = Page(render(summary, [])).text
+    assert "--source okx --symbols BTC-USDT-SWAP ETH-USDT-SWAP --timeframes 4H 1D --since 2025-01-01 --until" in said
+
+
+def test_colours_can_be_told_apart(summary: dict[str, Any]) -> None:
+    light, dark = re.findall(r":root \{(.*?)\}", style(render(summary, [])), re.DOTALL)
+    for scheme in (light, dark):
+        colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", scheme))
+        for ground in ("paper", "surface"):
+            for name in ("ink", "muted", "link", "train", "val", "test"):
+                assert contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
+            for name in ("up", "down", "hole", "good"):
+                assert contrast(colours[name], colours[ground]) >= 3, (name, ground)
+        assert contrast(colours["up"], colours["down"]) >= 3
+        assert contrast(colours["look-ink"], colours["look-ground"]) >= 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio, https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def test_a_hundred_series_stay_small_and_quick(

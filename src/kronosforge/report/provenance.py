@@ -2,9 +2,10 @@
 
 import json
 import shlex
+from collections.abc import Sequence
 
 from kronosforge.report.html import Column, Html, code, join, paragraph, say, section, table, text
-from kronosforge.report.sections import Summary
+from kronosforge.report.sections import Summary, series_of
 
 
 def provenance(summary: Summary) -> Html:
@@ -37,7 +38,7 @@ def _files(summary: Summary) -> Html:
     return table(
         columns,
         [
-            [code(file["filename"]), text(file.get("size_mb", "")), code(file.get("sha256", ""))]
+            [code(file["filename"]), _megabytes(file.get("size_mb", "")), code(file.get("sha256", ""))]
             for file in summary.get("files", [])
         ],
     )
@@ -50,11 +51,26 @@ def _command(line: str) -> Html:
 def _reproduce(summary: Summary) -> str:
     """The command that gives the same candles again: the newest N bars are fixed by the clock they were asked at."""
     config, source = summary.get("config", {}), summary.get("source", {})
-    options = {
-        "--config": config.get("name") or summary.get("model_name", ""),
-        "--source": source.get("name"),
-        "--since": config.get("since"),
-        "--until": config.get("until") or source.get("clock"),
+    since = config.get("since")
+    options: dict[str, Sequence[object]] = {
+        "--config": [config.get("name")],
+        "--source": [source.get("name")],
+        **_series_asked(list(series_of(summary))),
+        "--records-per-timeframe": [None if since else summary.get("records_per_timeframe")],
+        "--since": [since],
+        "--until": [config.get("until") or source.get("clock")],
     }
-    given = " ".join(f"{flag} {shlex.quote(str(value))}" for flag, value in options.items() if value)
-    return f"kronosforge prepare {given}"
+    given = (f"{flag} {shlex.join(map(str, values))}" for flag, values in options.items() if all(values))
+    return " ".join(("kronosforge prepare", *given))
+
+
+def _series_asked(keys: Sequence[str]) -> dict[str, Sequence[object]]:
+    """The flags that name `keys`, where flags can: every instrument at every bar. Other lists stand in the config."""
+    pairs = [key.rpartition("_")[::2] for key in keys]
+    instruments, codes = (list(dict.fromkeys(names)) for names in zip(*pairs, strict=True)) if pairs else ([], [])
+    every = [(instrument, code) for instrument in instruments for code in codes]
+    return {"--symbols": instruments, "--timeframes": codes} if pairs == every else {}
+
+
+def _megabytes(size: object) -> Html:
+    return text(f"{size:.2f}" if isinstance(size, float) else size)

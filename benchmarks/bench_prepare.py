@@ -25,6 +25,7 @@ from peak import took
 
 from kronosforge.bars import Series, Span, instant, iso
 from kronosforge.candles import FEATURES, SCHEMA
+from kronosforge.collect import Collected
 from kronosforge.config import ModelConfig, validate
 from kronosforge.dataset import DATASET_FILES, MANIFEST
 from kronosforge.files import publishing
@@ -93,9 +94,14 @@ def seed(place: Path, config: ModelConfig) -> None:
 def ours(place: Path, config: ModelConfig) -> None:
     """What `kronosforge prepare` does once the candles are here."""
     store, spans, folder = Store(place / "candles"), spans_of(config), place / "ours"
+    collected = Collected(
+        spans,
+        read=lambda series: store.read(Market.venue, series, spans[series]),
+        times=lambda series: store.times(Market.venue, series, spans[series]),
+    )
     origin = {"name": "bench", "venue": Market.venue, "clock": iso(END)}
     with publishing(folder, MANIFEST, DATASET_FILES) as staging:
-        build(config, spans, lambda s: store.read(Market.venue, s, spans[s]), staging, folder="ours", origin=origin)
+        build(config, collected, staging, folder="ours", origin=origin)
 
 
 class Took(NamedTuple):

@@ -68,6 +68,22 @@ def test_nothing_before_the_listing_is_asked_again(bench: Bench) -> None:
     assert bench.holes() == []
 
 
+def test_what_lies_between_two_updates_stays_missing(bench: Bench) -> None:
+    source = venue(0, 60)
+    bench.update(source, 0, 10)
+    bench.update(source, 20, 30)
+    assert bench.missing(0, 30) == [(10, 20)]
+    assert bench.held() == [(0, 10), (20, 30)]
+
+
+def test_holes_before_a_listing_found_later_are_none(bench: Bench) -> None:
+    bench.update(venue(20, 60, says_oldest=False), 10, 60)
+    assert bench.holes() == [(10, 20)]
+    bench.update(venue(20, 60), 0, 60)
+    assert bench.store.listing("memory", SERIES) == 20 * BAR.length
+    assert bench.holes() == []
+
+
 def test_an_unborn_instrument_is_asked_for_again(bench: Bench) -> None:
     bench.update(venue(30, 60), 0, 20)
     assert bench.missing(0, 60) == [(0, 60)]

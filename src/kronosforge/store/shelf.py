@@ -57,7 +57,8 @@ class Shelf:
         """What the manifest says. Raises DamagedError; DataError for a later version's manifest."""
         path = self.folder / MANIFEST
         try:
-            return parse(path.read_bytes())
+            with disk_errors(path):
+                return parse(path.read_bytes())
         except FileNotFoundError:
             if any(self.folder.glob("*.parquet")):
                 raise DamagedError(path, tr("missing", "文件缺失")) from None
@@ -87,8 +88,9 @@ class Shelf:
         """A file's bytes, its digest checked the first time. Raises DamagedError."""
         path = self.folder / piece.name
         try:
-            state = path.stat()
-            data = path.read_bytes()
+            with disk_errors(path):
+                state = path.stat()
+                data = path.read_bytes()
         except FileNotFoundError:
             raise DamagedError(path, tr("missing", "文件缺失")) from None
         mark = (piece.name, state.st_size, state.st_mtime_ns)

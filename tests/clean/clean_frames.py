@@ -45,8 +45,8 @@ def spoil(frame, row, **values) -> pl.DataFrame:
 def flat(frame, first, stop) -> pl.DataFrame:
     """`frame` with no trade in the rows first … stop - 1; prices go on from there as if nothing had happened."""
     inside = pl.int_range(pl.len()).is_between(first, stop - 1)
-    still = frame["close"][first - 1]
-    scale = still / frame["close"][stop - 1]
+    still = frame["close"][first - 1] or 100.0
+    scale = still / (frame["close"][stop - 1] or 100.0)
     after = pl.int_range(pl.len()) >= stop
     return frame.with_columns(
         *(pl.when(inside).then(still).when(after).then(pl.col(p) * scale).otherwise(p).alias(p) for p in PRICES),

@@ -136,13 +136,15 @@ def test_every_due_bar_is_kept_or_in_a_hole_or_at_an_end(frame, rules):
 
 @given(spoiled(), RULES)
 @quick
-def test_cleaning_again_changes_nothing(frame, rules):
+def test_cleaning_again_drops_nothing(frame, rules):
     cleaned = cleaned_or_refused(frame, rules)
     if cleaned is None:
         return
     again = clean(cleaned.candles.drop("segment"), HOURLY, SPAN, rules)
-    assert again.candles.drop("segment").equals(cleaned.candles.drop("segment"))
-    assert not [f for f in again.findings if f.action in ("dropped", "filled", "derived")]
+    assert not [f for f in again.findings if f.action in ("dropped", "derived")]
+    # Only that a stretch was dead before it became a hole is forgotten: now it may be filled.
+    if rules.holes == "split" or "dead" not in [hole.kind for hole in cleaned.holes]:
+        assert again.candles.equals(cleaned.candles)
 
 
 @given(spoiled().map(lambda frame: frame.unique("ts", keep="first", maintain_order=True)), RULES, st.integers())

@@ -1,11 +1,12 @@
 """What cleaning found: one record per kind, said in two languages, in a fixed order."""
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
 from kronosforge.bars import iso
+from kronosforge.candles import FEATURES
 from kronosforge.text import tr
 
 Action = Literal["dropped", "kept", "cut", "filled", "derived"]
@@ -172,13 +173,11 @@ class Log:
         return [Finding(kind, found[kind][0], KINDS[kind].action, found[kind][1]) for kind in KINDS if kind in found]
 
 
-def shown(row: dict[str, object]) -> str:
+def shown(row: dict[str, Any]) -> str:
     """One candle as text: `2025-01-07T00:00Z o 102285.7 h 102823.1 l 101992 c 102571.7 v 605.2204 a 61945900`."""
-    ts = row["ts"]
-    time = iso(ts) if isinstance(ts, int) else "?"  # stored: it must not depend on who reads
-    values = (
-        f"{name[0]} {row[name]:.10g}"
-        for name in ("open", "high", "low", "close", "vol", "amt")
-        if row[name] is not None
-    )
-    return " ".join((time, *values))
+    return f"{tr('no time', '无时间') if row['ts'] is None else iso(row['ts'])} {values(row)}"
+
+
+def values(row: dict[str, Any]) -> str:
+    """The numbers of one candle as text; `?` where there is none."""
+    return " ".join(f"{name[0]} {'?' if row[name] is None else format(row[name], '.10g')}" for name in FEATURES)

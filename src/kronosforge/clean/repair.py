@@ -10,7 +10,7 @@ from kronosforge.candles import ORIGINS, PRICES, SCHEMA, derived_turnover
 from kronosforge.clean import checks
 from kronosforge.clean.calendar import Grid, Instants, Mask
 from kronosforge.clean.checks import Columns
-from kronosforge.clean.findings import KINDS, Log, shown
+from kronosforge.clean.findings import KINDS, Log, shown, values
 from kronosforge.config import CleanConfig
 from kronosforge.errors import DataError
 from kronosforge.text import tr
@@ -65,8 +65,9 @@ def _one_of_each(frame: pl.DataFrame, twice: pl.Series, max_gap: float, log: Log
 
 
 def _contradictions(losers: pl.DataFrame, chosen: pl.DataFrame) -> list[str]:
-    pairs = losers.head(3).join(chosen, on="ts", suffix=" ", maintain_order="left").iter_rows(named=True)
-    return [f"{shown(row)} ≠ close {row['close ']:.10g} v {row['vol ']:.10g}" for row in pairs]
+    kept = losers.head(3).select("ts").join(chosen, on="ts", maintain_order="left")
+    pairs = zip(losers.head(3).iter_rows(named=True), kept.iter_rows(named=True), strict=True)
+    return [f"{shown(loser)} ≠ {values(winner)}" for loser, winner in pairs]
 
 
 def in_units(frame: pl.DataFrame, unit: float) -> pl.DataFrame:

@@ -5,10 +5,9 @@ import random
 from bisect import bisect_right
 
 import pytest
+from clockwork import run
 
 from kronosforge.source.rate import RateLimit
-
-from clockwork import run
 
 
 async def flood(

@@ -229,14 +229,17 @@ def close_holes(
     holes = find_holes(candles, grid, series.bar)
     if holes and rules.holes == "fail":
         _refuse_holes(holes, series)
-    filled = [h for h in holes if rules.holes == "fill" and h.bars <= rules.max_fill and h.kind != "dead"]
-    open_ = [h for h in holes if h not in set(filled)] if filled else holes
-    log.add("hole", sum(h.bars for h in open_), map(_shown, open_[:3]))
+    filled: list[Hole] = []
+    left: list[Hole] = []
+    for hole in holes:
+        short = rules.holes == "fill" and hole.bars <= rules.max_fill and hole.kind != "dead"
+        (filled if short else left).append(hole)
+    log.add("hole", sum(h.bars for h in left), map(_shown, left[:3]))
     log.add("filled", sum(h.bars for h in filled), map(_shown, filled[:3]))
     if not filled:
-        return candles.frame, candles.ordinal, open_
+        return candles.frame, candles.ordinal, left
     frame = _fill(candles.frame, filled, grid)
-    return frame, grid.place(frame["ts"].to_numpy())[0], open_
+    return frame, grid.place(frame["ts"].to_numpy())[0], left
 
 
 def _refuse_holes(holes: list[Hole], series: Series) -> None:

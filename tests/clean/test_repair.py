@@ -174,6 +174,11 @@ def test_a_series_in_lots_is_refused_with_the_factor():
         run(lots)
 
 
+def test_a_series_whose_turnover_is_zero_throughout_is_refused_for_its_columns():
+    with pytest.raises(DataError, match=r"200 of 200 candles are broken.*check which columns hold what"):
+        run(walk().with_columns(amt=pl.lit(0.0)))
+
+
 def test_volume_unit_mends_a_series_in_lots():
     frame = walk()
     cleaned = run(frame.with_columns(pl.col("vol") / 100), volume_unit=100)

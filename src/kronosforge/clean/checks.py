@@ -238,11 +238,11 @@ def outside_range(x: Columns) -> Mask:
 def unit_runs(factor: Values, off: Mask) -> list[tuple[int, int, float]]:
     """Runs of at least UNIT_RUN bars under `off` with one factor: (first, stop, factor).
 
-    `factor` is turnover / (volume × price) of bars with volume, (n,).
+    `factor` is turnover / (volume × price) of bars with volume, (n,). Turnover of 0 is missing, not another unit.
     """
     found = []
-    for first, stop in zip(*runs(off, np.arange(len(off))), strict=True):
-        logs = np.log(np.maximum(factor[first:stop], 1e-300))
+    for first, stop in zip(*runs(off & (factor > 0), np.arange(len(off))), strict=True):
+        logs = np.log(factor[first:stop])
         middle = float(np.median(logs))
         if stop - first >= UNIT_RUN and np.median(np.abs(logs - middle)) < 0.05:
             found.append((int(first), int(stop), round_factor(np.exp(middle))))

@@ -23,7 +23,7 @@ class Hole(NamedTuple):
 
     span: Span  # from the first missing bar's open to the last missing bar's close
     bars: int
-    kind: str  # venue: the source has none; removed: broken bars stood there; dead: a long stretch without trade
+    kind: str  # venue: no finished bar came; removed: broken bars stood there; dead: a long stretch without trade
 
 
 def tidy(candles: pl.DataFrame, span: Span, max_gap: float, log: Log) -> pl.DataFrame:

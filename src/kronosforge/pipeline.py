@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +24,7 @@ from kronosforge.split import check_windows, cuts, total
 from kronosforge.store import Store
 from kronosforge.text import tr
 
+AHEAD = 2  # series that are cleaned while one is written; each is in memory
 CHARTS = 12  # series drawn in the report; the tables hold all of them
 
 
@@ -79,8 +82,7 @@ def build(
     facts: dict[str, Any] = {}
     written: dict[Series, Written] = {}
     with DatasetWriter(staging, instants, window) as writer:
-        for series, span in collected.spans.items():
-            cleaned = clean(collected.read(series), series, span, config.clean)
+        for series, cleaned in _cleaned(config, collected):
             written[series] = writer.add(series, cleaned.candles)
             facts[str(series)] = _facts(cleaned, written[series])
             if len(charts) < CHARTS:
@@ -107,6 +109,23 @@ def build(
     return summary
 
 
+def _cleaned(config: ModelConfig, collected: Collected) -> Iterator[tuple[Series, Cleaned]]:
+    """Every series, cleaned, in order; the next ones are read and cleaned while one is being written."""
+
+    def work(series: Series) -> Cleaned:
+        return clean(collected.read(series), series, collected.spans[series], config.clean)
+
+    with ThreadPoolExecutor(AHEAD) as threads:
+        waiting = deque[tuple[Series, Future[Cleaned]]]()
+        for series in collected.spans:
+            waiting.append((series, threads.submit(work, series)))
+            if len(waiting) > AHEAD:
+                first, job = waiting.popleft()
+                yield first, job.result()
+        for first, job in waiting:
+            yield first, job.result()
+
+
 def _facts(cleaned: Cleaned, written: Written) -> dict[str, Any]:
     """What the summary says of one series."""
     candles = cleaned.candles
@@ -115,7 +134,7 @@ def _facts(cleaned: Cleaned, written: Written) -> dict[str, Any]:
         "rows": len(candles),
         "first": iso(candles["ts"][0]) if len(candles) else None,
         "last": iso(candles["ts"][-1]) if len(candles) else None,
-        "segments": candles["segment"].n_unique(),
+        "segments": int(candles["segment"][-1]) if len(candles) else 0,  # numbered from 1, without a gap
         "windows": written.windows,
         "bars_in_no_window": written.bars_in_no_window,
         "origins": {name: origins.get(name, 0) for name in ORIGINS},

@@ -6,6 +6,7 @@ Between two runs with equal inputs only `created_at` and `modified` differ.
 import platform
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -54,11 +55,17 @@ def summarise(
 
 
 def seal(summary: Mapping[str, Any], staging: Path) -> dict[str, Any]:
-    """`summary` with the facts of every file in `staging` and the fingerprint of the data.
+    """`summary` with the facts of every file in `staging` that it does not know yet, and the fingerprint of the data.
 
     The fingerprint covers the candles, the cuts and the windows: equal fingerprints are equal training data.
     """
-    files = [_file(path, staging) for path in sorted(staging.rglob("*")) if path.is_file()]
+    known = {file["filename"] for file in summary["files"]}
+    paths = [
+        path for path in staging.rglob("*") if path.is_file() and path.relative_to(staging).as_posix() not in known
+    ]
+    with ThreadPoolExecutor() as threads:  # hashlib works without the interpreter's lock
+        new = threads.map(lambda path: _file(path, staging), paths)
+        files = sorted([*summary["files"], *new], key=lambda file: str(file["filename"]))
     data = {file["filename"]: file["sha256"] for file in files if file["filename"] != "report.html"}
     identity = {key: summary[key] for key in ("schema", "model_name", "window", "cuts", "windows")}
     return {**summary, "files": files, "fingerprint": fingerprint({**identity, "files": data})}

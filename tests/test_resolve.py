@@ -73,3 +73,9 @@ def test_since_and_records_together_are_refused() -> None:
 def test_a_wrong_environment_is_a_config_error(environ: dict[str, str], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         resolve(CONFIG, {}, environ)
+
+
+@pytest.mark.parametrize(("name", "url"), [("okx", "https://eea.okx.com"), ("binance", None), ("sandbox", None)])
+def test_okx_s_address_is_nobody_else_s(name: str, url: str | None) -> None:
+    resolved = resolve(CONFIG, {"--source": name}, {"KRONOS_OKX_URL": "https://eea.okx.com"})
+    assert resolved.config.source.url == url

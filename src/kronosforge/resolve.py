@@ -59,6 +59,9 @@ def resolve(config: ModelConfig, flags: Mapping[str, Any], environ: Mapping[str,
     values = config.model_dump(exclude_unset=True)
     origins = dict(_origins(config))
     given = {knob.key: found for knob in KNOBS if (found := _given(knob, flags, environ)) is not None}
+    source = given["source.name"].value if "source.name" in given else config.source.name
+    if source != "okx" and not flags.get("--url"):
+        given.pop("source.url", None)  # KRONOS_OKX_URL is OKX's address, and nobody else's
     series = {key: given.pop(key) for key in ("timeframes", "instruments") if key in given}
     if series:
         codes = series["timeframes"].value if "timeframes" in series else config.timeframes

@@ -105,8 +105,9 @@ def _disk(root: Path) -> Line:
 
 def _source(name: str | None, environ: Mapping[str, str]) -> SourceConfig:
     # One try: whoever asks for a check does not want to wait for eight.
-    url = environ.get("KRONOS_OKX_URL") or None
-    return SourceConfig(name=name or environ.get("KRONOS_SOURCE") or "okx", url=url, retries=1, timeout_s=10)
+    name = name or environ.get("KRONOS_SOURCE") or "okx"
+    url = environ.get("KRONOS_OKX_URL") if name == "okx" else None
+    return SourceConfig(name=name, url=url or None, retries=1, timeout_s=10)
 
 
 def _exchange(source: SourceConfig, environ: Mapping[str, str], root: Path) -> tuple[str, str]:

@@ -107,7 +107,9 @@ class Transport:
             if not verdict.again:
                 raise RefusedError(
                     tr(
-                        f"{self.venue} refused {what}: {verdict.reason}", f"{self.venue} 拒绝了 {what}:{verdict.reason}"
+                        f"{self.venue} refused {what}: {verdict.reason}; check names and bars, and whether {self.venue} "
+                        "serves your region",
+                        f"{self.venue} 拒绝了 {what}:{verdict.reason};请检查名称与周期,以及 {self.venue} 是否支持您所在地区",
                     ),
                     verdict,
                 )
@@ -150,8 +152,8 @@ class Transport:
             verdict = self._judge(status, body)
         else:
             verdict = Verdict("", tr(f"HTTP {status} without JSON", f"HTTP {status},不是 JSON"), again=True)
-        if verdict:
-            raise FaultyAnswerError(verdict)
+        if verdict:  # its words are the venue's own: kept to one line of moderate length
+            raise FaultyAnswerError(verdict._replace(reason=" ".join(verdict.reason.split())[:200]))
 
     def sign_at(self, now: int) -> None:
         """Sign requests with the venue's clock, which stands at `now` (ms), instead of this machine's."""

@@ -4,10 +4,10 @@ import asyncio
 import json
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from kronosforge.bars import Series, iso
 from kronosforge.candles import ORIGINS
@@ -24,7 +24,8 @@ from kronosforge.split import check_windows, cuts, total
 from kronosforge.store import Store
 from kronosforge.text import tr
 
-AHEAD = 2  # series that are cleaned while one is written; each is in memory
+T = TypeVar("T")
+AHEAD = 2  # series that are read and cleaned while one is written; each is in memory
 CHARTS = 12  # series drawn in the report; the tables hold all of them
 
 
@@ -77,12 +78,16 @@ def build(
 ) -> dict[str, Any]:
     """Write the dataset of what was collected into `staging`, manifest last, one series in memory at a time."""
     window = config.dataset.window
-    instants = cuts(((series, collected.times(series)) for series in collected.spans), config.split)
+
+    def cleaned_of(series: Series) -> Cleaned:
+        return clean(collected.read(series), series, collected.spans[series], config.clean)
+
+    instants = cuts(_ahead(collected.times, collected.spans), config.split)
     charts: list[SeriesChart] = []
     facts: dict[str, Any] = {}
     written: dict[Series, Written] = {}
     with DatasetWriter(staging, instants, window) as writer:
-        for series, cleaned in _cleaned(config, collected):
+        for series, cleaned in _ahead(cleaned_of, collected.spans):
             written[series] = writer.add(series, cleaned.candles)
             facts[str(series)] = _facts(cleaned, written[series])
             if len(charts) < CHARTS:
@@ -109,16 +114,12 @@ def build(
     return summary
 
 
-def _cleaned(config: ModelConfig, collected: Collected) -> Iterator[tuple[Series, Cleaned]]:
-    """Every series, cleaned, in order; the next ones are read and cleaned while one is being written."""
-
-    def work(series: Series) -> Cleaned:
-        return clean(collected.read(series), series, collected.spans[series], config.clean)
-
+def _ahead(work: Callable[[Series], T], series: Iterable[Series]) -> Iterator[tuple[Series, T]]:
+    """Each of `series` with its `work`, in order; the next ones are worked on meanwhile."""
     with ThreadPoolExecutor(AHEAD) as threads:
-        waiting = deque[tuple[Series, Future[Cleaned]]]()
-        for series in collected.spans:
-            waiting.append((series, threads.submit(work, series)))
+        waiting = deque[tuple[Series, Future[T]]]()
+        for one in series:
+            waiting.append((one, threads.submit(work, one)))
             if len(waiting) > AHEAD:
                 first, job = waiting.popleft()
                 yield first, job.result()

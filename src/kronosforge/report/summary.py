@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kronosforge.config import ModelConfig
-from kronosforge.files import fingerprint, sha256
+from kronosforge.files import fingerprint, sha256, sync_file
 
 SCHEMA = 1
 PACKAGES = ("kronosforge", "polars", "numpy", "pyarrow", "ccxt")
@@ -72,6 +72,7 @@ def seal(summary: Mapping[str, Any], staging: Path) -> dict[str, Any]:
 
 
 def _file(path: Path, folder: Path) -> dict[str, Any]:
+    sync_file(path)  # it must be durable before long, and one file can go to disk while another is hashed
     status = path.stat()
     return {
         "filename": path.relative_to(folder).as_posix(),

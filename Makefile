@@ -2,7 +2,7 @@ PYTHON ?= python3
 PANDAS2_PYTHON ?= $(PYTHON)
 BIN := .venv/bin
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'

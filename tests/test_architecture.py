@@ -29,6 +29,7 @@ ARROWS = {
     "clean": CORE,
     "split": CORE,
     "dataset": CORE | {"split"},
+    "model": {"errors", "files", "text"},
     "sandbox": {"bars", "candles", "errors", "text"},
     "report": CORE,
     "scope": CORE,

@@ -7,9 +7,11 @@ KronosForgeError            exit code
 ├── SourceError             3   the exchange or the files could not be read
 │   ├── CredentialsError    3   keys are missing, incomplete or refused
 │   └── NoDataError         3   nothing came back for what was asked
-└── DataError               4   the candles cannot become a dataset: quality, too few windows, a broken file
-    ├── BusyError           4   another process holds the store or the dataset
-    └── DiskError           4   no space, no permission
+├── DataError               4   the candles cannot become a dataset: quality, too few windows, a broken file
+│   ├── BusyError           4   another process holds the store or the dataset
+│   └── DiskError           4   no space, no permission
+└── TrainingError           5   training or a model failed: a loss that exploded, no memory, a model of a fleet
+    └── ModelError          5   weights that cannot be had or cannot be used
 """
 
 from kronosforge.text import tr
@@ -76,3 +78,13 @@ class BusyError(DataError):
 
 class DiskError(DataError):
     """The disk is full, or may not be written."""
+
+
+class TrainingError(KronosForgeError):
+    """Training cannot go on: the loss exploded, memory ran out, or models of a fleet failed."""
+
+    exit_code = 5
+
+
+class ModelError(TrainingError):
+    """A checkpoint is missing, broken, of another class, or the hub that holds it cannot be reached."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from huggingface_hub.utils import logging
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -100,6 +101,7 @@ def locate(source: str | Path, role: str, variable: str, revision: str | None) -
                 f"{source} 处没有检查点;{role} 应为含 {CONFIG} 与 {WEIGHTS} 的目录,或 hub id",
             )
         )
+    logging.set_verbosity_error()  # its retries are not news; the error says all
     try:
         files = [Path(hf_hub_download(str(source), name, revision=revision)) for name in (CONFIG, WEIGHTS)]
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, ValueError) as error:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kronosforge.model.kernels import attention, dropout, rms_norm, rotate
 from kronosforge.model.presets import PredictorArguments, TokenizerArguments
 
 ROPE_BASE = 10_000
@@ -37,13 +38,6 @@ class Rotary(nn.Module):
         return Rotation(angles.cos(), angles.sin())
 
 
-def rotate(x: Tensor, rotation: Rotation) -> Tensor:
-    """`x` (…, T, D) turned by `rotation`: each pair (x[i], x[i + D / 2]) by its angle."""
-    left, right = x.chunk(2, dim=-1)
-    cos, sin = rotation
-    return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
-
-
 class RMSNorm(nn.Module):
     """x / rms(x) × weight, the statistics in float32."""
 
@@ -53,23 +47,21 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        full = x.float()
-        scale = torch.rsqrt(full.square().mean(dim=-1, keepdim=True) + self.eps)
-        return (full * scale).type_as(x) * self.weight
+        return rms_norm(x, self.weight, self.eps)
 
 
 class FeedForward(nn.Module):
     """SwiGLU: w2(silu(w1 x) ⊙ w3 x)."""
 
-    def __init__(self, width: int, hidden: int, dropout: float) -> None:
+    def __init__(self, width: int, hidden: int, p: float) -> None:
         super().__init__()
         self.w1 = nn.Linear(width, hidden, bias=False)
         self.w3 = nn.Linear(width, hidden, bias=False)
         self.w2 = nn.Linear(hidden, width, bias=False)
-        self.ffn_dropout = nn.Dropout(dropout)
+        self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.ffn_dropout(self.w2(F.silu(self.w1(x)) * self.w3(x)))
+        return dropout(self.w2(F.silu(self.w1(x)) * self.w3(x)), self.p, self.training)
 
 
 class Attention(nn.Module):
@@ -78,13 +70,12 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, attn_dropout: float, resid_dropout: float) -> None:
         super().__init__()
         self.heads = heads
-        self.attn_dropout_p = attn_dropout
+        self.attn_dropout, self.resid_dropout = attn_dropout, resid_dropout
         self.q_proj = nn.Linear(width, width)
         self.k_proj = nn.Linear(width, width)
         self.v_proj = nn.Linear(width, width)
         self.out_proj = nn.Linear(width, width)
         self.rotary = Rotary(width // heads)
-        self.resid_dropout = nn.Dropout(resid_dropout)
 
     def split(self, x: Tensor) -> Tensor:
         """(B, T, d) → (B, H, T, D)."""
@@ -92,15 +83,14 @@ class Attention(nn.Module):
 
     def merge(self, x: Tensor) -> Tensor:
         """(B, H, T, D) → (B, T, d), through the output projection."""
-        return self.resid_dropout(self.out_proj(x.transpose(1, 2).flatten(2)))
+        return dropout(self.out_proj(x.transpose(1, 2).flatten(2)), self.resid_dropout, self.training)
 
     def forward(self, query: Tensor, memory: Tensor, rotation: Rotation | None, causal: bool) -> Tensor:
         """`query` (B, Tq, d) attends to `memory` (B, T, d); (B, Tq, d)."""
         q, k, v = self.split(self.q_proj(query)), self.split(self.k_proj(memory)), self.split(self.v_proj(memory))
         if rotation is not None:
-            q, k = rotate(q, rotation), rotate(k, rotation)
-        dropout = self.attn_dropout_p if self.training else 0.0
-        return self.merge(F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=causal))
+            q, k = rotate(q, *rotation), rotate(k, *rotation)
+        return self.merge(attention(q, k, v, self.attn_dropout if self.training else 0.0, causal))
 
 
 class Block(nn.Module):

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kronosforge.model.checkpoint import Checkpoint
+from kronosforge.model.kernels import dropout
 from kronosforge.model.layers import Attention, Block, RMSNorm, run
 from kronosforge.model.presets import PredictorArguments
 
@@ -101,7 +102,7 @@ class KronosPredictor(Checkpoint):
         super().__init__(arguments)
         a = arguments
         self.s1_bits, self.s2_bits = a.s1_bits, a.s2_bits
-        self.token_drop = nn.Dropout(a.token_dropout_p)
+        self.token_dropout = a.token_dropout_p
         self.embedding = TokenEmbedding(a.s1_bits, a.s2_bits, a.d_model)
         self.time_emb = CalendarEmbedding(a.d_model, learned=a.learn_te)
         self.transformer = nn.ModuleList(Block(a) for _ in range(a.n_layers))
@@ -121,7 +122,7 @@ class KronosPredictor(Checkpoint):
 
     def decode_s1(self, s1: Tensor, s2: Tensor, stamp: Tensor) -> tuple[Tensor, Tensor]:
         """s1 logits (B, T, 2^s1_bits) and the hidden state (B, T, d) after `s1`, `s2` (B, T), `stamp` (B, T, 5)."""
-        x = self.token_drop(self.embedding(s1, s2) + self.time_emb(stamp))
+        x = dropout(self.embedding(s1, s2) + self.time_emb(stamp), self.token_dropout, self.training)
         hidden = self.norm(run(self.transformer, x))
         return self.head.proj_s1(hidden), hidden
 

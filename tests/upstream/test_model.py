@@ -1,0 +1,43 @@
+"""What we save, upstream's own classes load, and the other way round. Needs an upstream checkout: KRONOS_HOME."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
+
+HOME = os.environ.get("KRONOS_HOME")
+pytestmark = pytest.mark.skipif(not HOME, reason="KRONOS_HOME names no upstream checkout")
+
+
+@pytest.fixture
+def upstream(monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.setattr(sys, "path", [str(HOME), *sys.path])
+    return pytest.importorskip("model.kronos")
+
+
+def test_a_tokenizer_goes_there_and_back(upstream: object, tmp_path: Path) -> None:
+    ours = KronosTokenizer(PRESETS["tiny"].tokenizer).eval()
+    theirs = upstream.KronosTokenizer.from_pretrained(str(ours.save_pretrained(tmp_path / "ours"))).eval()
+    x = torch.randn(2, 30, 6)
+    with torch.no_grad():
+        assert all(torch.equal(a, b) for a, b in zip(ours.encode(x), theirs.encode(x, half=True), strict=True))
+    theirs.save_pretrained(str(tmp_path / "theirs"))
+    back = KronosTokenizer.from_pretrained(tmp_path / "theirs")
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), back.parameters(), strict=True))
+
+
+def test_a_predictor_goes_there_and_back(upstream: object, tmp_path: Path) -> None:
+    ours = KronosPredictor(PRESETS["tiny"].predictor).eval()
+    theirs = upstream.Kronos.from_pretrained(str(ours.save_pretrained(tmp_path / "ours"))).eval()
+    s1, s2 = torch.randint(0, 64, (2, 2, 30))
+    stamp = torch.zeros(2, 30, 5)
+    with torch.no_grad():
+        for a, b in zip(ours.decode_s1(s1, s2, stamp), theirs.decode_s1(s1, s2, stamp), strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
+    theirs.save_pretrained(str(tmp_path / "theirs"))
+    back = KronosPredictor.from_pretrained(tmp_path / "theirs")
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), back.parameters(), strict=True))

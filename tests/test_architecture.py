@@ -30,6 +30,7 @@ ARROWS = {
     "split": CORE,
     "dataset": CORE | {"split"},
     "model": {"errors", "files", "text"},
+    "train": CORE | {"dataset", "model"},
     "sandbox": {"bars", "candles", "errors", "text"},
     "report": CORE,
     "scope": CORE,

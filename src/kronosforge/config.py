@@ -98,6 +98,73 @@ class DatasetConfig(Section):
         return self.lookback + self.predict + 1
 
 
+class TrainConfig(Section):
+    """How tokenizer and predictor are trained. Where one number stands for both, both use it."""
+
+    init: Literal["pretrained", "scratch"] = "pretrained"
+    """Start from published weights, or from random ones."""
+    size: Literal["tiny", "mini", "small", "base"] = "small"
+    """Which of the published shapes `scratch` builds; `tiny` is for tests and demos."""
+    tokenizer: str = "NeoQuasar/Kronos-Tokenizer-base"
+    """The pretrained tokenizer: a folder or a hub id."""
+    tokenizer_revision: str | None = None
+    """Branch, tag or commit on the hub."""
+    predictor: str = "NeoQuasar/Kronos-small"
+    """The pretrained predictor: a folder or a hub id."""
+    predictor_revision: str | None = None
+    """Branch, tag or commit on the hub."""
+    freeze_tokenizer: bool = False
+    """True keeps the tokenizer as it is: it is measured and not trained."""
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 10
+    """Most passes over the training windows; patience may end it sooner."""
+    patience: Annotated[int, Field(ge=1)] = 3
+    """Epochs without a better validation score after which training ends."""
+    windows_per_epoch: Annotated[int, Field(ge=1)] | None = None
+    """Windows that an epoch visits, drawn anew for each; all of them, once each, where it is not given."""
+    mix: Literal["bars", "series"] | dict[str, float] = "bars"
+    """Share of each series: by its `bars`, the same for each `series`, or a weight for each series key."""
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 50
+    """Windows per step and process that go through the network together."""
+    accumulate: Annotated[int, Field(ge=1, le=4096)] = 1
+    """Batches whose gradients are added before a step; the effective batch is batch_size × accumulate × processes."""
+    tokenizer_lr: Annotated[float, Field(gt=0)] | None = None
+    """Peak learning rate; 2e-4 (upstream's) where it is not given, 1e-3 from scratch."""
+    predictor_lr: Annotated[float, Field(gt=0)] | None = None
+    """Peak learning rate; 1e-5 (what upstream's maintainer advises, issue 177) where it is not given, 1e-3 from scratch."""
+    schedule: Literal["onecycle", "cosine"] = "onecycle"
+    """`onecycle` warms up from a tenth of the peak and falls to nothing; `cosine` warms up from 0 and falls to a tenth."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.03
+    """Share of all steps in which the learning rate rises."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    """AdamW's."""
+    betas: tuple[float, float] = (0.9, 0.95)
+    """AdamW's."""
+    tokenizer_clip: Annotated[float, Field(gt=0)] = 2.0
+    """Largest norm of the tokenizer's gradient; a longer one is shortened to it."""
+    predictor_clip: Annotated[float, Field(gt=0)] = 3.0
+    """Largest norm of the predictor's gradient."""
+    lora: Annotated[int, Field(ge=0, le=512)] = 0
+    """Rank of a low-rank update of the predictor's attention and feed-forward weights, instead of training all; 0 is off."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 100
+    """Of the initial weights, the order of windows and the dropouts."""
+    device: str = "auto"
+    """`auto` (cuda, else mps, else cpu), `cpu`, `mps`, `cuda` or `cuda:N`."""
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """`auto`: bf16 autocast on a GPU that has it, float32 elsewhere. `bf16` is fast on CPUs with AMX, too."""
+    compile: bool = False
+    """True runs the network through torch.compile; needs a C++ compiler on CPU."""
+    workers: Annotated[int, Field(ge=0, le=64)] = 0
+    """Processes that read ahead; 0 is fastest unless the disk is slow."""
+    save_every_s: Annotated[float, Field(gt=0)] = 120.0
+    """Seconds between saves of the state that --resume goes on from; each epoch is saved in any case."""
+
+    @model_validator(mode="after")
+    def _betas_are_shares(self) -> "TrainConfig":
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas are {self.betas}; each must be at least 0 and below 1")
+        return self
+
+
 class ModelConfig(Section):
     """One model: what it is called, which candles it is tuned on, and a section per stage."""
 
@@ -123,6 +190,7 @@ class ModelConfig(Section):
     clean: CleanConfig = CleanConfig()
     split: SplitConfig = SplitConfig()
     dataset: DatasetConfig = DatasetConfig()
+    train: TrainConfig = TrainConfig()
 
     @field_validator("timeframe")
     @classmethod

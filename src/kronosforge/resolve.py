@@ -27,6 +27,17 @@ KNOBS = [
     Knob("dataset_path", "--output-dir", "KRONOS_OUTPUT_DIR"),
     Knob("source.name", "--source", "KRONOS_SOURCE"),
     Knob("source.url", "--url", "KRONOS_OKX_URL"),
+    Knob("train.init", "--init", None),
+    Knob("train.size", "--size", None),
+    Knob("train.tokenizer", "--tokenizer", "KRONOS_TOKENIZER_PATH"),
+    Knob("train.predictor", "--predictor", "KRONOS_PREDICTOR_PATH"),
+    Knob("train.freeze_tokenizer", "--freeze-tokenizer", None),
+    Knob("train.lora", "--lora", None),
+    Knob("train.epochs", "--epochs", None),
+    Knob("train.batch_size", "--batch-size", None),
+    Knob("train.device", "--device", None),
+    Knob("train.precision", "--precision", None),
+    Knob("train.seed", "--seed", None),
 ]
 
 

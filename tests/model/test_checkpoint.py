@@ -95,7 +95,7 @@ def test_an_absent_folder_is_not_asked_of_the_hub(tmp_path: Path) -> None:
 
 def test_without_a_source_the_environment_names_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KRONOS_TOKENIZER_PATH", str(folder))
-    assert KronosTokenizer.from_pretrained().s1_bits == 6
+    assert KronosTokenizer.from_pretrained().bits[0] == 6
     monkeypatch.delenv("KRONOS_TOKENIZER_PATH")
     with pytest.raises(ModelError, match="KRONOS_TOKENIZER_PATH"):
         KronosTokenizer.from_pretrained()
@@ -136,7 +136,7 @@ import sys
 from kronosforge.errors import ModelError
 from kronosforge.model import KronosTokenizer
 try:
-    print("bits", KronosTokenizer.from_pretrained("NeoQuasar/Kronos-Tokenizer-base").s1_bits)
+    print("bits", KronosTokenizer.from_pretrained("NeoQuasar/Kronos-Tokenizer-base").bits[0])
 except ModelError as error:
     sys.exit(str(error))
 """

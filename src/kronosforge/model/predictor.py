@@ -101,7 +101,7 @@ class KronosPredictor(Checkpoint):
     def __init__(self, arguments: PredictorArguments) -> None:
         super().__init__(arguments)
         a = arguments
-        self.s1_bits, self.s2_bits = a.s1_bits, a.s2_bits
+        self.bits = a.s1_bits, a.s2_bits
         self.token_dropout = a.token_dropout_p
         self.embedding = TokenEmbedding(a.s1_bits, a.s2_bits, a.d_model)
         self.time_emb = CalendarEmbedding(a.d_model, learned=a.learn_te)

@@ -77,7 +77,7 @@ class KronosTokenizer(Checkpoint):
     def __init__(self, arguments: TokenizerArguments) -> None:
         super().__init__(arguments)
         a, n = arguments, arguments.s1_bits + arguments.s2_bits
-        self.s1_bits, self.s2_bits = a.s1_bits, a.s2_bits
+        self.bits = a.s1_bits, a.s2_bits
         self.embed = nn.Linear(a.d_in, a.d_model)
         self.head = nn.Linear(a.d_model, a.d_in)
         self.encoder = nn.ModuleList(Block(a) for _ in range(a.n_enc_layers - 1))
@@ -91,7 +91,7 @@ class KronosTokenizer(Checkpoint):
         """Reconstruct `x` (B, T, 6) from its codes."""
         z = self._sphere(x)
         quantized = self.tokenizer(z)
-        s1 = self.post_quant_embed_pre(quantized[..., : self.s1_bits])
+        s1 = self.post_quant_embed_pre(quantized[..., : self.bits[0]])
         both = torch.cat((s1, self.post_quant_embed(quantized)))  # one pass through the decoder for both
         from_s1, full = self.head(run(self.decoder, both)).chunk(2)
         return Reconstruction(from_s1, full, self.tokenizer.loss(z, quantized), quantized, ids(quantized))
@@ -99,12 +99,16 @@ class KronosTokenizer(Checkpoint):
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Ids (s1, s2) of `x` (B, T, 6), each (B, T) int64."""
         quantized = self.tokenizer(self._sphere(x))
-        return ids(quantized[..., : self.s1_bits]), ids(quantized[..., self.s1_bits :])
+        return ids(quantized[..., : self.bits[0]]), ids(quantized[..., self.bits[0] :])
 
     def decode(self, s1: Tensor, s2: Tensor) -> Tensor:
         """Bars (B, T, 6), normalised, of ids `s1` and `s2` (B, T)."""
-        codes = torch.cat((bits(s1, self.s1_bits), bits(s2, self.s2_bits)), dim=-1)
+        codes = torch.cat((bits(s1, self.bits[0]), bits(s2, self.bits[1])), dim=-1)
         return self.head(run(self.decoder, self.post_quant_embed(codes * self.tokenizer.scale)))
+
+    def split(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """(s1, s2) of the ids of all bits."""
+        return ids % 2 ** self.bits[0], ids >> self.bits[0]
 
     def _sphere(self, x: Tensor) -> Tensor:
         return F.normalize(self.quant_embed(run(self.encoder, self.embed(x))), dim=-1)  # (B, T, D)

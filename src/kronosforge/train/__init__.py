@@ -1,0 +1,6 @@
+"""Tokenizer and predictor on a dataset: one loop, resumable at every step."""
+
+from kronosforge.train.stages import STAGES as STAGES
+from kronosforge.train.stages import StageName as StageName
+from kronosforge.train.stages import TrainedStage as TrainedStage
+from kronosforge.train.stages import train as train

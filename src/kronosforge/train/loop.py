@@ -1,0 +1,225 @@
+"""The one training loop: tokenizer and predictor, one process or many, each step the same whenever it is run."""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from kronosforge.dataset.loader import Batch
+from kronosforge.errors import TrainingError
+from kronosforge.text import tr
+from kronosforge.train.devices import Place
+from kronosforge.train.journal import Journal
+from kronosforge.train.schedule import learning_rate
+from kronosforge.train.state import Progress, Stage, save, seed_step
+
+
+class Pace(NamedTuple):
+    """What the live line shows after each step."""
+
+    epoch: int
+    epochs: int
+    step: int  # in this epoch
+    steps: int
+    loss: float
+    bars_per_s: float
+    seconds_left: float
+
+
+Show = Callable[[Pace], None]
+
+
+class Training:
+    """One stage being trained by this process. Only the main process has a journal, and writes."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        progress: Progress,
+        place: Place,
+        *,
+        journal: Journal | None = None,
+        show: Show | None = None,
+    ) -> None:
+        self.stage, self.progress, self.place = stage, progress, place
+        self._journal, self._show = journal, show
+        self._wrapped = place.wrap(stage.objective)
+        self._runner: Callable[..., dict[str, Tensor]] = self._wrapped
+        if stage.rules.compile:
+            self._runner = torch.compile(self._wrapped)
+        self._parameters = [p for group in stage.optimizer.param_groups for p in group["params"]]
+        self._saved = time.monotonic()
+
+    def run(self) -> None:
+        """Train until the epochs are over or patience is; then `best_model/` and `last/` are on disk.
+
+        Epoch 0 is measured before any step, and is a candidate for the best. Raises TrainingError for a loss that is not
+        finite or has exploded, KeyboardInterrupt after saving where a signal asked to stop.
+        """
+        progress, rules = self.progress, self.stage.rules
+        with _stoppable() as stopped:
+            if not progress.epochs:
+                self._judge()
+                progress.epoch = 1
+                self._save()
+            while progress.epoch <= rules.epochs and progress.stale < rules.patience:
+                self._epoch(stopped)
+                self._judge()
+                progress.next_epoch()
+                self._save()
+        progress.finished = True
+        self._save()
+
+    def _epoch(self, stopped: threading.Event) -> None:
+        progress, meter = self.progress, _Meter()
+        self.stage.objective.train()
+        for batch in self.stage.train.epoch(progress.epoch, progress.step_in_epoch):
+            rate = self._set_rate()
+            seed_step(self.stage.rules.seed, progress.step, self.place.rank)
+            values, stop = self.step(batch, stopping=stopped.is_set())
+            progress.add(values, batch.total)
+            speed = meter.tick(batch.total * batch.x.shape[1])
+            if self._journal:
+                self._journal.step(progress.step, progress.epoch, values | {"lr": rate}, speed)
+            if self._show:
+                self._show(self._pace(values["loss"], speed, meter))
+            if stop:
+                self._save()
+                raise KeyboardInterrupt
+            if time.monotonic() - self._saved >= self.stage.rules.save_every_s:
+                self._save()
+
+    def step(self, batch: Batch, *, stopping: bool = False) -> tuple[dict[str, float], bool]:
+        """One optimiser step. Returns mean losses over all processes' windows, and whether some process is to stop.
+
+        The gradient is that of the mean loss over all windows of the step, however they lie on processes and on the
+        batches that are accumulated.
+        """
+        self.stage.optimizer.zero_grad()
+        size = self.stage.rules.batch_size
+        *parts, last = zip(batch.x.split(size), batch.stamp.split(size), strict=True)
+        with self.place.unsynced(self._wrapped):
+            sums = [self._backward(*part, batch.total) for part in parts]
+        sums.append(self._backward(*last, batch.total))
+        norm = torch.nn.utils.clip_grad_norm_(self._parameters, self.stage.clip)
+        names = [*sums[0], "stop"]
+        mine = torch.tensor([*(sum(part[name] for part in sums) for name in sums[0]), float(stopping)]).double()
+        values = dict(zip(names, self.place.sum(mine).tolist(), strict=True))
+        stop = values.pop("stop") > 0
+        values["norm"] = float(norm)
+        self._refuse_unsound(batch, values)
+        self.stage.optimizer.step()
+        return values, stop
+
+    def _backward(self, x: Tensor, stamp: Tensor, total: int) -> dict[str, float]:
+        """Add the gradients of some of a step's windows; returns their share of its mean losses."""
+        place, share = self.place, len(x) / total
+        with place.autocast():
+            losses = self._runner(x.to(place.device, non_blocking=True), stamp.to(place.device, non_blocking=True))
+        (losses["loss"] * (share * place.world)).backward()  # the processes' gradients are averaged
+        values = torch.stack([value.detach().float() for value in losses.values()]).tolist()
+        return {name: value * share for name, value in zip(losses, values, strict=True)}
+
+    def _set_rate(self) -> float:
+        rules = self.stage.rules
+        steps = self.stage.train.steps() * rules.epochs
+        rate = learning_rate(self.progress.step, steps, peak=self.stage.peak, warmup=rules.warmup, kind=rules.schedule)
+        for group in self.stage.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def _refuse_unsound(self, batch: Batch, values: Mapping[str, float]) -> None:
+        """Raise TrainingError before a step that would ruin the weights."""
+        loss, progress = values["loss"], self.progress
+        first = progress.first_loss = loss if progress.first_loss is None else progress.first_loss
+        if math.isfinite(values["norm"]) and loss <= first + 10 * max(1.0, abs(first)):  # false for NaN
+            return
+        names = self.stage.windows.names(batch.windows.numpy()[:3])
+        more = f" (+ {len(batch.windows) - len(names)})" * (len(batch.windows) > len(names))
+        figures = f"loss {loss:.4g}, gradient norm {values['norm']:.4g}, first loss {first:.4g}"
+        raise TrainingError(
+            tr(
+                f"{self.stage.name}: the loss exploded at step {progress.step + 1} ({figures}) on the windows "
+                f"{', '.join(names)}{more}; the last good state is {self.stage.folder / 'last'}; "
+                "try a lower learning rate, or look at these windows",
+                f"{self.stage.name}:第 {progress.step + 1} 步损失爆炸({figures}),窗口为 {', '.join(names)}{more};"
+                f"最近的完好状态在 {self.stage.folder / 'last'};请降低学习率,或检查这些窗口",
+            )
+        )
+
+    def validate(self) -> dict[str, float]:
+        """The objective's metrics over all validation windows."""
+        self.stage.objective.eval()
+        sums: list[Tensor] = []
+        with torch.no_grad():
+            for batch in self.stage.val.every():
+                here = batch._replace(x=batch.x.to(self.place.device), stamp=batch.stamp.to(self.place.device))
+                with self.place.autocast():
+                    sums.append(self.stage.objective.measure(here, self.stage.lookback))
+        return self.stage.objective.metrics(self.place.sum(torch.stack(sums).sum(dim=0)))
+
+    def _judge(self) -> None:
+        """Validate; keep the network where it is the best so far."""
+        progress, metrics = self.progress, self.validate()
+        better = progress.judge(metrics, metrics[self.stage.objective.HEADLINE])
+        if better and self.place.main:
+            self.stage.ordinary().save_pretrained(self.stage.folder / "best_model")
+        if self._journal:
+            self._journal.epoch(progress.step, progress.epochs[-1])
+
+    def _save(self) -> None:
+        if self._journal:
+            self._journal.flush()
+        if self.place.main:
+            save(self.stage.folder, self.stage, self.progress)
+        self._saved = time.monotonic()
+
+    def _pace(self, loss: float, speed: float, meter: "_Meter") -> Pace:
+        steps, epochs, progress = self.stage.train.steps(), self.stage.rules.epochs, self.progress
+        left = meter.seconds_a_step() * (steps * epochs - progress.step)
+        return Pace(progress.epoch, epochs, progress.step_in_epoch, steps, loss, speed, left)
+
+
+class _Meter:
+    """Times the steps of an epoch."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.monotonic()
+        self._steps = 0
+
+    def tick(self, bars: int) -> float:
+        """Bars a second of the step that ends now."""
+        now = time.monotonic()
+        speed = bars / max(now - self._last, 1e-9)
+        self._last, self._steps = now, self._steps + 1
+        return speed
+
+    def seconds_a_step(self) -> float:
+        return (self._last - self._start) / max(self._steps, 1)
+
+
+@contextmanager
+def _stoppable() -> Iterator[threading.Event]:
+    """Ctrl-C and a request to end set the event, and the loop saves after its step; a second one ends it at once."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+
+    def stop(number: int, _: object) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,281 @@
+"""One model's two stages: tokenizer, then predictor. What each starts from, and what it leaves."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import torch
+
+from kronosforge.config import ModelConfig, TrainConfig
+from kronosforge.dataset.loader import Loader, Windows
+from kronosforge.errors import DataError, ModelError, UsageError
+from kronosforge.files import locked
+from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
+from kronosforge.model.checkpoint import Checkpoint
+from kronosforge.text import tr
+from kronosforge.train import lora
+from kronosforge.train.devices import Place, place
+from kronosforge.train.journal import Journal
+from kronosforge.train.loop import Show, Training
+from kronosforge.train.objectives import Objective, PredictorObjective, TokenizerObjective
+from kronosforge.train.state import MANIFEST, Progress, Stage, must_match, restore, saved
+
+StageName: TypeAlias = Literal["tokenizer", "predictor"]
+STAGES: tuple[StageName, ...] = ("tokenizer", "predictor")
+
+# Peak learning rates: (from published weights, from scratch)
+RATES: dict[StageName, tuple[float, float]] = {"tokenizer": (2e-4, 1e-3), "predictor": (1e-5, 1e-3)}
+
+# What may change between a run and the one that resumes it.
+FREE = {"device", "workers", "save_every_s", "compile", "patience"}
+
+
+class Folders(NamedTuple):
+    """Where a model's training reads and writes. All absolute."""
+
+    dataset: Path
+    models: Path  # outputs/models/<model>
+
+    def stage(self, name: StageName) -> Path:
+        """The stage's own folder."""
+        return self.models / name
+
+
+def folders(config: ModelConfig, root: Path) -> Folders:
+    """Of the model `config` in the workspace `root`."""
+    return Folders((root / config.dataset_path).resolve(), (root / "outputs" / "models" / config.name).resolve())
+
+
+class TrainedStage(NamedTuple):
+    """A finished stage: its folder and the progress that ended it."""
+
+    folder: Path
+    progress: Progress
+    headline: str
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint of its best epoch."""
+        return self.folder / "best_model"
+
+    @property
+    def improved(self) -> bool:
+        """False where no epoch was better than what training started from."""
+        return self.progress.best_epoch > 0
+
+    def score(self, epoch: int) -> float:
+        """The headline metric after `epoch`."""
+        return float(self.progress.epochs[epoch]["val"][self.headline])
+
+
+def train(
+    config: ModelConfig,
+    root: Path,
+    stages: Iterable[StageName] = STAGES,
+    *,
+    resume: bool = False,
+    force: bool = False,
+    new_data: bool = False,
+    show: Callable[[StageName], Show] | None = None,
+) -> dict[StageName, TrainedStage]:
+    """Train `stages` of `config` in the workspace `root`, in this process or in all that torchrun started.
+
+    `resume` goes on where a run was stopped, and does nothing where it is finished; `force` trains anew. Raises UsageError
+    where neither is given and a run stands there, DataError without a dataset, ModelError without weights to start from,
+    TrainingError where the loss explodes.
+    """
+    where = folders(config, root)
+    facts = {"dataset": dataset_fingerprint(where.dataset, config)}
+    done: dict[StageName, TrainedStage] = {}
+    with place(config.train.device, config.train.precision) as here:
+        for name in stages:
+            with _held(where.stage(name), here):
+                done[name] = _one(
+                    config, where, name, facts, here, resume=resume, force=force, new_data=new_data,
+                    show=show(name) if show else None,
+                )  # fmt: skip
+            here.barrier()
+    return done
+
+
+def dataset_fingerprint(dataset: Path, config: ModelConfig) -> str:
+    """The fingerprint of the dataset in the folder. Raises DataError where none is finished, or it is another window's."""
+    try:
+        summary = json.loads((dataset / "data_summary.json").read_text("utf-8"))
+        made, fingerprint = summary["config"]["dataset"], str(summary["fingerprint"])
+    except (OSError, ValueError, LookupError, TypeError):
+        raise DataError(
+            tr(
+                f"{dataset} holds no finished dataset; run prepare_kronos_data_simple.py --config {config.name}",
+                f"{dataset} 中没有完成的数据集;请运行 prepare_kronos_data_simple.py --config {config.name}",
+            )
+        ) from None
+    asked = config.dataset.model_dump()
+    if any(made.get(key) != value for key, value in asked.items()):
+        raise DataError(
+            tr(
+                f"{dataset} was prepared for {made}, and the config now says {asked}; prepare it again with --force",
+                f"{dataset} 按 {made} 准备,而配置现在是 {asked};请用 --force 重新准备",
+            )
+        )
+    return fingerprint
+
+
+def guard(config: ModelConfig, root: Path, stages: Iterable[StageName]) -> None:
+    """Raise UsageError where a run of one of `stages` stands already."""
+    for name in stages:
+        folder = folders(config, root).stage(name)
+        if (folder / "last" / MANIFEST).exists():
+            raise _stands(folder)
+
+
+def _stands(folder: Path) -> UsageError:
+    return UsageError(
+        tr(
+            f"{folder} already holds a run; --resume goes on with it, --force trains anew",
+            f"{folder} 已有训练结果;--resume 继续,--force 重新训练",
+        )
+    )
+
+
+def _held(folder: Path, here: Place) -> AbstractContextManager[None]:
+    """Only the process that writes holds the folder."""
+    return locked(folder, tr(f"the run {folder}", f"训练 {folder}"), wait=0.0) if here.main else nullcontext()
+
+
+def _one(
+    config: ModelConfig, where: Folders, name: StageName, facts: dict[str, Any], here: Place, *,
+    resume: bool, force: bool, new_data: bool, show: Show | None,
+) -> TrainedStage:  # fmt: skip
+    folder = where.stage(name)
+    if force and here.main:
+        shutil.rmtree(folder / "last", ignore_errors=True)
+    here.barrier()
+    found = saved(folder) if here.main or not force else None
+    if found and not resume:
+        raise _stands(folder)
+    start = build(config, where, name)
+    own = {"stage": name, "world": here.world, "tokenizer_ids": start.objective.ids_of}
+    facts = facts | _curve(config.train) | own
+    if found:
+        must_match(found[1], facts, folder, new_data=new_data)
+    stage = assemble(config, where, name, start, facts, here)
+    progress = found[0] if found else Progress()
+    if found:
+        restore(folder, start.objective.network, stage.optimizer)
+    if not progress.finished:
+        with Journal(folder, progress, f"{config.name} {name}") if here.main else nullcontext() as journal:
+            Training(stage, progress, here, journal=journal, show=show).run()
+    return TrainedStage(folder, progress, start.objective.HEADLINE)
+
+
+def _curve(rules: TrainConfig) -> dict[str, Any]:
+    """The settings that shape the loss curve."""
+    return {key: value for key, value in rules.model_dump(mode="json").items() if key not in FREE}
+
+
+class Start(NamedTuple):
+    """What a stage starts from, and how its network is had as others load it."""
+
+    objective: Objective
+    ordinary: Callable[[], Checkpoint]
+
+
+def assemble(
+    config: ModelConfig, where: Folders, name: StageName, start: Start, facts: dict[str, Any], here: Place
+) -> Stage:
+    """The stage of `start`, on its device, with optimiser and windows."""
+    objective = start.objective
+    rules = config.train
+    if name == "tokenizer" and rules.freeze_tokenizer:
+        rules = rules.model_copy(update={"epochs": 0})  # measured, and kept as it is
+    objective.move(here.device)
+    windows = Windows.open(where.dataset, "train", config.dataset)
+    val = Windows.open(where.dataset, "val", config.dataset)
+    parameters = [p for p in objective.network.parameters() if p.requires_grad]
+    fused = here.device.type != "mps"
+    # upstream gives betas to the predictor's optimiser only; the tokenizer's has AdamW's own
+    betas = rules.betas if name == "predictor" else (0.9, 0.999)
+    return Stage(
+        name=name,
+        objective=objective,
+        ordinary=start.ordinary,
+        optimizer=torch.optim.AdamW(parameters, betas=betas, weight_decay=rules.weight_decay, fused=fused),
+        train=Loader(
+            windows,
+            rules.batch_size * rules.accumulate,
+            seed=rules.seed,
+            mix=rules.mix,
+            per_epoch=rules.windows_per_epoch,
+            rank=here.rank,
+            world=here.world,
+            workers=rules.workers,
+        ),
+        val=Loader(val, rules.batch_size, rank=here.rank, world=here.world, workers=rules.workers),
+        windows=windows,
+        lookback=config.dataset.lookback,
+        rules=rules,
+        peak=peak(rules, name),
+        clip=rules.tokenizer_clip if name == "tokenizer" else rules.predictor_clip,
+        folder=where.stage(name),
+        facts=facts,
+    )
+
+
+def peak(rules: TrainConfig, name: StageName) -> float:
+    """The peak learning rate of a stage."""
+    given = rules.tokenizer_lr if name == "tokenizer" else rules.predictor_lr
+    return given or RATES[name][rules.init == "scratch"]
+
+
+def build(config: ModelConfig, where: Folders, name: StageName) -> Start:
+    """The objective with the weights that training starts from. Raises ModelError."""
+    rules = config.train
+    torch.manual_seed(rules.seed)  # of random weights; steps have seeds of their own
+    if name == "tokenizer":
+        tokenizer = (
+            KronosTokenizer(PRESETS[rules.size].tokenizer)
+            if rules.init == "scratch"
+            else KronosTokenizer.from_pretrained(rules.tokenizer, revision=rules.tokenizer_revision)
+        )
+        return Start(TokenizerObjective(tokenizer, config.dataset.clip), lambda: tokenizer)
+    tokenizer = the_tokenizer(rules, where)
+    predictor = (
+        KronosPredictor(PRESETS[rules.size].predictor)
+        if rules.init == "scratch"
+        else KronosPredictor.from_pretrained(rules.predictor, revision=rules.predictor_revision)
+    )
+    if predictor.bits != tokenizer.bits:
+        raise ModelError(
+            tr(
+                f"the tokenizer makes ids of {tokenizer.bits} bits and the predictor reads {predictor.bits}; "
+                "take two that belong together",
+                f"tokenizer 的 id 为 {tokenizer.bits} 位,predictor 为 {predictor.bits} 位;请使用配套的两者",
+            )
+        )
+    if rules.lora:
+        lora.inject(predictor, rules.lora)
+    ordinary = partial(lora.merged, predictor) if rules.lora else lambda: predictor
+    return Start(PredictorObjective(predictor, tokenizer), ordinary)
+
+
+def the_tokenizer(rules: TrainConfig, where: Folders) -> KronosTokenizer:
+    """The tokenizer whose ids the predictor reads: the one just trained, else the given or published one."""
+    trained = where.stage("tokenizer") / "best_model"
+    if trained.exists():
+        return KronosTokenizer.from_pretrained(trained)
+    if rules.init == "pretrained":
+        try:
+            return KronosTokenizer.from_pretrained(rules.tokenizer, revision=rules.tokenizer_revision)
+        except ModelError as error:
+            raise ModelError(f"Predictor requires tokenizer: {error}") from None
+    raise ModelError(
+        tr(
+            f"Predictor requires tokenizer: there is none in {trained}; train it first (--stage tokenizer or both)",
+            f"Predictor requires tokenizer(需要 tokenizer):{trained} 不存在;请先训练(--stage tokenizer 或 both)",
+        )
+    )

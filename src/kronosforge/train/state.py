@@ -1,0 +1,174 @@
+"""What training needs to go on exactly where it was: `last/`, an ordinary checkpoint with two files more.
+
+Randomness belongs to the step (it is seeded from seed, step and rank), the learning rate and the order of windows are
+functions of it: so the step is all that there is to save of generator, schedule and sampler.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from kronosforge.config import TrainConfig
+from kronosforge.dataset.loader import Loader, Windows
+from kronosforge.errors import ModelError, UsageError
+from kronosforge.files import publishing, recover
+from kronosforge.model.checkpoint import CONFIG, WEIGHTS, Checkpoint
+from kronosforge.text import tr
+from kronosforge.train.objectives import Objective
+
+MANIFEST, TENSORS = "training.json", "training.safetensors"
+FILES = (CONFIG, WEIGHTS, TENSORS)
+BETTER = 1e-6  # relative; less than this is noise of the arithmetic, not progress
+
+
+@dataclass
+class Progress:
+    """How far a stage has come."""
+
+    epoch: int = 0  # that is being trained; 0 before the first
+    step_in_epoch: int = 0
+    step: int = 0  # optimiser steps in all
+    sums: dict[str, float] = field(default_factory=dict)  # of this epoch's losses, weighted by windows
+    first_loss: float | None = None
+    epochs: list[dict[str, Any]] = field(default_factory=list)  # what each validation said, epoch 0 first
+    best: float = 0.0  # headline of the best epoch
+    best_epoch: int = 0
+    finished: bool = False
+
+    def add(self, values: Mapping[str, float], windows: int) -> None:
+        """Count a step and its mean losses over `windows`."""
+        self.step, self.step_in_epoch = self.step + 1, self.step_in_epoch + 1
+        for key, value in {**values, "windows": 1.0}.items():
+            self.sums[key] = self.sums.get(key, 0.0) + value * windows
+
+    def judge(self, metrics: dict[str, float], headline: float) -> bool:
+        """Add what validation said of an epoch; True where it is the best so far."""
+        total = self.sums.get("windows", 0.0)
+        train = {key: value / total for key, value in self.sums.items() if key != "windows"}
+        better = not self.epochs or headline < self.best - BETTER * abs(self.best)
+        self.epochs.append({"epoch": len(self.epochs), "train": train, "val": metrics, "best": better})
+        if better:
+            self.best, self.best_epoch = headline, len(self.epochs) - 1
+        return better
+
+    def next_epoch(self) -> None:
+        """Begin the next epoch."""
+        self.epoch, self.step_in_epoch, self.sums = self.epoch + 1, 0, {}
+
+    @property
+    def stale(self) -> int:
+        """Epochs since the best one."""
+        return len(self.epochs) - 1 - self.best_epoch
+
+
+class Stage(NamedTuple):
+    """One network on its way, and all that its loop needs."""
+
+    name: str  # tokenizer or predictor
+    objective: Objective
+    ordinary: Callable[[], Checkpoint]  # the network as others load it
+    optimizer: Optimizer
+    train: Loader
+    val: Loader
+    windows: Windows  # of the training split, to name those of a bad step
+    lookback: int
+    rules: TrainConfig
+    peak: float  # learning rate
+    clip: float  # of the gradient's norm
+    folder: Path
+    facts: Mapping[str, Any]  # what must be the same for a resumed run
+
+
+def save(folder: Path, stage: Stage, progress: Progress) -> None:
+    """Write `last/` into `folder`, replacing the one before.
+
+    What an ordinary checkpoint lacks of the weights that are trained (LoRA's) goes into TENSORS, with the optimiser's.
+    """
+    tensors = {
+        f"optimizer.{index}.{key}": value.detach().cpu()
+        for index, state in stage.optimizer.state_dict()["state"].items()
+        for key, value in state.items()
+    }
+    network, ordinary = stage.objective.network, stage.ordinary()
+    if network is not ordinary:
+        tensors |= {f"network.{key}": value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    with publishing(folder / "last", MANIFEST, FILES) as staging:
+        ordinary.write(staging)
+        save_file(tensors, staging / TENSORS)
+        content = {"progress": asdict(progress), "facts": stage.facts}
+        (staging / MANIFEST).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def saved(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
+    """Progress and facts of the `last/` in `folder`, None where there is none. Raises ModelError where it is broken."""
+    path = folder / "last" / MANIFEST
+    if path.parent.exists():
+        recover(path.parent, MANIFEST, FILES)
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        return Progress(**content["progress"]), content["facts"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise _broken(path, str(error)) from None
+
+
+def restore(folder: Path, network: nn.Module, optimizer: Optimizer) -> None:
+    """Put the weights and the optimiser's state of `folder`'s `last/` back. Raises ModelError where they do not fit."""
+    path = folder / "last" / TENSORS
+    try:
+        tensors = load_file(path)
+        own = {key.removeprefix("network."): value for key, value in tensors.items() if key.startswith("network.")}
+        network.load_state_dict(own or load_file(path.with_name(WEIGHTS)))
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            if key.startswith("optimizer."):
+                _, index, name = key.split(".")
+                state.setdefault(int(index), {})[name] = value
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    except (OSError, SafetensorError, RuntimeError, ValueError, LookupError) as error:
+        raise _broken(path, str(error).splitlines()[0]) from None
+
+
+def must_match(found: Mapping[str, Any], now: Mapping[str, Any], folder: Path, *, new_data: bool) -> None:
+    """Raise UsageError where a run cannot go on as it was: another dataset (unless `new_data`) or other settings."""
+    if found["dataset"] != now["dataset"] and not new_data:
+        raise UsageError(
+            tr(
+                f"{folder} was trained on dataset {found['dataset'][:12]}, and the dataset is now {now['dataset'][:12]}; "
+                "--accept-new-data goes on with it, --force trains anew",
+                f"{folder} 用数据集 {found['dataset'][:12]} 训练,而现在的数据集是 {now['dataset'][:12]};"
+                "--accept-new-data 用新数据继续,--force 重新训练",
+            )
+        )
+    changed = sorted(key for key in now if key != "dataset" and found.get(key) != now[key])
+    if changed:
+        detail = ", ".join(f"{key} {found.get(key)!r} → {now[key]!r}" for key in changed[:4])
+        raise UsageError(
+            tr(
+                f"{folder} cannot be resumed with other settings ({detail}); put them back, or --force trains anew",
+                f"{folder} 无法用不同的设置继续({detail});请恢复原设置,或用 --force 重新训练",
+            )
+        )
+
+
+def seed_step(seed: int, step: int, rank: int) -> None:
+    """Seed torch for one step of one process."""
+    torch.manual_seed(((seed * 1_000_003 + step) * 1_000_003 + rank) % 2**63)
+
+
+def _broken(path: Path, found: str) -> ModelError:
+    return ModelError(
+        tr(
+            f"{path} cannot be used ({found}); --force trains anew",
+            f"{path} 无法使用({found});--force 重新训练",
+        )
+    )

@@ -25,8 +25,13 @@ COMMANDS = {
     "prepare": ("fetch candles and make a model's dataset", "下载K线并生成模型数据集"),
     "verify": ("prove that a finished dataset is whole and leaks nothing", "验证数据集完整且无未来泄漏"),
     "inspect": ("show which candles the store holds", "查看本地已存的K线"),
+    "train": ("train the models' tokenizers and predictors", "训练各模型的 tokenizer 与 predictor"),
+    "pipeline": ("prepare and train the models, resuming what is finished", "准备数据并训练,跳过已完成的部分"),
     "sandbox": ("serve an exchange on this machine that speaks OKX's protocol", "在本机启动一个OKX协议的模拟交易所"),
 }
+
+# Scripts that are no commands of `kronosforge`.
+SCRIPTS = {"quick_start": ("check, ask, and train", "检查环境、询问并开始训练")}
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -66,7 +71,7 @@ def build_parser(program: str = "kronosforge") -> Parser:
 
 def script_parser(program: str, command: str) -> Parser:
     """The parser of one command alone, under the name of the script that the guide's users type."""
-    text = tr(*COMMANDS[command])
+    text = tr(*(COMMANDS | SCRIPTS)[command])
     parser = Parser(prog=program, description=text, epilog=_exit_codes())
     globals()[f"_{command}"](parser)
     return parser
@@ -168,6 +173,82 @@ def _verify(parser: Parser) -> None:
 
 def _inspect(parser: Parser) -> None:
     _json(parser)
+
+
+def _train(parser: Parser) -> None:
+    what = parser.add_argument_group(tr("what", "训练什么"))
+    what.add_argument("--models", "--config", metavar="NAME", nargs="+", help=tr("models to train", "要训练的模型"))
+    what.add_argument("--list-configs", action="store_true", help=tr("list the models and stop", "列出模型后退出"))
+    what.add_argument(
+        "--stage", choices=("tokenizer", "predictor", "both"), default="both", help=tr("default: both", "默认 both")
+    )
+    _training(parser)
+    how = parser.add_argument_group(tr("how", "如何运行"))
+    how.add_argument(
+        "--mode",
+        choices=("sequential", "parallel"),
+        default="sequential",
+        help=tr("one model after the other, or at once", "依次训练,或同时训练"),
+    )
+    how.add_argument("--max-workers", metavar="N", type=int, help=tr("models at once, at most", "最多同时训练几个模型"))
+    how.add_argument("--resume", action="store_true", help=tr("go on where a run was stopped", "从中断处继续"))
+    how.add_argument("--force", action="store_true", help=tr("train anew", "重新训练"))
+    how.add_argument(
+        "--accept-new-data", action="store_true", help=tr("resume on another dataset", "允许用新的数据集继续")
+    )
+    how.add_argument(
+        "--in-process",
+        action="store_true",
+        help=tr("train in this process, one model after the other", "在本进程内训练"),
+    )
+    how.add_argument(
+        "--dry-run", action="store_true", help=tr("show what it will cost, and write nothing", "只显示开销,不写文件")
+    )
+    how.add_argument(
+        "--explain", action="store_true", help=tr("show each value and where it comes from", "显示每个参数的值与来源")
+    )
+    _json(how)
+
+
+def _training(parser: Parser) -> None:
+    knobs = parser.add_argument_group(tr("training", "训练参数"))
+    knobs.add_argument(
+        "--init",
+        choices=("pretrained", "scratch"),
+        help=tr("published weights, or random ones", "预训练权重或随机权重"),
+    )
+    knobs.add_argument("--size", choices=("tiny", "mini", "small", "base"), help=tr("of scratch", "scratch 的规模"))
+    knobs.add_argument("--tokenizer", metavar="DIR|ID", help=tr("pretrained tokenizer", "预训练 tokenizer"))
+    knobs.add_argument("--predictor", metavar="DIR|ID", help=tr("pretrained predictor", "预训练 predictor"))
+    knobs.add_argument(
+        "--freeze-tokenizer",
+        action="store_const",
+        const=True,
+        help=tr("measure the tokenizer and keep it", "只测量 tokenizer,不训练"),
+    )
+    knobs.add_argument("--lora", metavar="R", type=int, help=tr("low-rank updates of rank R", "秩为 R 的 LoRA"))
+    knobs.add_argument("--epochs", metavar="N", type=int, help=tr("most epochs", "最多轮数"))
+    knobs.add_argument("--batch-size", metavar="N", type=int, help=tr("windows per step", "每步窗口数"))
+    knobs.add_argument("--device", metavar="DEVICE", help="auto | cpu | mps | cuda | cuda:N")
+    knobs.add_argument("--precision", choices=("auto", "float32", "bf16"))
+    knobs.add_argument("--seed", metavar="N", type=int)
+
+
+def _pipeline(parser: Parser) -> None:
+    parser.add_argument(
+        "--models", metavar="NAME", nargs="+", help=tr("default: all but `default`", "默认:除 default 外的全部")
+    )
+    parser.add_argument("--source", metavar="SOURCE", help="okx | sandbox | files:DIR | binance | bybit")
+    _training(parser)
+    parser.add_argument("--mode", choices=("sequential", "parallel"), default="sequential")
+    parser.add_argument("--max-workers", metavar="N", type=int)
+    parser.add_argument("--force", action="store_true", help=tr("do again what is finished", "重新执行已完成的部分"))
+    _json(parser)
+
+
+def _quick_start(parser: Parser) -> None:
+    parser.add_argument("--yes", action="store_true", help=tr("take the defaults, ask nothing", "使用默认值,不询问"))
+    _training(parser)
 
 
 def _sandbox(parser: Parser) -> None:

@@ -44,7 +44,7 @@ class Checkpoint(nn.Module):
         Raises ModelError where the checkpoint cannot be had, is broken, or is of another class.
         """
         folder = locate(source or os.environ.get(cls.VARIABLE) or "", cls.ROLE, cls.VARIABLE, revision)
-        network = cls(cls._arguments(folder / CONFIG))
+        network = cls(cls.arguments_of(folder / CONFIG))
         network.load_state_dict(_checked(_weights(folder / WEIGHTS), network, folder / WEIGHTS))
         return network.eval()  # huggingface_hub's own loader leaves networks in training mode: its issue 3981
 
@@ -64,7 +64,8 @@ class Checkpoint(nn.Module):
         (folder / CONFIG).write_text(json.dumps(asdict(self.arguments), indent=2) + "\n", "utf-8")
 
     @classmethod
-    def _arguments(cls, path: Path) -> Any:
+    def arguments_of(cls, path: Path) -> Any:
+        """The arguments in the config.json at `path`. Raises ModelError where they are not this class's."""
         try:
             found = json.loads(path.read_text("utf-8"))
             names = {field.name for field in fields(cls.ARGUMENTS)}

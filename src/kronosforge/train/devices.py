@@ -97,3 +97,8 @@ def _bf16(device: torch.device, precision: str) -> bool:
     return precision == "bf16" or (
         precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     )
+
+
+def gpus() -> int:
+    """How many CUDA devices this machine has."""
+    return torch.cuda.device_count()

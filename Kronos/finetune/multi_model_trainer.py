@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+"""Train many models: `python multi_model_trainer.py --models A B` = `kronosforge train …`."""
+
+import sys
+
+try:
+    from kronosforge.cli import run
+except ModuleNotFoundError as error:
+    sys.exit(f"Error: this Python has no module {error.name!r}; run `make demo` once, then `. .venv/bin/activate`")
+
+if __name__ == "__main__":
+    sys.exit(run(script=__file__, command="train"))

@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+"""Check this machine, ask what to train, and train it; --yes asks nothing."""
+
+import sys
+
+try:
+    from kronosforge.cli import run
+except ModuleNotFoundError as error:
+    sys.exit(f"Error: this Python has no module {error.name!r}; run `make demo` once, then `. .venv/bin/activate`")
+
+if __name__ == "__main__":
+    sys.exit(run(script=__file__, command="quick_start"))

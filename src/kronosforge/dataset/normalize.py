@@ -27,8 +27,8 @@ def scale(lookback: npt.NDArray[Floats]) -> Scale:
     Summed in float64: in float32, as upstream does, ninety equal prices of 60000.1 have a deviation of 0.06 and so come
     out as ±1 instead of 0. On real candles the results differ by less than 1e-4.
     """
-    past = lookback.astype(np.float64, copy=False)
-    return Scale(past.mean(axis=-2, keepdims=True), past.std(axis=-2, keepdims=True) + EPSILON)
+    mean, spread = _scale(_by_feature(lookback))
+    return Scale(mean.swapaxes(-1, -2), spread.swapaxes(-1, -2))
 
 
 def normalize(window: npt.NDArray[Floats], lookback: int, clip: float) -> npt.NDArray[Floats]:
@@ -36,5 +36,21 @@ def normalize(window: npt.NDArray[Floats], lookback: int, clip: float) -> npt.ND
 
     Same shape and dtype as `window`, which is not changed.
     """
-    mean, spread = scale(window[..., :lookback, :])
-    return np.clip((window - mean) / spread, -clip, clip).astype(window.dtype)
+    lines = _by_feature(window)
+    mean, spread = _scale(lines[..., :lookback])
+    lines -= mean
+    lines /= spread
+    out = np.empty(window.shape, window.dtype)
+    np.clip(lines, -clip, clip, out=out.swapaxes(-1, -2), casting="same_kind")
+    return out
+
+
+def _by_feature(bars: npt.NDArray[Floats]) -> npt.NDArray[np.float64]:
+    """A copy (…, 6, T): numpy goes along lines of T values three times as fast as across rows of six."""
+    return bars.swapaxes(-1, -2).astype(np.float64, order="C")
+
+
+def _scale(lines: npt.NDArray[np.float64]) -> Scale:
+    """Mean and spread, (…, 6, 1) each, of `lines` (…, 6, L)."""
+    mean = lines.mean(axis=-1, keepdims=True)
+    return Scale(mean, np.sqrt(np.square(lines - mean).mean(axis=-1, keepdims=True)) + EPSILON)

@@ -17,6 +17,13 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+def resident_mb() -> tuple[float, float]:
+    """Resident memory now, MB: anonymous, which is the process's own, and file-mapped, which the kernel may drop. Linux."""
+    lines = (line.split() for line in Path("/proc/self/smaps_rollup").read_text().splitlines()[1:])
+    kb = {words[0]: int(words[1]) for words in lines}
+    return kb["Anonymous:"] / 1024, (kb["Rss:"] - kb["Anonymous:"]) / 1024
+
+
 def took(work: Callable[[], None]) -> str:
     """Do the work; its [seconds, CPU seconds, peak MB] as JSON."""
     start, cpu = time.perf_counter(), time.process_time()

@@ -18,9 +18,8 @@ from kronosforge.bars import series
 from kronosforge.candles import FEATURES
 from kronosforge.config import DatasetConfig, SplitConfig
 from kronosforge.dataset import DatasetWriter
-from kronosforge.dataset.native import open_split
-from kronosforge.dataset.normalize import normalize
-from kronosforge.split import cuts, starts
+from kronosforge.dataset.windows import Windows
+from kronosforge.split import cuts
 
 DATASET = Path(os.environ.get("KRONOS_HOME", "")) / "finetune" / "dataset.py"
 RULES = DatasetConfig()
@@ -88,16 +87,9 @@ def test_it_finds_as_many_windows_as_we_said(place, seen, split):
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_its_last_window_is_ours_and_normalised_alike(place, seen, split):
+def test_its_last_window_is_ours_with_the_same_time_features(place, seen, split):
     folder, _ = place
-    arrays = open_split(folder, split)
-    last = starts(((run.offset, run.length) for run in arrays.runs), RULES.window)[-1]
-    window = arrays.candles[last : last + RULES.window]
-    assert np.array(seen[split][2]) == pytest.approx(normalize(window, RULES.lookback, RULES.clip), abs=1e-4)
-
-
-def test_its_time_features_are_those_of_our_open_times(place, seen):
-    folder, _ = place
-    time = open_split(folder, "val").time[-RULES.window :].astype("datetime64[ms]")
-    hours = (time.astype("datetime64[h]") - time.astype("datetime64[D]")).astype(int)
-    assert [stamp[1] for stamp in seen["val"][3]] == hours.tolist()
+    windows = Windows.open(folder, split, RULES)
+    candles, stamps = windows.gather(np.array([len(windows) - 1]))
+    assert candles[0] == pytest.approx(np.array(seen[split][2]), abs=1e-4)
+    assert stamps[0].tolist() == seen[split][3]

@@ -28,6 +28,7 @@ class Batch(NamedTuple):
 
 
 _Job: TypeAlias = tuple[Ints, int]  # what makes a batch: the windows' numbers, and the step's total
+_AHEAD = 32  # steps whose windows are drawn at once: numpy takes as long for fifty numbers as for a thousand
 
 
 class Loader:
@@ -78,23 +79,35 @@ class Loader:
 
     def _jobs(self, size: int, start: int, numbers: Callable[[Ints], Ints]) -> Iterator[_Job]:
         """This rank's part of each step, by numpy.array_split's rule."""
-        steps, full = self._steps(size), self._batch * self._world
-        for step in range(start, steps):
-            first = step * full
-            total = size - first if step == steps - 1 else full
-            each, over = divmod(total, self._world)
-            first += self._rank * each + min(self._rank, over)
-            yield numbers(np.arange(first, first + each + (self._rank < over))), total
+        steps = self._steps(size)
+        for block in range(start, steps, _AHEAD):
+            parts = [self._part(size, step) for step in range(block, min(block + _AHEAD, steps))]
+            found = numbers(np.concatenate([np.arange(first, stop) for first, stop, _ in parts]))
+            ends = np.cumsum([stop - first for first, stop, _ in parts])
+            yield from zip(np.split(found, ends[:-1]), (total for _, _, total in parts), strict=True)
+
+    def _part(self, size: int, step: int) -> tuple[int, int, int]:
+        """The positions [first, stop) of a step that are this rank's, and how many all ranks have."""
+        full = self._batch * self._world
+        first, total = step * full, full
+        if step == self._steps(size) - 1:
+            total = size - first
+        each, over = divmod(total, self._world)
+        first += self._rank * each + min(self._rank, over)
+        return first, first + each + (self._rank < over), total
 
     def _load(self, jobs: Iterator[_Job]) -> Iterator[Batch]:
         """Batches of `jobs`, in order. The jobs are made in this process, so workers only read."""
+        reader = _Reader(self._windows)
+        if not self._workers:
+            return map(reader.__getitem__, jobs)
         batches: DataLoader[Batch] = DataLoader(
-            _Reader(self._windows),
+            reader,
             batch_size=None,  # a job is a whole batch
             sampler=jobs,
             num_workers=self._workers,
             collate_fn=_as_it_is,
-            multiprocessing_context=_processes() if self._workers else None,
+            multiprocessing_context=_processes(),
             generator=torch.Generator(),  # its own: the loop's random state must not depend on who starts a loader
         )
         return iter(batches)

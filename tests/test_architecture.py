@@ -30,16 +30,17 @@ ARROWS = {
     "split": CORE,
     "dataset": CORE | {"split"},
     "model": {"errors", "files", "text"},
-    "train": CORE | {"dataset", "model"},
+    "train": CORE | {"dataset", "model", "listing"},
     "sandbox": {"bars", "candles", "errors", "text"},
     "report": CORE,
     "scope": CORE,
     "collect": CORE | {"source", "store", "scope"},
     "plan": CORE | {"source", "store", "split", "dataset", "scope", "collect"},
     "pipeline": CORE | {"collect", "store", "clean", "split", "dataset", "report", "scope", "listing"},
+    "fleet": {"files", "text"},
     "cli": {"errors", "text"},
     "__main__": {"cli"},
-    "__init__": {"config", "pipeline", "workspace"},  # lazily
+    "__init__": {"config", "model", "pipeline", "train", "workspace"},  # lazily
 }
 
 # library → the only parts that may import it

@@ -33,6 +33,8 @@ EVERY_S = 0.5  # between two live lines
 
 def run(arguments: Namespace) -> int:
     """Explain, plan or train the models named."""
+    # OpenMP's threads wait by spinning: where another process wants their cores, a small step takes twenty times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _needs_torch()
     root = find_root(script=arguments.script)
     resolved = resolved_models(arguments, root)

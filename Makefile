@@ -26,7 +26,7 @@ lint: .venv/test
 
 .venv/test: .venv/base
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt --upgrade "pip>=25.1"
-	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt --group test
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train,lora]" --group test
 	@touch $@
 
 # What upstream pins, to prove that its pandas reads our pickles. There are no wheels of these for Python 3.13 and later.

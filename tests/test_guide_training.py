@@ -163,8 +163,8 @@ def test_a_dry_run_says_what_it_will_cost_and_writes_nothing(finetune: Path, wor
     assert done.returncode == 0, done.stderr
     costs = json.loads(done.stdout)
     tokenizer = costs["model_a_4h"]["cost"]["tokenizer"]
-    assert tokenizer["steps"] == 10 * tokenizer["steps_per_epoch"]
-    assert tokenizer["parameters"] == 168_274
+    assert tokenizer["steps"] == 5 * tokenizer["steps_per_epoch"]
+    assert tokenizer["parameters"] == 22_322
     assert min(tokenizer[key] for key in ("windows", "weights_mb", "step_s", "seconds")) > 0
     assert [path for path in sorted(workspace.rglob("*")) if path not in before] == []
 

@@ -115,7 +115,7 @@ class TrainConfig(Section):
     """Branch, tag or commit on the hub."""
     freeze_tokenizer: bool = False
     """True keeps the tokenizer as it is: it is measured and not trained."""
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 10
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 5
     """Most passes over the training windows; patience may end it sooner."""
     patience: Annotated[int, Field(ge=1)] = 3
     """Epochs without a better validation score after which training ends."""

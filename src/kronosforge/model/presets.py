@@ -59,9 +59,9 @@ class Preset(NamedTuple):
 
 PRESETS: dict[Size, Preset] = {
     "tiny": Preset(
-        TokenizerArguments(d_model=64, ff_dim=128, n_enc_layers=3, n_dec_layers=3, s1_bits=6, s2_bits=6),
+        TokenizerArguments(d_model=32, n_heads=2, ff_dim=64, n_enc_layers=2, n_dec_layers=2, s1_bits=6, s2_bits=6),
         PredictorArguments(
-            s1_bits=6, s2_bits=6, n_layers=2, d_model=64, n_heads=4, ff_dim=128,
+            s1_bits=6, s2_bits=6, n_layers=2, d_model=64, n_heads=2, ff_dim=128,
             ffn_dropout_p=0.0, attn_dropout_p=0.0, resid_dropout_p=0.0, token_dropout_p=0.0,
         ),
         512,

@@ -9,6 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+
 from kronosforge.bars import Series, iso
 from kronosforge.candles import ORIGINS
 from kronosforge.clean import Cleaned, clean
@@ -130,7 +132,7 @@ def _ahead(work: Callable[[Series], T], series: Iterable[Series]) -> Iterator[tu
 def _facts(cleaned: Cleaned, written: Written) -> dict[str, Any]:
     """What the summary says of one series."""
     candles = cleaned.candles
-    origins = dict(candles["origin"].value_counts().sort("origin").iter_rows())
+    origins = np.bincount(candles["origin"].to_physical().to_numpy(), minlength=len(ORIGINS)).tolist()
     return {
         "rows": len(candles),
         "first": iso(candles["ts"][0]) if len(candles) else None,
@@ -138,7 +140,7 @@ def _facts(cleaned: Cleaned, written: Written) -> dict[str, Any]:
         "segments": int(candles["segment"][-1]) if len(candles) else 0,  # numbered from 1, without a gap
         "windows": written.windows,
         "bars_in_no_window": written.bars_in_no_window,
-        "origins": {name: origins.get(name, 0) for name in ORIGINS},
+        "origins": dict(zip(ORIGINS, origins, strict=True)),
         "holes": [
             {"start": iso(hole.span.start), "stop": iso(hole.span.stop), "bars": hole.bars, "kind": hole.kind}
             for hole in cleaned.holes

@@ -167,11 +167,14 @@ def frozen(x: Columns, ordinal: Instants, max_gap: float) -> Mask:
     step = np.append(np.abs(x.open[1:] - x.close[:-1]), 0.0)  # (n,) distance between a bar's close and the next open
     off = step / x.close
     usual = _habits(off, x)
-    off_usual, range_usual, vol_usual = usual[np.minimum(np.arange(n) // BLOCK, len(usual) - 1)].T
-    mask: Mask = (off > JOINT_FLOOR * range_usual) & (off > JOINT_FACTOR * off_usual)
-    mask &= (x.vol < vol_usual) | (off > JOINT_STRONG * range_usual)
+    bars = np.full(len(usual), BLOCK)
+    bars[-1] += n - bars.sum()  # the last block speaks for the rest
+    limit = np.maximum(JOINT_FLOOR * usual[:, 1], JOINT_FACTOR * usual[:, 0])
+    mask: Mask = off > np.repeat(limit, bars)
     if not mask.any():
         return mask
+    _, range_usual, vol_usual = np.repeat(usual.T, bars, axis=1)
+    mask &= (x.vol < vol_usual) | (off > JOINT_STRONG * range_usual)
     beside = np.diff(ordinal) > 1
     quiet = still(x)
     mask[:-1] &= ~beside & ~quiet[:-1] & ~quiet[1:]

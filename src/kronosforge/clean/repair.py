@@ -279,7 +279,7 @@ def segments(frame: pl.DataFrame, ordinal: Instants, units: Instants, rules: Cle
     cut[jumps] = True
     cut[np.searchsorted(x.ts, units)] = True
     cut[:1] = False
-    return frame.with_columns(segment=pl.Series(np.cumsum(cut) + 1, dtype=pl.UInt32))
+    return frame.with_columns(segment=pl.Series(np.cumsum(cut, dtype=np.uint32) + np.uint32(1)))
 
 
 def remark(frame: pl.DataFrame, rules: CleanConfig, log: Log) -> None:

@@ -108,6 +108,7 @@ def build(
             warnings=[text.both() for text in warnings],
         ),
         staging,
+        writer.digests,
     )
     write_report(summary, charts, staging / "report.html")
     summary = seal(summary, staging)

@@ -84,7 +84,7 @@ def build(
     def cleaned_of(series: Series) -> Cleaned:
         return clean(collected.read(series), series, collected.spans[series], config.clean)
 
-    instants = cuts(_ahead(collected.times, collected.spans), config.split)
+    instants = cuts(((series, collected.times(series)) for series in collected.spans), config.split)
     charts: list[SeriesChart] = []
     facts: dict[str, Any] = {}
     written: dict[Series, Written] = {}

@@ -16,7 +16,7 @@ from kronosforge.candles import ORIGINS
 from kronosforge.clean import Cleaned, clean
 from kronosforge.collect import Collected, Progress, collect, opened
 from kronosforge.config import ModelConfig
-from kronosforge.dataset import DATASET_FILES, MANIFEST, DatasetWriter, Written, hand_over
+from kronosforge.dataset import DATASET_FILES, MANIFEST, SCHEMA, DatasetWriter, Written, hand_over
 from kronosforge.files import locked, publishing, recover
 from kronosforge.listing import find_root
 from kronosforge.report import SeriesChart, aggregate, write_report
@@ -100,6 +100,7 @@ def build(
     summary = seal(
         summarise(
             config,
+            schema=SCHEMA,
             folder=folder,
             source=origin,
             cuts={"train_end": iso(instants.train_end), "val_end": iso(instants.val_end)},

@@ -15,13 +15,13 @@ from typing import Any
 from kronosforge.config import ModelConfig
 from kronosforge.files import fingerprint, sha256, sync_file
 
-SCHEMA = 1
 PACKAGES = ("kronosforge", "polars", "numpy", "pyarrow", "ccxt")
 
 
 def summarise(
     config: ModelConfig,
     *,
+    schema: int,
     folder: str,
     source: Mapping[str, Any],
     cuts: Mapping[str, str],
@@ -37,7 +37,7 @@ def summarise(
         "output_directory": folder,
         "created_at": _time(datetime.now(UTC)),
         "files": [],
-        "schema": SCHEMA,
+        "schema": schema,
         "fingerprint": "",
         "window": {
             "lookback": config.dataset.lookback,

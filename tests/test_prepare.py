@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from kronosforge.config import DatasetConfig, ModelConfig, SourceConfig
+from kronosforge.dataset import PICKLES
 from kronosforge.dataset.unpickle import load
 from kronosforge.dataset.verify import verify
 from kronosforge.errors import DataError, KronosForgeError, NoDataError, UsageError
@@ -119,18 +121,28 @@ def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:
     assert notes.read_text() == "mine"
 
 
-KINDS = ("429", "5xx", "reset", "truncate", "html", "duplicate", "missing", "all")
+KINDS = ("429", "5xx", "reset", "truncate", "html", "slow", "duplicate", "missing", "skew", "all")
+MIDDLE = "2026-01-01T02:00:00Z"  # of a 4H bar
 SEEDS = [(kind, seed) for seed in range(50) for kind in (KINDS if seed < 3 else ("all",))]
 
 
 @pytest.fixture(scope="module")
 def faultless(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    with running(clock="2026-01-01T00:00:00Z", rate_limits=False) as server:
+    with running(clock=MIDDLE, rate_limits=False) as server:
         return content(make(tmp_path_factory.mktemp("faultless"), faulty_model(server.url)).folder)
 
 
 def faulty_model(url: str) -> ModelConfig:
-    return model(url, "BTC-USDT-SWAP_4H", records_per_timeframe=1500)
+    source = SourceConfig(name="okx", url=url, retries=12, timeout_s=0.5)
+    return model(url, "BTC-USDT-SWAP_4H", records_per_timeframe=1500, source=source)
+
+
+def spec(kind: str, seed: int) -> str:
+    """`kind` at 20 %. What is slow comes after the client has given up; a clock is 90 s ahead or behind."""
+    chance = "" if kind == "skew" else f"{kind}=0.2,"
+    delay = ",delay=0.7" if kind == "slow" else ""
+    skew = f",skew={(-90, 90)[seed % 2]}" if kind in ("skew", "all") else ""
+    return f"{chance}seed={seed}{delay}{skew}"
 
 
 @pytest.mark.parametrize(("kind", "seed"), SEEDS, ids=str)
@@ -138,7 +150,7 @@ def test_faults_change_nothing_or_fail_clearly(
     kind: str, seed: int, faultless: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kronosforge.source.transport.FIRST_PAUSE", 0.001)
-    with running(clock="2026-01-01T00:00:00Z", rate_limits=False, faults=f"{kind}=0.2,seed={seed}") as server:
+    with running(clock=MIDDLE, rate_limits=False, faults=spec(kind, seed)) as server:
         config = faulty_model(server.url)
         try:
             folder = make(tmp_path, config).folder
@@ -148,3 +160,18 @@ def test_faults_change_nothing_or_fail_clearly(
             assert not where(tmp_path, config).dataset.exists()
         else:
             assert content(folder) == faultless
+
+
+@pytest.mark.parametrize(("clock", "skew"), [("2026-01-01T03:59:00Z", 90), ("2026-01-01T04:00:30Z", -90)])
+def test_a_clock_that_is_wrong_over_the_end_of_a_bar_lets_no_unfinished_bar_in(
+    clock: str, skew: int, tmp_path: Path
+) -> None:
+    def bars(name: str, clock: str, faults: str) -> pd.DataFrame:
+        with running(clock=clock, rate_limits=False, faults=faults) as server:
+            folder = make(tmp_path / name, faulty_model(server.url)).folder
+        return pd.concat([load(folder / file)["BTC-USDT-SWAP_4H"] for file in PICKLES])
+
+    right, wrong = bars("right", MIDDLE, ""), bars("wrong", clock, f"skew={skew}")
+    assert wrong.index[-1] == pd.Timestamp("2025-12-31T20:00")
+    assert len(wrong) == len(right) - (skew > 0)
+    pd.testing.assert_frame_equal(wrong, right[-len(wrong) :])

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -12,12 +13,15 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from kronosforge.errors import BusyError, DiskError
 from kronosforge.text import tr
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 # A folder's new version on its way: being written → whole on disk → old version removed, names being moved.
 INCOMING, READY, MOVING = ".incoming", ".ready", ".moving"
@@ -225,6 +229,18 @@ def _holder(lock: FileLock) -> str:
     except OSError:
         note = ""
     return note or tr("another process", "另一个进程")
+
+
+class HashedFile(io.BufferedWriter):
+    """A new file that is written from its start to its end; `sha256` digests what was written so far."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path, "wb"))
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        self.sha256.update(data)
+        return super().write(data)
 
 
 def sha256(path: Path) -> str:

@@ -9,12 +9,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+
 from kronosforge.bars import Series, iso
 from kronosforge.candles import ORIGINS
 from kronosforge.clean import Cleaned, clean
 from kronosforge.collect import Collected, Progress, collect, opened
 from kronosforge.config import ModelConfig
-from kronosforge.dataset import DATASET_FILES, MANIFEST, DatasetWriter, Written, hand_over
+from kronosforge.dataset import DATASET_FILES, MANIFEST, SCHEMA, DatasetWriter, Written, hand_over
 from kronosforge.files import locked, publishing, recover
 from kronosforge.listing import find_root
 from kronosforge.report import SeriesChart, aggregate, write_report
@@ -82,7 +84,7 @@ def build(
     def cleaned_of(series: Series) -> Cleaned:
         return clean(collected.read(series), series, collected.spans[series], config.clean)
 
-    instants = cuts(_ahead(collected.times, collected.spans), config.split)
+    instants = cuts(((series, collected.times(series)) for series in collected.spans), config.split)
     charts: list[SeriesChart] = []
     facts: dict[str, Any] = {}
     written: dict[Series, Written] = {}
@@ -98,6 +100,7 @@ def build(
     summary = seal(
         summarise(
             config,
+            schema=SCHEMA,
             folder=folder,
             source=origin,
             cuts={"train_end": iso(instants.train_end), "val_end": iso(instants.val_end)},
@@ -106,6 +109,7 @@ def build(
             warnings=[text.both() for text in warnings],
         ),
         staging,
+        writer.digests,
     )
     write_report(summary, charts, staging / "report.html")
     summary = seal(summary, staging)
@@ -130,7 +134,7 @@ def _ahead(work: Callable[[Series], T], series: Iterable[Series]) -> Iterator[tu
 def _facts(cleaned: Cleaned, written: Written) -> dict[str, Any]:
     """What the summary says of one series."""
     candles = cleaned.candles
-    origins = dict(candles["origin"].value_counts().sort("origin").iter_rows())
+    origin = candles["origin"].to_physical().to_numpy()
     return {
         "rows": len(candles),
         "first": iso(candles["ts"][0]) if len(candles) else None,
@@ -138,7 +142,7 @@ def _facts(cleaned: Cleaned, written: Written) -> dict[str, Any]:
         "segments": int(candles["segment"][-1]) if len(candles) else 0,  # numbered from 1, without a gap
         "windows": written.windows,
         "bars_in_no_window": written.bars_in_no_window,
-        "origins": {name: origins.get(name, 0) for name in ORIGINS},
+        "origins": {name: np.count_nonzero(origin == code) for code, name in enumerate(ORIGINS)},
         "holes": [
             {"start": iso(hole.span.start), "stop": iso(hole.span.stop), "bars": hole.bars, "kind": hole.kind}
             for hole in cleaned.holes

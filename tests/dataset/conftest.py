@@ -81,6 +81,7 @@ def prepared(tmp_path: Path) -> Prepared:
     made.say(
         {
             "schema": 1,
+            "output_directory": "dataset",
             "files": listed(folder),
             "cuts": {"train_end": iso(cuts.train_end), "val_end": iso(cuts.val_end)},
             "window": {"lookback": 8, "predict": 3, "bars": window},

@@ -1,13 +1,14 @@
 """Verify: a whole dataset passes, and each way of being wrong fails the check that is named for it."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from kronosforge.bars import HOUR
 from kronosforge.candles import FEATURES
-from kronosforge.dataset import native, verify
+from kronosforge.dataset import hand_over, native, verify
 from kronosforge.dataset.pickles import PickleWriter
 from kronosforge.dataset.unpickle import load
 from kronosforge.split import SPLITS
@@ -70,6 +71,24 @@ def test_missing_and_unlisted_files_are_found(prepared):
     (prepared.folder / "report.html").rename(prepared.folder / "native" / "notes.txt")
     assert failed(prepared) == ["files"]
     assert detail(prepared, "files") == "report.html is missing; native/notes.txt is not in the summary"
+
+
+def test_the_copy_for_kronos_is_known_as_such_and_by_its_bytes(prepared, tmp_path):
+    hand_over(prepared.folder, tmp_path / "kronos")
+    assert [(check.name, check.ok) for check in verify.verify(tmp_path / "kronos")] == [
+        ("summary", True),
+        ("files", True),
+    ]
+    with (tmp_path / "kronos" / "val_data.pkl").open("ab") as pickled:
+        pickled.write(b".")
+    assert [check.detail for check in verify.verify(tmp_path / "kronos") if not check.ok] == [
+        "val_data.pkl was changed after it was written"
+    ]
+
+
+def test_a_dataset_without_its_native_form_is_no_copy(prepared):
+    shutil.rmtree(prepared.folder / "native")
+    assert failed(prepared) == ["files", *SPLITS]
 
 
 def test_a_summary_cannot_point_outside_the_dataset(prepared):

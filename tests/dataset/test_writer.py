@@ -1,5 +1,6 @@
 """The writer: no window crosses a segment or a cut, every legal one is there once, same input gives the same bytes."""
 
+import errno
 import hashlib
 import tempfile
 from pathlib import Path
@@ -131,4 +132,25 @@ def test_files_are_closed_where_a_series_fails(tmp_path, candles):
     with pytest.raises(pl.exceptions.ColumnNotFoundError), writer:
         writer.add(BTC, candles(str(BTC), [50]).drop("segment"))
     with pytest.raises(ValueError, match="closed file"):
+        writer.finish()
+
+
+def test_pickles_are_hashed_as_they_are_written(tmp_path, candles):
+    frame = candles(str(BTC), [300, 40])
+    with DatasetWriter(tmp_path, cut_after(frame, 200, 260), 5) as writer:
+        writer.add(BTC, frame)
+        writer.finish()
+    assert writer.digests == {name: digest for name, digest in tree(tmp_path).items() if name.endswith(".pkl")}
+
+
+def test_a_disk_that_cannot_keep_what_was_written_is_heard(tmp_path, candles, monkeypatch):
+    def refuse(descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("os.fsync", refuse)
+    with (
+        pytest.raises(OSError, match="Input/output"),
+        DatasetWriter(tmp_path, Cuts(0, 1), 5) as writer,
+    ):
+        writer.add(BTC, candles(str(BTC), [50]))
         writer.finish()

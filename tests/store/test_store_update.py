@@ -255,6 +255,7 @@ def test_any_sequence_of_updates_equals_one(
         for start, stop, now in asks:
             clock = max(clock, now)
             many.update(at(clock), start, min(stop, clock))
+            assert many.times(start, stop) == [number for number in many.times() if start <= number < stop]
         many.update(at(30), 0, 30)
         once.update(at(30), 0, 30)
         assert many.read().equals(at(30).frame)

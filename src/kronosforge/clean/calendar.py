@@ -49,8 +49,8 @@ class Always:
         self.bar = bar
 
     def place(self, ts: Instants) -> tuple[Instants, Mask]:
-        ordinal, rest = np.divmod(ts - self.bar.offset, self.bar.length)
-        return ordinal, rest == 0
+        ordinal = (ts - self.bar.offset) // self.bar.length
+        return ordinal, self.at(ordinal) == ts
 
     def at(self, ordinal: Instants) -> Instants:
         return ordinal * self.bar.length + self.bar.offset

@@ -167,11 +167,14 @@ def frozen(x: Columns, ordinal: Instants, max_gap: float) -> Mask:
     step = np.append(np.abs(x.open[1:] - x.close[:-1]), 0.0)  # (n,) distance between a bar's close and the next open
     off = step / x.close
     usual = _habits(off, x)
-    off_usual, range_usual, vol_usual = usual[np.minimum(np.arange(n) // BLOCK, len(usual) - 1)].T
-    mask: Mask = (off > JOINT_FLOOR * range_usual) & (off > JOINT_FACTOR * off_usual)
-    mask &= (x.vol < vol_usual) | (off > JOINT_STRONG * range_usual)
+    bars = np.full(len(usual), BLOCK)
+    bars[-1] += n - bars.sum()  # the last block speaks for the rest
+    limit = np.maximum(JOINT_FLOOR * usual[:, 1], JOINT_FACTOR * usual[:, 0])
+    mask: Mask = off > np.repeat(limit, bars)
     if not mask.any():
         return mask
+    _, range_usual, vol_usual = np.repeat(usual.T, bars, axis=1)
+    mask &= (x.vol < vol_usual) | (off > JOINT_STRONG * range_usual)
     beside = np.diff(ordinal) > 1
     quiet = still(x)
     mask[:-1] &= ~beside & ~quiet[:-1] & ~quiet[1:]
@@ -186,26 +189,29 @@ def _habits(off: Values, x: Columns) -> Values:
 
     Blocks in which more than one bar in twenty has no volume are no continuous market: their range is NaN.
     """
-    found: list[tuple[float, float, float]] = []
-    ranges = (x.high - x.low) / x.low
-    volumes = _ranked(x.vol, 0.05, 0.5)
-    rows = zip(*_ranked(off, 0.75), *_ranked(ranges, 0.5), *volumes, strict=True)
-    for distance, span, traded, volume in rows:
-        if not traded:
-            found.append((distance, np.nan, volume))
-        elif found and distance > REGIME * found[-1][0] and distance > JOINT_FLOOR * found[-1][1]:
-            found.append(found[-1])
-        else:
-            found.append((distance, span, volume))
-    return np.array(found)
+    (distance,), (span,) = _ranked(off, 0.75), _ranked((x.high - x.low) / x.low, 0.5)
+    least, volume = _ranked(x.vol, 0.05, 0.5)
+    usual: Values = np.stack([distance, np.where(least > 0, span, np.nan), volume], axis=1)
+    for block in np.flatnonzero(_breaks(usual[1:].T, usual[:-1].T)) + 1:
+        at = block
+        while at < len(usual) and _breaks(usual[at], usual[at - 1]):
+            usual[at] = usual[at - 1]
+            at += 1
+    return usual
 
 
-def _ranked(values: Values, *shares: float) -> list[list[float]]:
+def _breaks(block: Values, before: Values) -> Mask:
+    """Whether blocks (distance, range, volume; …) depart so far from those before that they are judged by them."""
+    far: Mask = (block[0] > REGIME * before[0]) & (block[0] > JOINT_FLOOR * before[1]) & ~np.isnan(block[1])
+    return far
+
+
+def _ranked(values: Values, *shares: float) -> list[Values]:
     """For each share the values of that rank in each block of BLOCK bars (one shorter block, where there are fewer)."""
     width = min(BLOCK, len(values))
     blocks = values[: len(values) // width * width].reshape(-1, width)
     ordered = np.sort(blocks, axis=1)  # vectorised in numpy, and so faster than a partition
-    return [ordered[:, int(width * share)].tolist() for share in shares]
+    return [ordered[:, int(width * share)] for share in shares]
 
 
 def _tick(x: Columns) -> float:

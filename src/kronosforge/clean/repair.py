@@ -33,8 +33,8 @@ def tidy(candles: pl.DataFrame, span: Span, max_gap: float, log: Log) -> pl.Data
         frame = log.drop("no_time", frame, frame["ts"].is_null())
     if "confirm" in frame.columns:
         frame = log.drop("unfinished", frame, ~frame["confirm"].fill_null(value=True)).drop("confirm")
-    frame = frame.select(SCHEMA.names())
-    frame = log.drop("outside", frame, ~frame["ts"].is_between(span.start, span.stop, closed="left"))
+    frame = frame[SCHEMA.names()]
+    frame = log.drop("outside", frame, (frame["ts"] < span.start) | (frame["ts"] >= span.stop))
     step = np.diff(frame["ts"].to_numpy())
     if not (step < 0).any() and (step > 0).all():
         return frame
@@ -279,7 +279,7 @@ def segments(frame: pl.DataFrame, ordinal: Instants, units: Instants, rules: Cle
     cut[jumps] = True
     cut[np.searchsorted(x.ts, units)] = True
     cut[:1] = False
-    return frame.with_columns(segment=pl.Series(np.cumsum(cut) + 1, dtype=pl.UInt32))
+    return frame.hstack([pl.Series("segment", np.cumsum(cut, dtype=np.uint32) + np.uint32(1))])
 
 
 def remark(frame: pl.DataFrame, rules: CleanConfig, log: Log) -> None:

@@ -7,7 +7,7 @@ from kronosforge.files import locked, publishing
 from kronosforge.split import SPLITS
 from kronosforge.text import tr
 
-MANIFEST = "data_summary.json"
+MANIFEST, SCHEMA = "data_summary.json", 1  # SCHEMA numbers the manifest's layout
 PICKLES = tuple(f"{split}_data.pkl" for split in SPLITS)
 DATASET_FILES = (*PICKLES, "native", "report.html")
 """What a dataset's folder holds beside its manifest."""

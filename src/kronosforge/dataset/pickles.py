@@ -10,7 +10,7 @@ This needs no pandas, holds no more than one frame, and gives the same bytes und
 
 import pickle
 from collections.abc import Sequence
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ INDEX = "datetime"  # any other name raises KeyError in upstream's finetune/data
 # Public constructors, by the place in the unpickler's memo where the head below puts them.
 CONSTRUCTORS = (("pandas", "DataFrame"), ("pandas", "DatetimeIndex"), ("numpy", "frombuffer"))
 DTYPES = ("<f8", "<M8[ns]")
+Buffer: TypeAlias = bytes | memoryview
 _DATA_FRAME, _DATETIME_INDEX, _FROMBUFFER = (pickle.BINGET + bytes([place]) for place in range(3))
 
 
@@ -36,28 +37,26 @@ class PickleWriter:
 
     def add(self, key: str, times: npt.NDArray[np.int64], columns: Sequence[npt.NDArray[np.float64]]) -> None:
         """Add the frame `key`: `times` (N,) ms UTC, and the six `columns` (N,) in Kronos' order."""
-        write = self._file.write
-        write(_text(key) + _DATA_FRAME + pickle.EMPTY_DICT)
+        parts: list[Buffer] = [_text(key), _DATA_FRAME, pickle.EMPTY_DICT]
         for name, column in zip(FEATURES, columns, strict=True):
-            write(_text(name))
-            self._array(column.astype("<f8", copy=False), DTYPES[0])
-            write(pickle.SETITEM)
+            parts += [_text(name), *_array(column.astype("<f8", copy=False), DTYPES[0]), pickle.SETITEM]
         # NEWOBJ_EX takes a class, positional arguments, keyword arguments; `copy` frees the index of our read-only bytes.
-        write(_DATETIME_INDEX)
-        self._array((times * 1_000_000).astype("<i8", copy=False), DTYPES[1])
-        write(pickle.TUPLE1 + pickle.EMPTY_DICT)
-        write(_text("name") + _text(INDEX) + pickle.SETITEM + _text("copy") + pickle.NEWTRUE + pickle.SETITEM)
-        write(pickle.NEWOBJ_EX + pickle.TUPLE2 + pickle.REDUCE + pickle.SETITEM)
+        parts += [_DATETIME_INDEX, *_array((times * 1_000_000).astype("<i8", copy=False), DTYPES[1])]
+        parts += [pickle.TUPLE1, pickle.EMPTY_DICT, _text("name"), _text(INDEX), pickle.SETITEM]
+        parts += [_text("copy"), pickle.NEWTRUE, pickle.SETITEM]
+        parts += [pickle.NEWOBJ_EX, pickle.TUPLE2, pickle.REDUCE, pickle.SETITEM]
+        self._file.write(b"".join(parts))  # at once: each call would wait for the threads that clean
 
     def finish(self) -> None:
         """End the pickle."""
         self._file.write(pickle.STOP)
 
-    def _array(self, values: npt.NDArray[np.generic], dtype: str) -> None:
-        """Push frombuffer(bytes of `values`, dtype)."""
-        self._file.write(_FROMBUFFER + pickle.BINBYTES8 + values.nbytes.to_bytes(8, "little"))
-        self._file.write(np.ascontiguousarray(values).data)
-        self._file.write(_text(dtype) + pickle.TUPLE2 + pickle.REDUCE)
+
+def _array(values: npt.NDArray[np.generic], dtype: str) -> list[Buffer]:
+    """Push frombuffer(bytes of `values`, dtype)."""
+    size = values.nbytes.to_bytes(8, "little")
+    data = np.ascontiguousarray(values).data
+    return [_FROMBUFFER, pickle.BINBYTES8, size, data, _text(dtype), pickle.TUPLE2, pickle.REDUCE]
 
 
 def _text(text: str) -> bytes:

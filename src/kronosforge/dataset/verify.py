@@ -12,8 +12,8 @@ import pandas as pd
 
 from kronosforge.bars import instant, iso, series
 from kronosforge.candles import FEATURES
-from kronosforge.dataset.handover import DATASET_FILES, MANIFEST
-from kronosforge.dataset.native import NativeSplit, open_split
+from kronosforge.dataset.handover import DATASET_FILES, MANIFEST, PICKLES, SCHEMA
+from kronosforge.dataset.native import FOLDER, NativeSplit, open_split
 from kronosforge.dataset.normalize import normalize
 from kronosforge.dataset.pickles import INDEX
 from kronosforge.dataset.unpickle import load
@@ -22,7 +22,6 @@ from kronosforge.files import sha256
 from kronosforge.split import SPLITS, Cuts, count, starts
 from kronosforge.text import tr
 
-SCHEMAS = (1,)  # layouts of data_summary.json that are understood
 SAMPLE = 64  # windows of each split whose future is changed, to see that the lookback stays
 
 
@@ -50,6 +49,7 @@ Frames = Mapping[str, Mapping[str, Frame]]  # split → key → frame
 class Said(NamedTuple):
     """What the summary says."""
 
+    place: str  # the dataset's folder, from the workspace's root
     files: dict[str, str]  # name → SHA-256
     cuts: Cuts
     window: int
@@ -76,9 +76,10 @@ def _read(path: Path) -> Said:
 
 
 def _parse(summary: Any) -> Said:
-    if summary["schema"] not in SCHEMAS:
+    if summary["schema"] != SCHEMA:
         raise ValueError(f"schema {summary['schema']}")
     return Said(
+        place=summary["output_directory"],
         files={file["filename"]: file["sha256"] for file in summary["files"]},
         cuts=Cuts(instant(summary["cuts"]["train_end"]), instant(summary["cuts"]["val_end"])),
         window=int(summary["window"]["bars"]),
@@ -92,12 +93,19 @@ def _parse(summary: Any) -> Said:
 
 
 def verify(folder: Path) -> list[Check]:
-    """Check the dataset in `folder` against its summary. One series is in memory at a time; nothing is written."""
+    """Check the dataset in `folder` against its summary. One series is in memory at a time; nothing is written.
+
+    Of the copy that Kronos reads, the pickles must be the dataset's, byte for byte; what is in them is proved there.
+    """
     try:
         said = _read(folder / MANIFEST)
     except DataError as error:
         return [Check("summary", False, str(error))]
     summary = Check("summary", True, tr(f"{len(said.series)} series", f"{len(said.series)} 个序列"))
+    if not folder.resolve().as_posix().endswith(said.place) and not (folder / FOLDER).exists():
+        pickles = said._replace(files={name: said.files[name] for name in PICKLES})
+        of = tr(f"the copy of {said.place} that Kronos reads", f"供 Kronos 读取的 {said.place} 副本")
+        return [summary, _check("files", _files(folder, pickles), of)]
     checks = [
         summary,
         _check("files", _files(folder, said), tr(f"{len(said.files)} files", f"{len(said.files)} 个文件")),

@@ -1,6 +1,8 @@
 """Cut clean series into the dataset's files, one series in memory at a time."""
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +17,7 @@ from kronosforge.bars import Series
 from kronosforge.candles import FEATURES
 from kronosforge.dataset import native
 from kronosforge.dataset.pickles import PickleWriter
+from kronosforge.files import HashedFile
 from kronosforge.split import SPLITS, Cuts, count
 
 
@@ -41,7 +44,10 @@ class DatasetWriter:
         self._written: list[Written] = []
         with ExitStack() as files:
             self._splits = {split: _SplitWriter(staging, split, files) for split in SPLITS}
+            # Closed first, so that it never meets a closed file.
+            self._disk = files.enter_context(ThreadPoolExecutor(1))
             self._files = files.pop_all()
+        self._synced = self._disk.submit(self._sync)
 
     def __enter__(self) -> Self:
         return self
@@ -69,16 +75,33 @@ class DatasetWriter:
                     lengths[split].append(piece.stop - piece.start)
         rows = {split: sum(lengths[split]) for split in SPLITS}
         windows = {split: count(lengths[split], self._window) for split in SPLITS}
+        self._go_on_syncing()
         self._written.append(Written(str(series), keys, rows, windows, len(times) - sum(rows.values())))
         return self._written[-1]
 
     def finish(self) -> list[Written]:
         """End the files and close them. Returns what was written of every series, in order."""
+        self._synced.result()
         for writer in self._splits.values():
             writer.finish()
         native.write_index(self._staging, {split: writer.native.runs for split, writer in self._splits.items()})
         self._files.close()
         return self._written
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the pickles, by name: of what was written so far."""
+        return {f"{split}_data.pkl": writer.frames.sha256.hexdigest() for split, writer in self._splits.items()}
+
+    def _go_on_syncing(self) -> None:
+        """Keep the disk busy with what was written so far: whoever syncs the finished files waits for the rest only."""
+        if self._synced.done():
+            self._synced.result()
+            self._synced = self._disk.submit(self._sync)
+
+    def _sync(self) -> None:
+        for writer in self._splits.values():
+            writer.sync()
 
 
 class _SplitWriter:
@@ -87,13 +110,19 @@ class _SplitWriter:
     def __init__(self, staging: Path, split: str, files: ExitStack) -> None:
         folder = staging / native.FOLDER / split
         folder.mkdir(parents=True)
-        self._pickle = PickleWriter(files.enter_context((staging / f"{split}_data.pkl").open("wb")))
+        self.frames = files.enter_context(HashedFile(staging / f"{split}_data.pkl"))
         candles, time = (files.enter_context((folder / name).open("wb")) for name in (native.CANDLES, native.TIME))
+        self._files = (self.frames, candles, time)
+        self._pickle = PickleWriter(self.frames)
         self.native = native.NativeWriter(candles, time)
 
     def add(self, key: str, times: npt.NDArray[np.int64], columns: Sequence[npt.NDArray[np.float64]]) -> None:
         self._pickle.add(key, times, columns)
         self.native.add(key, times, columns)
+
+    def sync(self) -> None:
+        for file in self._files:
+            os.fsync(file.fileno())
 
     def finish(self) -> None:
         self._pickle.finish()

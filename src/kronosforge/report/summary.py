@@ -15,13 +15,13 @@ from typing import Any
 from kronosforge.config import ModelConfig
 from kronosforge.files import fingerprint, sha256, sync_file
 
-SCHEMA = 1
 PACKAGES = ("kronosforge", "polars", "numpy", "pyarrow", "ccxt")
 
 
 def summarise(
     config: ModelConfig,
     *,
+    schema: int,
     folder: str,
     source: Mapping[str, Any],
     cuts: Mapping[str, str],
@@ -37,7 +37,7 @@ def summarise(
         "output_directory": folder,
         "created_at": _time(datetime.now(UTC)),
         "files": [],
-        "schema": SCHEMA,
+        "schema": schema,
         "fingerprint": "",
         "window": {
             "lookback": config.dataset.lookback,
@@ -54,32 +54,34 @@ def summarise(
     }
 
 
-def seal(summary: Mapping[str, Any], staging: Path) -> dict[str, Any]:
+def seal(summary: Mapping[str, Any], staging: Path, digests: Mapping[str, str] | None = None) -> dict[str, Any]:
     """`summary` with the facts of every file in `staging` that it does not know yet, and the fingerprint of the data.
 
-    The fingerprint covers the candles, the cuts and the windows: equal fingerprints are equal training data.
+    `digests`: SHA-256 by name where it is known; other files are read for it. The fingerprint covers the
+    candles, the cuts and the windows: equal fingerprints are equal training data.
     """
     known = {file["filename"] for file in summary["files"]}
     paths = [
         path for path in staging.rglob("*") if path.is_file() and path.relative_to(staging).as_posix() not in known
     ]
     with ThreadPoolExecutor() as threads:  # hashlib works without the interpreter's lock
-        new = threads.map(lambda path: _file(path, staging), paths)
+        new = threads.map(lambda path: _file(path, staging, digests or {}), paths)
         files = sorted([*summary["files"], *new], key=lambda file: str(file["filename"]))
     data = {file["filename"]: file["sha256"] for file in files if file["filename"] != "report.html"}
     identity = {key: summary[key] for key in ("schema", "model_name", "window", "cuts", "windows")}
     return {**summary, "files": files, "fingerprint": fingerprint({**identity, "files": data})}
 
 
-def _file(path: Path, folder: Path) -> dict[str, Any]:
+def _file(path: Path, folder: Path, digests: Mapping[str, str]) -> dict[str, Any]:
     sync_file(path)  # it must be durable before long, and one file can go to disk while another is hashed
     status = path.stat()
+    name = path.relative_to(folder).as_posix()
     return {
-        "filename": path.relative_to(folder).as_posix(),
+        "filename": name,
         "size_mb": round(status.st_size / 1e6, 2),
         "modified": _time(datetime.fromtimestamp(status.st_mtime, UTC)),
         "bytes": status.st_size,
-        "sha256": sha256(path),
+        "sha256": digests.get(name) or sha256(path),
     }
 
 

@@ -38,14 +38,18 @@ class Ledger(NamedTuple):
     holes: tuple[Span, ...] = ()  # … nor the second time: they are the venue's own
     listing: int | None = None  # the venue has nothing before this instant
 
-    def known(self) -> list[Span]:
-        """Everything that need not be asked: held, empty at the venue, before its listing."""
+    def empty(self) -> list[Span]:
+        """Where the venue has no candle: before its listing, and where it gave none."""
         before = [] if self.listing is None else [Span(EVER, self.listing)]
-        return join([*before, *self.once, *self.holes, *(piece.span for piece in self.files)])
+        return [*before, *self.once, *self.holes]
 
     def missing(self, span: Span) -> list[Span]:
         """What of `span` must be asked for, ascending."""
-        return subtract(span, self.known())
+        return subtract(span, [*self.empty(), *(piece.span for piece in self.files)])
+
+    def stretches(self, span: Span) -> list[Span]:
+        """Where in `span` a file holds every bar, ascending."""
+        return subtract(span, [*self.empty(), *self.missing(span)])
 
     def touching(self, span: Span) -> list[Piece]:
         """The files that claim some of `span`."""

@@ -102,20 +102,12 @@ class Shelf:
 
     def candles(self, ledger: Ledger, span: Span) -> pl.DataFrame:
         """The candles held inside `span`: candles.SCHEMA, ascending, unique. Raises DamagedError."""
-        return self._cut(ledger, span, list(SCHEMA))
-
-    def times(self, ledger: Ledger, span: Span) -> np.ndarray:
-        """Their open times, int64. Raises DamagedError."""
-        return self._cut(ledger, span, ["ts"])["ts"].to_numpy()
-
-    def _cut(self, ledger: Ledger, span: Span, columns: list[str]) -> pl.DataFrame:
-        frames = [self._frame(piece, columns) for piece in ledger.touching(span)]
-        whole = pl.concat(frames) if frames else empty().select(columns)
+        whole = pl.concat([self._frame(piece) for piece in ledger.touching(span)] or [empty()])
         start, stop = np.searchsorted(whole["ts"].to_numpy(), span)
         return whole.slice(int(start), max(0, int(stop - start)))
 
-    def _frame(self, piece: Piece, columns: list[str]) -> pl.DataFrame:
-        return pl.read_parquet(io.BytesIO(self.load(piece)), columns=columns)
+    def _frame(self, piece: Piece) -> pl.DataFrame:
+        return pl.read_parquet(self.load(piece), columns=list(SCHEMA))
 
     # ── writing, under the series' lock
 
@@ -149,7 +141,7 @@ class Shelf:
         touched = ledger.touching(span)
         new = whole = _latest(frames)
         if touched:
-            old = pl.concat([self._frame(piece, list(SCHEMA)) for piece in touched])
+            old = pl.concat(map(self._frame, touched))
             whole = _latest([old, new])
             _log_revised(self.folder, old, new)
         answered = ledger.answered(span, empty_spans(whole["ts"].to_numpy(), span, self.bar), again=again)
@@ -162,7 +154,7 @@ class Shelf:
     def compact(self, ledger: Ledger) -> Ledger:
         """Merge neighbouring small files. Raises DamagedError, DiskError."""
         for run in _runs(ledger):
-            frame = pl.concat([self._frame(piece, list(SCHEMA)) for piece in run])
+            frame = pl.concat(map(self._frame, run))
             ledger = self._put(ledger, Span(run[0].span.start, run[-1].span.stop), frame, run)
         return ledger
 

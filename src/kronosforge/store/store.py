@@ -89,9 +89,13 @@ class Store:
         return shelf.look(lambda ledger: shelf.candles(ledger, span))
 
     def times(self, venue: str, series: Series, span: Span) -> np.ndarray:
-        """The open times of what `read` gives, int64 ms. Raises DataError for a damaged file."""
-        shelf = self._shelf(venue, series)
-        return shelf.look(lambda ledger: shelf.times(ledger, span))
+        """The open times of what `read` gives, int64 ms, as the manifest knows them: no candle is read.
+
+        Raises DataError for a damaged manifest.
+        """
+        held = self._shelf(venue, series).ledger().stretches(_on_grid(span, series.bar))
+        opens = [np.arange(*stretch, series.bar.length, dtype=np.int64) for stretch in held]
+        return np.concatenate([np.empty(0, np.int64), *opens])
 
     def missing(self, venue: str, series: Series, span: Span) -> list[Span]:
         """What of `span` an update would ask for, ascending. Locks and writes nothing."""

@@ -142,7 +142,7 @@ def _facts(cleaned: Cleaned, written: Written) -> dict[str, Any]:
         "segments": int(candles["segment"][-1]) if len(candles) else 0,  # numbered from 1, without a gap
         "windows": written.windows,
         "bars_in_no_window": written.bars_in_no_window,
-        "origins": {name: np.count_nonzero(origin == code) for code, name in enumerate(ORIGINS)},
+        "origins": {name: int((origin == code).sum()) for code, name in enumerate(ORIGINS)},
         "holes": [
             {"start": iso(hole.span.start), "stop": iso(hole.span.stop), "bars": hole.bars, "kind": hole.kind}
             for hole in cleaned.holes

@@ -272,6 +272,34 @@ def test_ctrl_c_saves_after_its_step(root: Path, shared: Path) -> None:
     assert manifest["progress"]["step"] in (5, 6)  # the signal is seen before the next step
 
 
+HUNGRY = """
+import resource, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from kronosforge.errors import TrainingError
+from kronosforge.train import train
+from tests.train.conftest import TINY, model
+
+rules = TINY.model_copy(update={"size": "mini", "batch_size": 64})
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 300_000_000,) * 2)
+try:
+    train(model(Path(sys.argv[2]), rules), Path(sys.argv[1]))
+except TrainingError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_out_of_memory_says_what_to_change(root: Path, shared: Path) -> None:
+    command = [sys.executable, "-c", HUNGRY, *map(str, (root, shared, Path(__file__).resolve().parents[2]))]
+    found = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300).stderr
+    assert "out of memory on cpu" in found
+    assert "64 × 25" in found
+    assert "--batch-size 32 with accumulate=2" in found
+    assert found.count("\n") == 1
+
+
 RANKS = """
 import os, sys
 from pathlib import Path

@@ -82,7 +82,8 @@ class Training:
         for batch in self.stage.train.epoch(progress.epoch, progress.step_in_epoch):
             rate = self._set_rate()
             seed_step(self.stage.rules.seed, progress.step, self.place.rank)
-            values, stop = self.step(batch, stopping=stopped.is_set())
+            with self._memory(batch):
+                values, stop = self.step(batch, stopping=stopped.is_set())
             progress.add(values, batch.total)
             speed = meter.tick(batch.total * batch.x.shape[1])
             if self._journal:
@@ -125,6 +126,31 @@ class Training:
         (losses["loss"] * (share * place.world)).backward()  # the processes' gradients are averaged
         values = torch.stack([value.detach().float() for value in losses.values()]).tolist()
         return {name: value * share for name, value in zip(losses, values, strict=True)}
+
+    @contextmanager
+    def _memory(self, batch: Batch) -> Iterator[None]:
+        """Say what to change where memory runs out."""
+        try:
+            yield
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            rules, found = self.stage.rules, str(error).splitlines()[0] or type(error).__name__
+            parameters = sum(p.numel() for p in self.stage.objective.parameters())
+            size = max(1, rules.batch_size // 2)
+            detail = (
+                f"{rules.batch_size} × {batch.x.shape[1]}, {parameters / 1e6:.1f} M, {parameters * 16 / 1e9:.2f} GB"
+            )
+            raise TrainingError(
+                tr(
+                    f"{self.stage.name}: out of memory on {self.place.device} ({found}); windows × bars at once, parameters, "
+                    f"and what these need with their moments: {detail}; try --batch-size {size} with accumulate="
+                    f"{rules.accumulate * 2} in the config's train section, which gives the same steps, or a smaller model",
+                    f"{self.stage.name}:{self.place.device} 内存不足({found});同时处理的窗口 × K线、参数量及其训练所需内存:"
+                    f"{detail};请用 --batch-size {size} 并在配置的 train 部分设 accumulate={rules.accumulate * 2}"
+                    f"(步数不变),或使用更小的模型",
+                )
+            ) from None
 
     def _set_rate(self) -> float:
         rules = self.stage.rules

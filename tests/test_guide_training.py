@@ -3,8 +3,10 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,24 @@ def test_one_failing_model_does_not_stop_the_other(finetune: Path, workspace: Pa
     assert "--resume" in done.stdout
     resume = models["model_a_4h"]["resume"].replace("Kronos/finetune/", "").split()
     assert train(finetune, *resume).returncode == 0
+
+
+def test_ctrl_c_saves_both_models_and_says_how_to_go_on(finetune: Path, workspace: Path) -> None:
+    log = workspace / "outputs" / "models" / "model_a_4h" / "tokenizer" / "last" / "training.json"
+    parent = subprocess.Popen(
+        [sys.executable, *GUIDE[1:], "--init", "scratch", "--size", "tiny"],
+        cwd=finetune, env=environ(workspace), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not log.exists():
+        assert parent.poll() is None
+        time.sleep(0.1)
+    parent.send_signal(signal.SIGINT)
+    out, _ = parent.communicate(timeout=300)
+    assert parent.returncode == 130
+    models = summary(workspace)
+    assert {facts["status"] for facts in models.values()} == {"stopped"}
+    assert out.count("--resume") == 2
+    assert json.loads(log.read_text())["progress"]["finished"] is False
 
 
 def test_without_weights_the_three_ways_on_are_named(finetune: Path) -> None:

@@ -30,6 +30,7 @@ ARROWS = {
     "split": CORE,
     "dataset": CORE | {"split"},
     "model": {"errors", "files", "text"},
+    "forecast": CORE | {"dataset.normalize", "model"},
     "sandbox": {"bars", "candles", "errors", "text"},
     "report": CORE,
     "scope": CORE,
@@ -44,7 +45,7 @@ ARROWS = {
 # library → the only parts that may import it
 HOMES = {
     "ccxt": {"source"},
-    "pandas": {"dataset", "clean"},
+    "pandas": {"dataset", "clean", "forecast"},
     "exchange_calendars": {"clean"},
     "torch": {"dataset", "model", "train", "forecast", "evaluate"},
     "aiohttp": {"sandbox", "source"},

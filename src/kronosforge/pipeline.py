@@ -9,8 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
-
 from kronosforge.bars import Series, iso
 from kronosforge.candles import ORIGINS
 from kronosforge.clean import Cleaned, clean

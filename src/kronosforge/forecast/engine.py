@@ -135,7 +135,7 @@ class Engine:
 
     def _codes(self, ids: Ids) -> Tensor:
         t = self.tokenizer
-        codes = torch.cat((bits(ids.s1, t.s1_bits), bits(ids.s2, t.s2_bits)), dim=-1)
+        codes = torch.cat((bits(ids.s1, t.bits[0]), bits(ids.s2, t.bits[1])), dim=-1)
         return t.post_quant_embed(codes * t.tokenizer.scale)
 
     def _keys_values(self, hidden: Tensor) -> tuple[Tensor, Tensor]:

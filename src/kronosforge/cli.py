@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": ("prove that a finished dataset is whole and leaks nothing", "验证数据集完整且无未来泄漏"),
     "inspect": ("show which candles the store holds", "查看本地已存的K线"),
     "train": ("train the models' tokenizers and predictors", "训练各模型的 tokenizer 与 predictor"),
+    "forecast": ("sample the next bars of a model's series", "采样预测模型各序列的后续K线"),
     "pipeline": ("prepare and train the models, resuming what is finished", "准备数据并训练,跳过已完成的部分"),
     "sandbox": ("serve an exchange on this machine that speaks OKX's protocol", "在本机启动一个OKX协议的模拟交易所"),
 }
@@ -232,6 +233,39 @@ def _training(parser: Parser) -> None:
     knobs.add_argument("--device", metavar="DEVICE", help="auto | cpu | mps | cuda | cuda:N")
     knobs.add_argument("--precision", choices=("auto", "float32", "bf16"))
     knobs.add_argument("--seed", metavar="N", type=int)
+
+
+def _forecast(parser: Parser) -> None:
+    parser.add_argument("--config", metavar="NAME|PATH", required=True, help=tr("the model", "模型"))
+    parser.add_argument("--series", metavar="KEY", nargs="+", help=tr("default: all of the config's", "默认全部"))
+    parser.add_argument("--at", metavar="ISO", help=tr("forecast from this instant; default: now", "预测起点,默认现在"))
+    parser.add_argument("--horizon", metavar="N", type=int, help=tr("bars ahead", "预测多少根"))
+    parser.add_argument(
+        "--weights",
+        choices=("current", "fine-tuned", "pretrained"),
+        help=tr(
+            "default: what was promoted, else fine-tuned, else pretrained", "默认:已晋级的,否则微调的,否则预训练的"
+        ),
+    )
+    parser.add_argument("--samples", metavar="N", type=int, help=tr("paths a series", "每个序列的路径数"))
+    parser.add_argument("--temperature", metavar="T", type=float)
+    parser.add_argument("--top-p", metavar="P", type=float)
+    parser.add_argument("--top-k", metavar="K", type=int)
+    parser.add_argument("--quantiles", metavar="Q", type=float, nargs="+", help="0.05 … 0.95")
+    parser.add_argument(
+        "--sliding",
+        choices=("exact", "approximate"),
+        default="exact",
+        help=tr("beyond the context: recompute, or keep the cache", "超出上下文时:重算,或沿用缓存"),
+    )
+    parser.add_argument(
+        "--raw", action="store_true", help=tr("leave impossible candles as they are", "不修复不可能的K线")
+    )
+    parser.add_argument("--source", metavar="SOURCE", help="okx | sandbox | files:DIR | binance | bybit")
+    parser.add_argument("--out", metavar="DIR", help=tr("default: outputs/forecasts/…", "默认 outputs/forecasts/…"))
+    parser.add_argument("--device", metavar="DEVICE", help="auto | cpu | mps | cuda | cuda:N")
+    parser.add_argument("--seed", metavar="N", type=int, help=tr("of the paths", "路径的随机种子"))
+    _json(parser)
 
 
 def _pipeline(parser: Parser) -> None:

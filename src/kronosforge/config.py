@@ -165,6 +165,23 @@ class TrainConfig(Section):
         return self
 
 
+class ForecastConfig(Section):
+    """How paths are sampled."""
+
+    samples: Annotated[int, Field(ge=1, le=100_000)] = 32
+    """Paths per series."""
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """Logits are divided by it; 1 is the distribution that was learnt."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Smallest set of ids that holds this much probability; below 1 the fan is narrower than what the model believes."""
+    top_k: Annotated[int, Field(ge=0)] = 0
+    """The k likeliest ids only; 0 keeps all, 1 is greedy."""
+    quantiles: list[Share] = [0.05, 0.25, 0.5, 0.75, 0.95]
+    """Levels of the tables and the fan."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Of the paths; each has its own stream, by series, origin and number."""
+
+
 class ModelConfig(Section):
     """One model: what it is called, which candles it is tuned on, and a section per stage."""
 
@@ -191,6 +208,7 @@ class ModelConfig(Section):
     split: SplitConfig = SplitConfig()
     dataset: DatasetConfig = DatasetConfig()
     train: TrainConfig = TrainConfig()
+    forecast: ForecastConfig = ForecastConfig()
 
     @field_validator("timeframe")
     @classmethod

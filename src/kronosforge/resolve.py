@@ -38,6 +38,13 @@ KNOBS = [
     Knob("train.device", "--device", None),
     Knob("train.precision", "--precision", None),
     Knob("train.seed", "--seed", None),
+    Knob("forecast.seed", "--seed", None),
+    Knob("forecast.samples", "--samples", None),
+    Knob("forecast.temperature", "--temperature", None),
+    Knob("forecast.top_p", "--top-p", None),
+    Knob("forecast.top_k", "--top-k", None),
+    Knob("forecast.quantiles", "--quantiles", None),
+    Knob("dataset.predict", "--horizon", None),
 ]
 
 

@@ -35,7 +35,7 @@ def run(arguments: Namespace) -> int:
     """Explain, plan or train the models named."""
     # OpenMP's threads wait by spinning: where another process wants their cores, a small step takes twenty times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    _needs_torch()
+    needs_torch()
     root = find_root(script=arguments.script)
     resolved = resolved_models(arguments, root)
     if arguments.explain or arguments.dry_run:
@@ -53,7 +53,7 @@ def resolved_models(arguments: Namespace, root: str) -> dict[str, Resolved]:
         raise UsageError(tr(f"--models is missing; this workspace has {known}", f"缺少 --models;本工作区有 {known}"))
     arguments.models = names = [os.path.abspath(name) if os.path.isfile(name) else name for name in names]  # noqa: PTH100, PTH113
     environ = environment(root)
-    flags = {knob.flag: getattr(arguments, knob.flag.strip("-").replace("-", "_"), None) for knob in KNOBS}
+    flags = knob_flags(arguments)
     found = [resolve(load_config(name, root), flags, environ) for name in names]
     twice = {one.config.name for one in found if [other.config.name for other in found].count(one.config.name) > 1}
     if twice:
@@ -61,12 +61,18 @@ def resolved_models(arguments: Namespace, root: str) -> dict[str, Resolved]:
     return {one.config.name: one for one in found}
 
 
+def knob_flags(arguments: Namespace) -> dict[str, Any]:
+    """Flag → value of every knob, None where it was not given."""
+    return {knob.flag: getattr(arguments, knob.flag.strip("-").replace("-", "_"), None) for knob in KNOBS}
+
+
 def stages_of(arguments: Namespace) -> "tuple[StageName, ...]":
     """The stages that --stage asks for."""
     return ("tokenizer", "predictor") if arguments.stage == "both" else (arguments.stage,)
 
 
-def _needs_torch() -> None:
+def needs_torch() -> None:
+    """Raise TrainingError where the extra is not installed."""
     missing = [name for name in ("torch", "safetensors", "huggingface_hub") if importlib.util.find_spec(name) is None]
     if missing:
         raise TrainingError(

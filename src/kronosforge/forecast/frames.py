@@ -176,3 +176,13 @@ def _check_finite(known: History) -> None:
                 f"{known.key}:{len(rows)} 个值缺失或无穷,首个是 {at} 的 {column};请修复K线(kronosforge prepare 会做)或从其后开始",
             )
         )
+
+
+def frame(times: npt.NDArray[np.int64], values: npt.NDArray[np.float64]) -> pd.DataFrame:
+    """Candles as a frame: open times (L,), ms UTC, as its index, `values` (L, 6) in Kronos' order."""
+    return pd.DataFrame(values, instants(times), FEATURES)
+
+
+def instants(times: npt.NDArray[np.int64]) -> pd.DatetimeIndex:
+    """Open times (L,), ms UTC, as an index named `datetime`."""
+    return pd.DatetimeIndex(times.astype("M8[ms]"), tz="UTC", name="datetime")

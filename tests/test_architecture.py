@@ -31,6 +31,7 @@ ARROWS = {
     "dataset": CORE | {"split"},
     "model": {"errors", "files", "text"},
     "train": CORE | {"dataset", "model"},
+    "forecast": CORE | {"dataset.normalize", "model"},
     "sandbox": {"bars", "candles", "errors", "text"},
     "report": CORE,
     "scope": CORE,
@@ -45,7 +46,7 @@ ARROWS = {
 # library → the only parts that may import it
 HOMES = {
     "ccxt": {"source"},
-    "pandas": {"dataset", "clean"},
+    "pandas": {"dataset", "clean", "forecast"},
     "exchange_calendars": {"clean"},
     "torch": {"dataset", "model", "train", "forecast", "evaluate"},
     "aiohttp": {"sandbox", "source"},

@@ -1,0 +1,164 @@
+"""Generation: known bars to sampled ids to bars, each future bar computed once.
+
+Equal to computing everything anew at every bar, as upstream does (shiyu-coder/Kronos, model/kronos.py,
+`auto_regressive_inference`, 67b630e), but the bars that the samples of a series share are computed once for all of them.
+n series, S samples, L bars known, T bars to come, C max_context, d model width.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from kronosforge.forecast.sampling import Sampler
+from kronosforge.forecast.trunk import Memory, Trunk, join, norm
+from kronosforge.model import KronosPredictor, KronosTokenizer
+from kronosforge.model.predictor import DEPENDENCY_HEADS
+from kronosforge.model.tokenizer import bits
+
+Sliding: TypeAlias = Literal["exact", "approximate"]
+"""What happens once more than max_context bars stand in a row. `exact`: the newest max_context bars are computed anew, as
+upstream does. `approximate`: the oldest bar is forgotten, but what later bars saw of it stays; much faster."""
+
+
+class Ids(NamedTuple):
+    """The codes of bars (…, bars)."""
+
+    s1: Tensor
+    s2: Tensor
+
+    def bars(self, which: slice) -> "Ids":
+        """Those of some bars."""
+        return Ids(self.s1[..., which], self.s2[..., which])
+
+
+@dataclass
+class Context:
+    """What the next bar's ids depend on."""
+
+    last: Tensor  # (n, S or 1, d), the hidden state after the newest bar
+    memories: list[Memory]  # of the predictor's layers
+    dependency: Memory  # of the layer that completes s1 to s2: neither turned nor masked, as in upstream's generation
+    skip: int = 0  # bars forgotten
+
+
+class Engine:
+    """Tokenizer and predictor, prepared for generation. Holds copies of weights: build it anew when they change."""
+
+    def __init__(self, tokenizer: KronosTokenizer, predictor: KronosPredictor, max_context: int) -> None:
+        self.tokenizer, self.predictor, self.max_context = tokenizer.eval(), predictor.eval(), max_context
+        with torch.inference_mode():
+            self._trunk = Trunk(predictor.transformer, 2 * max_context)  # the approximation counts on
+            self._decoder = Trunk(tokenizer.decoder, max_context)
+            self._tables = _id_tables(predictor)
+            cross = predictor.dep_layer.cross_attn
+            scale = (cross.q_proj.out_features // DEPENDENCY_HEADS) ** -0.5
+            self._queries = cross.q_proj(predictor.embedding.emb_s1.weight) * scale  # (2^s1_bits, d)
+            self._kv = join(cross.k_proj, cross.v_proj)
+
+    @property
+    def bytes_per_bar(self) -> int:
+        """Of one bar's keys and values in all layers."""
+        width, layers = self.predictor.head.proj_s1.in_features, len(self.predictor.transformer)
+        return 2 * 4 * width * (layers + 1)
+
+    @torch.inference_mode()
+    def forecast(
+        self, x: Tensor, stamps: Tensor, uniforms: Tensor, sampler: Sampler, sliding: Sliding = "exact"
+    ) -> Tensor:
+        """Normalised bars to come (n, S, T, 6), after `x` (n, L, 6), normalised and clipped; `stamps` and `uniforms` as
+        in `generate`."""
+        known = Ids(*self.tokenizer.encode(x))
+        return self.decode(known, self.generate(known, stamps, uniforms, sampler, sliding))
+
+    @torch.inference_mode()
+    def generate(
+        self, known: Ids, stamps: Tensor, uniforms: Tensor, sampler: Sampler, sliding: Sliding = "exact"
+    ) -> Ids:
+        """Ids to come, each (n, S, T), after `known` (n, L), drawn with `uniforms` (n, S, T, 2) float64.
+
+        `stamps` (n, L + T, 5) are the known bars' calendar and then that of the bars to come. T < max_context.
+        """
+        n, samples, horizon, _ = uniforms.shape
+        dice = uniforms.permute(2, 3, 0, 1).contiguous()  # (T, 2, n, S)
+        first = max(0, known.s1.shape[-1] - self.max_context)
+        known = known.bars(slice(first, None))  # (n, P)
+        times = self.predictor.time_emb(stamps[:, first:])  # (n, P + T, d)
+        made = Ids(*known.s1.new_empty(2, n, samples, horizon))
+        context = self._read(known, times, samples, horizon)
+        for step in range(horizon):
+            if step:
+                context = self._next(context, known, made.bars(slice(step)), times, sliding)
+            made.s1[..., step] = sampler.choose(self._s1(context).expand(n, samples, -1), dice[step, 0])
+            made.s2[..., step] = sampler.choose(self._s2(context, made.s1[..., step]), dice[step, 1])
+        return made
+
+    @torch.inference_mode()
+    def decode(self, known: Ids, made: Ids) -> Tensor:
+        """Bars (n, S, T, 6), normalised, of the ids `made` (n, S, T) after `known` (n, L): the newest max_context are
+        decoded together."""
+        samples, horizon = made.s1.shape[1:]
+        known = known.bars(slice(max(0, known.s1.shape[-1] + horizon - self.max_context), None))
+        _, memories = self._decoder.read(self._codes(known), samples, horizon)
+        return self.tokenizer.head(self._decoder.extend(self._codes(made), memories, known.s1.shape[-1]))
+
+    def _next(self, context: Context, known: Ids, made: Ids, times: Tensor, sliding: Sliding) -> Context:
+        """The context after the bars `made` (n, S, t) so far; `context` is the one before the newest of them."""
+        shared, t = known.s1.shape[-1], made.s1.shape[-1]
+        over = max(0, shared + t - self.max_context)
+        if not over or sliding == "approximate":
+            newest = slice(t - 1, t)
+            return self._extend(context, made.bars(newest), times[:, shared:][:, newest], shared + t - 1, over)
+        # Positions restart at 0. The samples still share the known bars of the window: computed once for all of them.
+        anew = self._read(known.bars(slice(over, None)), times[:, over:], made.s1.shape[1], t)
+        return self._extend(anew, made, times[:, shared : shared + t], shared - over)
+
+    def _read(self, known: Ids, times: Tensor, samples: int, room: int) -> Context:
+        """The context after the bars that all samples share, at positions from 0."""
+        hidden, memories = self._trunk.read(self._embed(known) + times[:, : known.s1.shape[-1]], samples, room)
+        hidden = norm(hidden, self.predictor.norm)
+        keys, values = self._keys_values(hidden)
+        return Context(hidden[:, -1:], memories, Memory(keys, values, samples, room))
+
+    def _extend(self, context: Context, ids: Ids, times: Tensor, position: int, skip: int = 0) -> Context:
+        """`context` with each sample's next bars."""
+        hidden = self._trunk.extend(self._embed(ids) + times.unsqueeze(1), context.memories, position, skip)
+        hidden = norm(hidden, self.predictor.norm)
+        context.dependency.append(*self._keys_values(hidden))
+        return Context(hidden[:, :, -1], context.memories, context.dependency, skip)
+
+    def _embed(self, ids: Ids) -> Tensor:
+        return F.embedding(ids.s1, self._tables[0]) + F.embedding(ids.s2, self._tables[1])
+
+    def _codes(self, ids: Ids) -> Tensor:
+        t = self.tokenizer
+        codes = torch.cat((bits(ids.s1, t.s1_bits), bits(ids.s2, t.s2_bits)), dim=-1)
+        return t.post_quant_embed(codes * t.tokenizer.scale)
+
+    def _keys_values(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """The dependency layer's keys and values of `hidden` (…, t, d), each (…, H, t, D)."""
+        both = F.linear(hidden, *self._kv).unflatten(-1, (2 * DEPENDENCY_HEADS, -1)).transpose(-2, -3)
+        keys, values = both.chunk(2, dim=-3)
+        return keys, values
+
+    def _s1(self, context: Context) -> Tensor:
+        return self.predictor.head.proj_s1(context.last)
+
+    def _s2(self, context: Context, s1: Tensor) -> Tensor:
+        """s2 logits (n, S, 2^s2_bits), given `s1` (n, S)."""
+        layer = self.predictor.dep_layer
+        query = F.embedding(s1, self._queries).unflatten(-1, (DEPENDENCY_HEADS, 1, -1))  # (n, S, H, 1, D)
+        found = context.dependency.attend(query, context.skip).flatten(2)  # (n, S, d)
+        return self.predictor.head.proj_s2(norm(context.last + layer.cross_attn.out_proj(found), layer.norm))
+
+
+def _id_tables(predictor: KronosPredictor) -> tuple[Tensor, Tensor]:
+    """What an s1 id and an s2 id add to the embedding, each (2^bits, d): the fusion layer applied to the whole tables
+    once, instead of to every bar."""
+    embedding = predictor.embedding
+    s1, s2 = embedding.emb_s1.weight, embedding.emb_s2.weight
+    for_s1, for_s2 = (embedding.fusion_proj.weight * math.sqrt(s1.shape[1])).chunk(2, dim=1)
+    return F.linear(s1, for_s1, embedding.fusion_proj.bias), F.linear(s2, for_s2)

@@ -1,0 +1,75 @@
+"""From logits to ids, and the random numbers that decide.
+
+Source of the rules: shiyu-coder/Kronos, model/kronos.py, `sample_from_logits` (67b630e).
+"""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from kronosforge.errors import UsageError
+from kronosforge.model.predictor import draw
+from kronosforge.text import tr
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampler:
+    """How an id is chosen: upstream's temperature, top-k and top-p, with upstream's defaults."""
+
+    temperature: float = 1.0
+    """Below 1 the likely ids become likelier; above 1 the rest does."""
+
+    top_k: int = 0
+    """Keep the k likeliest ids, and ignore top_p; 0 keeps all, 1 is greedy."""
+
+    top_p: float = 0.9
+    """Keep the likeliest ids until their probabilities exceed this. Below 1 the fan is narrower than the model's."""
+
+    def __post_init__(self) -> None:
+        if not (self.temperature > 0 and self.top_k >= 0 and 0 < self.top_p <= 1):
+            raise UsageError(
+                tr(
+                    f"temperature {self.temperature}, top_k {self.top_k}, top_p {self.top_p}: "
+                    "the first must be above 0, the second 0 or more, the third above 0 and at most 1",
+                    f"temperature {self.temperature}、top_k {self.top_k}、top_p {self.top_p}:"
+                    "第一个须大于 0,第二个须不小于 0,第三个须大于 0 且不超过 1",
+                )
+            )
+
+    def choose(self, logits: Tensor, uniform: Tensor) -> Tensor:
+        """Ids (…) from `logits` (…, V), each by inversion of its `uniform` (…) float64 in [0, 1)."""
+        if self.top_k == 1:
+            return logits.argmax(dim=-1)
+        # Inverted in float64: the sum's own rounding would otherwise decide between neighbouring ids.
+        return draw(torch.softmax(self.keep(logits / self.temperature).double(), dim=-1), uniform)
+
+    def keep(self, logits: Tensor) -> Tensor:
+        """`logits` (…, V), minus infinity where an id is out."""
+        if self.top_k > 0:
+            least = logits.topk(min(self.top_k, logits.shape[-1]), dim=-1).values[..., -1:]
+            return logits.masked_fill(logits < least, -torch.inf)
+        if self.top_p < 1:
+            ordered, places = logits.sort(dim=-1, descending=True, stable=True)
+            probability = ordered.softmax(dim=-1)
+            # What came before it is over the line: so the id that crosses the line stays, and the likeliest always.
+            out = probability.cumsum(dim=-1).roll(1, dims=-1) > self.top_p
+            out[..., 0] = False
+            return logits.masked_fill(out.scatter(-1, places, out), -torch.inf)
+        return logits
+
+
+def uniforms(key: str, origin: int, seed: int, paths: range, horizon: int) -> npt.NDArray[np.float64]:
+    """What the draws of a series' `paths` are made with: (paths, horizon, 2) in [0, 1), for s1 and for s2.
+
+    A path's numbers depend on `key`, `origin` (ms UTC of the last bar known), `seed` and its own number alone, and those
+    of a longer horizon begin with those of a shorter one. Philox counts rather than remembers: the same on any machine.
+    """
+    digest = blake2b(f"{seed}\n{origin}\n{key}".encode(), digest_size=16).digest()
+    stream = np.frombuffer(digest, "<u8").astype(np.uint64)
+    return np.stack(
+        [np.random.Generator(np.random.Philox(key=stream, counter=[0, 0, p, 0])).random((horizon, 2)) for p in paths]
+    )

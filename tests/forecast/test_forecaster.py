@@ -1,0 +1,242 @@
+"""Frames in, paths out: the reference vectors, independence of what stands beside, and what is refused."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from kronosforge.errors import DataError, UsageError
+from kronosforge.forecast import Forecaster
+from kronosforge.forecast import forecaster as module
+from kronosforge.forecast.repair import Violations, repair, violations
+
+FEATURES = ["open", "high", "low", "close", "volume", "amount"]
+
+
+@pytest.mark.parametrize(("known", "context"), [(40, 48), (60, 64), (90, 48)])
+def test_greedy_forecasts_are_upstreams(
+    reference: Path, candles: pd.DataFrame, vectors: dict[str, Tensor], known: int, context: int
+) -> None:
+    """Within the context, filling it, and sliding from the start."""
+    forecaster = Forecaster.from_pretrained(
+        reference / "tokenizer_tiny", reference / "predictor_tiny", max_context=context
+    )
+    found = forecaster.forecast({"A": candles[:known]}, 16, 2, top_k=1, raw=True)["A"]
+    expected = vectors[f"forecast.greedy.lookback{known}.max_context{context}"].double().numpy()
+    spread = candles[FEATURES][:known].std(ddof=0).to_numpy()
+    assert np.abs((found.paths - expected) / spread).max() < 1e-5
+    assert list(found.index) == list(candles.timestamps[known : known + 16])
+
+
+@pytest.fixture(scope="module")
+def frames(candles: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Series of several lengths, some longer than the context."""
+    lengths = {"A": 30, "B": 45, "C": 30, "D": 80, "E": 45}
+    return {key: candles[start : start + length] for start, (key, length) in enumerate(lengths.items())}
+
+
+def test_a_path_is_the_same_whatever_the_batch(
+    forecaster: Forecaster, frames: dict[str, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = forecaster.forecast(frames, 12, 6)
+    assert list(together) == list(frames)
+    turned = forecaster.forecast(dict(reversed(frames.items())), 12, 6)
+    more = forecaster.forecast({"C": frames["C"]}, 12, 9)
+    longer = forecaster.forecast({"C": frames["C"]}, 20, 6)
+    monkeypatch.setattr(module, "MEMORY", forecaster.engine.bytes_per_bar * 60)  # one series and 1 or 2 paths at a time
+    assert len(list(forecaster._batches([*map(_job, frames.items())], 12, 6))) == 24
+    little = forecaster.forecast(frames, 12, 6)
+    for key, found in together.items():
+        same(found.paths, turned[key].paths)
+        same(found.paths, little[key].paths)
+    same(together["C"].paths, more["C"].paths[:6])
+    same(together["C"].paths, longer["C"].paths[:, :12])
+
+
+def _job(item: tuple[str, pd.DataFrame]) -> module.Job:
+    known = module.history(*item, None)
+    return module.Job(known, known.index[:0], range(6))
+
+
+def same(one: np.ndarray, other: np.ndarray) -> None:
+    """Equal ids give equal bars up to rounding; one other id gives quite another bar."""
+    np.testing.assert_allclose(one, other, rtol=1e-4)
+
+
+ALONE = """
+import sys
+import numpy as np
+import pandas as pd
+from kronosforge.forecast import Forecaster
+folder = sys.argv[1]
+candles = pd.read_csv(f"{folder}/candles.csv", parse_dates=["timestamps"])
+forecaster = Forecaster.from_pretrained(f"{folder}/tokenizer_tiny", f"{folder}/predictor_tiny", max_context=64)
+frames = {str(n): candles[n : n + 40] for n in range(9)}
+many = forecaster.forecast(frames, 30, 7)
+for key, samples in (("0", 1), ("3", 7), ("8", 2)):
+    alone = forecaster.forecast({key: frames[key]}, 30, samples)[key].paths
+    assert np.array_equal(alone, many[key].paths[:samples]), key
+"""
+
+
+@pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="only Intel's library keeps the order of sums")
+def test_on_a_cpu_a_path_is_the_same_to_the_last_digit(reference: Path) -> None:
+    """In a process of its own: the library is told before its first product."""
+    environment = {key: value for key, value in os.environ.items() if key != "MKL_CBWR"}
+    subprocess.run([sys.executable, "-c", ALONE, reference], check=True, env=environment)
+
+
+def test_paths_differ_and_so_do_seeds_and_keys(forecaster: Forecaster, frames: dict[str, pd.DataFrame]) -> None:
+    first = forecaster.forecast(frames, 12, 6)["A"].paths
+    assert len(np.unique(first[:, -1, 3])) == 6
+    for other in (
+        forecaster.forecast(frames, 12, 6, seed=1)["A"],
+        forecaster.forecast({"Z": frames["A"]}, 12, 6)["Z"],
+    ):
+        assert not np.isclose(first, other.paths).all(axis=(1, 2)).any()
+    same(first, forecaster.forecast(frames, 12, 6)["A"].paths)
+
+
+def test_bars_to_come_do_not_move_a_forecast(forecaster: Forecaster, candles: pd.DataFrame) -> None:
+    moved = candles.copy()
+    moved.loc[40:, FEATURES] *= 1.5
+    before = forecaster.forecast({"A": candles[:40]}, 12, 4)["A"]
+    after = forecaster.forecast({"A": moved[:40]}, 12, 4)["A"]
+    assert np.array_equal(before.paths, after.paths)
+    recent = candles[:40].copy()
+    recent.loc[39, "close"] *= 1.01
+    assert not np.allclose(before.paths, forecaster.forecast({"A": recent}, 12, 4)["A"].paths, rtol=1e-4)
+
+
+def test_the_calendar_of_the_bars_to_come_matters(forecaster: Forecaster, candles: pd.DataFrame) -> None:
+    known = candles[:40]
+    regular = forecaster.forecast({"A": known}, 12, 4)["A"]
+    given = pd.DatetimeIndex(candles.timestamps[40:52])
+    same(regular.paths, forecaster.forecast({"A": known}, 12, 4, future=given)["A"].paths)
+    later = {"A": given + pd.Timedelta("63h")}
+    found = forecaster.forecast({"A": known}, 12, 4, future=later)["A"]
+    assert list(found.index) == list(later["A"])
+    assert not np.allclose(regular.paths, found.paths, rtol=1e-4)
+
+
+def test_a_frame_may_be_written_in_many_ways(forecaster: Forecaster, candles: pd.DataFrame) -> None:
+    known = candles[:40]
+    expected = forecaster.forecast({"A": known}, 12, 4)["A"]
+    indexed = known.set_index("timestamps").rename_axis("datetime")
+    zoned = indexed.tz_localize("UTC").tz_convert("Asia/Shanghai").rename(columns={"volume": "vol", "amount": "amt"})
+    text = known.assign(timestamps=known.timestamps.astype(str))[["amount", *FEATURES[:5], "timestamps"]]
+    for frame in (indexed, zoned, text):
+        found = forecaster.forecast({"A": frame}, 12, 4)["A"]
+        assert np.array_equal(found.paths, expected.paths)
+    found = forecaster.forecast({"A": zoned}, 12, 4)["A"]
+    assert found.index[0] == pd.Timestamp(candles.timestamps[40], tz="UTC")
+    assert str(found.index.tz) == "Asia/Shanghai"
+    assert found.index.name == "datetime"
+    assert found.columns == [*FEATURES[:4], "vol", "amt"]
+    assert found.origin == zoned.index[-1]
+
+
+def test_only_the_lookback_is_known(forecaster: Forecaster, candles: pd.DataFrame) -> None:
+    short = forecaster.forecast({"A": candles[20:50]}, 8, 4)["A"]
+    same(short.paths, forecaster.forecast({"A": candles[:50]}, 8, 4, lookback=30)["A"].paths)
+
+
+def test_what_can_be_read_from_a_forecast(forecaster: Forecaster, candles: pd.DataFrame) -> None:
+    found = forecaster.forecast({"A": candles[:40]}, 12, 5)["A"]
+    quantiles = found.quantiles([0.0, 0.5, 1.0])
+    closes = found.feature("close")
+    assert closes.shape == (5, 12)
+    assert np.array_equal(found.feature("vol"), found.feature("volume"))
+    assert np.array_equal(quantiles["close"][0.5], np.median(closes, axis=0))
+    assert np.array_equal(quantiles["volume"][1.0], found.paths[:, :, 4].max(axis=0))
+    assert list(found.mean().columns) == FEATURES
+    assert np.array_equal(found.mean()["close"], closes.mean(axis=0))
+    assert np.array_equal(found.frame().loc[3, "close"], closes[3])
+
+
+def test_raw_paths_are_counted_and_repaired(forecaster: Forecaster, frames: dict[str, pd.DataFrame]) -> None:
+    raw, mended = (forecaster.forecast(frames, 12, 6, raw=raw)["B"] for raw in (True, False))
+    assert raw.violations == mended.violations == violations(raw.paths)
+    assert raw.violations.broken > 0
+    assert raw.violations.bars == 72
+    assert violations(mended.paths) == Violations(0, 0, 0, 0, 0, 72)
+    assert np.array_equal(mended.paths, repair(raw.paths))
+    assert np.array_equal(mended.paths[..., [0, 3]], raw.paths[..., [0, 3]])
+
+
+def test_repair_by_example() -> None:
+    bars = np.array(
+        [
+            [10.0, 12, 9, 11, 5, 50],  # valid
+            [10, 9, 8, 11, 5, 50],  # high below open and close
+            [10, 12, 10.5, 11, -1, -2],  # low above open; volume and turnover negative
+            [10, 8, 13, 11, 5, -0.5],  # high and low the wrong way round
+        ]
+    )
+    assert violations(bars) == Violations(high=2, low=2, vol=1, amt=2, broken=3, bars=4)
+    assert repair(bars).tolist() == [
+        [10, 12, 9, 11, 5, 50],
+        [10, 11, 8, 11, 5, 50],
+        [10, 12, 10, 11, 0, 0],
+        [10, 11, 10, 11, 5, 0],
+    ]
+
+
+def spoilt(candles: pd.DataFrame, row: int, column: str, value: object) -> pd.DataFrame:
+    frame = candles[:40].copy()
+    frame.loc[row, column] = value
+    return frame
+
+
+REFUSED = {
+    "high of 2024-01-02T08:00Z": lambda c: spoilt(c, 8, "high", np.nan),
+    "close of 2024-01-01T04:00Z": lambda c: spoilt(c, 1, "close", np.inf),
+    "needs one column of amt / amount, and has none": lambda c: c[:40].drop(columns="amount"),
+    "needs one column of vol / volume": lambda c: c[:40].assign(vol=1.0),
+    "needs one column of times": lambda c: c[:40].drop(columns="timestamps"),
+    "nothing says their unit": lambda c: c[:40].assign(timestamps=range(40)),
+    "does not hold times": lambda c: c[:40].assign(timestamps="yesterday"),
+    "not all values are numbers": lambda c: c[:40].assign(open="ten"),
+    "a missing time": lambda c: spoilt(c, 8, "timestamps", pd.NaT),
+    "1 bars, and 2 are needed": lambda c: c[:1],
+}
+
+
+@pytest.mark.parametrize("reason", REFUSED)
+def test_candles_that_cannot_be_used_are_refused(forecaster: Forecaster, candles: pd.DataFrame, reason: str) -> None:
+    with pytest.raises(DataError, match=f"^BAD: .*({reason})"):
+        forecaster.forecast({"GOOD": candles[:40], "BAD": REFUSED[reason](candles)}, 12)
+
+
+@pytest.mark.parametrize("rows", [[0, 1, 3, 2], [0, 1, 1, 2]])
+def test_times_out_of_order_or_twice_are_refused(
+    forecaster: Forecaster, candles: pd.DataFrame, rows: list[int]
+) -> None:
+    with pytest.raises(DataError, match="must ascend, each once"):
+        forecaster.forecast({"A": candles.iloc[rows]}, 3)
+
+
+def test_requests_that_cannot_be_carried_out_are_refused(forecaster: Forecaster, candles: pd.DataFrame) -> None:
+    frames = {"A": candles[:40]}
+    times = pd.DatetimeIndex(candles.timestamps)
+    for horizon in (0, 64, 500):
+        with pytest.raises(UsageError, match="from 1 to 63"):
+            forecaster.forecast(frames, horizon)
+    for request in ({"samples": 0}, {"sliding": "roughly"}):
+        with pytest.raises(UsageError, match="at least 1"):
+            forecaster.forecast(frames, 4, **request)
+    for future in (times[40:43], times[39:43], times[[40, 42, 41, 43]]):
+        with pytest.raises(UsageError, match="give 4 ascending times after 2024-01-07T12:00Z"):
+            forecaster.forecast(frames, 4, future=future)
+    with pytest.raises(UsageError, match="cannot be used"):
+        forecaster.forecast(frames, 4, future={"B": times[40:44]})
+    with pytest.raises(UsageError, match="240 to 480 minutes apart"):
+        forecaster.forecast({"A": candles[:40].drop(index=20)}, 4)
+    with pytest.raises(DataError, match="40 bars, and 60 are needed"):
+        forecaster.forecast(frames, 4, lookback=60)

@@ -32,6 +32,7 @@ ARROWS = {
     "model": {"errors", "files", "text"},
     "train": CORE | {"dataset", "model"},
     "forecast": CORE | {"dataset.normalize", "model"},
+    "evaluate": CORE | {"dataset", "split", "model", "forecast"},
     "sandbox": {"bars", "candles", "errors", "text"},
     "report": CORE,
     "scope": CORE,
@@ -46,13 +47,15 @@ ARROWS = {
 # library → the only parts that may import it
 HOMES = {
     "ccxt": {"source"},
-    "pandas": {"dataset", "clean", "forecast"},
+    "pandas": {"dataset", "clean", "forecast", "evaluate"},
     "exchange_calendars": {"clean"},
     "torch": {"dataset", "model", "train", "forecast", "evaluate"},
     "aiohttp": {"sandbox", "source"},
     "argparse": {"cli", "commands"},
     "plotly": {"report"},
     "rich": {"commands"},
+    "scipy": {"evaluate"},
+    "scoringrules": {"evaluate"},
 }
 
 

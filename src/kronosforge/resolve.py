@@ -38,6 +38,8 @@ KNOBS = [
     Knob("train.device", "--device", None),
     Knob("train.precision", "--precision", None),
     Knob("train.seed", "--seed", None),
+    Knob("evaluate.stride", "--stride", None),
+    Knob("evaluate.samples", "--samples", None),
 ]
 
 

@@ -89,7 +89,7 @@ def _time(moment: datetime) -> str:
 
 def public(config: ModelConfig) -> dict[str, Any]:
     """What the dataset depends on, as JSON, without what may hold a secret: user and password of an address."""
-    values = config.model_dump(mode="json", exclude={"train"})
+    values = config.model_dump(mode="json", exclude={"train", "evaluate"})
     for key in ("url", "proxy"):
         if values["source"][key]:
             values["source"][key] = re.sub(r"//[^/@]*@", "//***@", values["source"][key])

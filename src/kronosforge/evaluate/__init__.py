@@ -1,0 +1,6 @@
+"""Judging a model as a sceptic would: walk-forward, beside what is naive, with intervals and a verdict."""
+
+from kronosforge.evaluate.evaluation import CURRENT as CURRENT
+from kronosforge.evaluate.evaluation import FILE as FILE
+from kronosforge.evaluate.evaluation import MODELS as MODELS
+from kronosforge.evaluate.evaluation import evaluate as evaluate

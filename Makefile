@@ -2,13 +2,16 @@ PYTHON ?= python3
 PANDAS2_PYTHON ?= $(PYTHON)
 BIN := .venv/bin
 
-.PHONY: help demo test lint clean
+.PHONY: help demo pipeline test lint clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 demo: .venv/base ## prepare model_a_4h from the embedded exchange
 	@"$(BIN)/python" prepare_kronos_data_simple.py --config model_a_4h --source sandbox --force
+
+pipeline: .venv/train ## prepare and train every model, tiny, on the embedded exchange
+	@"$(BIN)/python" full_pipeline.py --source sandbox --init scratch --size tiny
 
 test: .venv/test .venv/pandas2 lint ## lint, types and every test
 	@"$(BIN)/python" -m pytest -n auto
@@ -24,9 +27,13 @@ lint: .venv/test
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
-.venv/test: .venv/base
+.venv/train: .venv/base
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[train]"
+	@touch $@
+
+.venv/test: .venv/train
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt --upgrade "pip>=25.1"
-	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt --group test
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[lora]" --group test
 	@touch $@
 
 # What upstream pins, to prove that its pandas reads our pickles. There are no wheels of these for Python 3.13 and later.

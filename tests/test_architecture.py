@@ -30,18 +30,19 @@ ARROWS = {
     "split": CORE,
     "dataset": CORE | {"split"},
     "model": {"errors", "files", "text"},
-    "train": CORE | {"dataset", "model"},
+    "train": CORE | {"dataset", "model", "listing"},
     "forecast": CORE | {"dataset.normalize", "model"},
-    "evaluate": CORE | {"dataset", "split", "model", "forecast"},
+    "evaluate": CORE | {"dataset", "split", "model", "forecast", "listing"},
     "sandbox": {"bars", "candles", "errors", "text"},
     "report": CORE,
     "scope": CORE,
     "collect": CORE | {"source", "store", "scope"},
     "plan": CORE | {"source", "store", "split", "dataset", "scope", "collect"},
     "pipeline": CORE | {"collect", "store", "clean", "split", "dataset", "report", "scope", "listing"},
+    "fleet": {"files", "text"},
     "cli": {"errors", "text"},
     "__main__": {"cli"},
-    "__init__": {"config", "pipeline", "workspace"},  # lazily
+    "__init__": {"config", "evaluate", "model", "pipeline", "train", "workspace"},  # lazily
 }
 
 # library → the only parts that may import it

@@ -4,8 +4,25 @@ import kronosforge
 
 
 def test_the_public_names_are_these() -> None:
-    assert sorted(kronosforge.__all__) == ["ModelConfig", "PreparedDataset", "load_config", "prepare"]
+    assert sorted(kronosforge.__all__) == [
+        "KronosPredictor",
+        "KronosTokenizer",
+        "ModelConfig",
+        "PreparedDataset",
+        "evaluate",
+        "load_config",
+        "prepare",
+        "train",
+    ]
 
 
 def test_each_public_name_can_be_had() -> None:
     assert all(getattr(kronosforge, name) for name in kronosforge.__all__)
+
+
+def test_functions_named_as_their_package_can_be_called_after_it_was_imported() -> None:
+    import kronosforge.evaluate.gate
+    import kronosforge.train.loop
+
+    assert callable(kronosforge.train)
+    assert callable(kronosforge.evaluate)

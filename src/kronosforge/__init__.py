@@ -5,18 +5,35 @@ import importlib
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kronosforge.config import ModelConfig as ModelConfig
+    from kronosforge.evaluate import evaluate as evaluate
+    from kronosforge.model import KronosPredictor as KronosPredictor
+    from kronosforge.model import KronosTokenizer as KronosTokenizer
     from kronosforge.pipeline import PreparedDataset as PreparedDataset
     from kronosforge.pipeline import prepare as prepare
+    from kronosforge.train import train as train
     from kronosforge.workspace import load_config as load_config
 
 _HOMES = {
+    "KronosPredictor": "model",
+    "KronosTokenizer": "model",
     "ModelConfig": "config",
     "PreparedDataset": "pipeline",
+    "evaluate": "evaluate",
     "load_config": "workspace",
     "prepare": "pipeline",
+    "train": "train",
 }
 
-__all__ = ["ModelConfig", "PreparedDataset", "load_config", "prepare"]
+__all__ = [
+    "KronosPredictor",
+    "KronosTokenizer",
+    "ModelConfig",
+    "PreparedDataset",
+    "evaluate",
+    "load_config",
+    "prepare",
+    "train",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -26,7 +26,10 @@ COMMANDS = {
     "verify": ("prove that a finished dataset is whole and leaks nothing", "验证数据集完整且无未来泄漏"),
     "inspect": ("show which candles the store holds", "查看本地已存的K线"),
     "train": ("train the models' tokenizers and predictors", "训练各模型的 tokenizer 与 predictor"),
-    "evaluate": ("judge a model on its test split, and say whether it has an edge", "在 test 切分上评估模型,给出是否有优势的结论"),
+    "evaluate": (
+        "judge a model on its test split, and say whether it has an edge",
+        "在 test 切分上评估模型,给出是否有优势的结论",
+    ),
     "pipeline": ("prepare and train the models, resuming what is finished", "准备数据并训练,跳过已完成的部分"),
     "sandbox": ("serve an exchange on this machine that speaks OKX's protocol", "在本机启动一个OKX协议的模拟交易所"),
 }

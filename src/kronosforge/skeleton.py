@@ -6,7 +6,12 @@ from kronosforge.errors import KronosForgeError
 from kronosforge.files import disk_errors, write_atomic
 from kronosforge.text import tr
 
-SCRIPTS = ("prepare_kronos_data_simple.py", "prepare_all_models.sh", "test_multi_data_preparation.py")
+SCRIPTS = (
+    "prepare_kronos_data_simple.py",
+    "prepare_all_models.sh",
+    "test_multi_data_preparation.py",
+    "full_pipeline.py",
+)
 FINETUNE = Path("Kronos") / "finetune"
 
 

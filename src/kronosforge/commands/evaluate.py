@@ -1,6 +1,7 @@
 """`kronosforge evaluate`: one model, judged; the verdict first, the baselines beside."""
 
 import json
+import os
 import sys
 import time
 from argparse import Namespace
@@ -31,6 +32,7 @@ COLUMNS = {
 
 def run(arguments: Namespace) -> int:
     """Judge the model and print what was found. No edge is an outcome, not an error."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in train
     needs_torch(tr("evaluating", "评估"))
     root = find_root(script=arguments.script)
     flags = {knob.flag: getattr(arguments, knob.flag.strip("-").replace("-", "_"), None) for knob in KNOBS}
@@ -107,7 +109,8 @@ def _progress(name: str) -> Callable[[int, int], None]:
         last = now
         left = (now - begin) / done * (total - done)
         line = tr(
-            f"{name}: {done} of {total} forecasts, {left:.0f} s left", f"{name}:已完成 {done}/{total} 次预测,剩余 {left:.0f} 秒"
+            f"{name}: {done} of {total} forecasts, {left:.0f} s left",
+            f"{name}:已完成 {done}/{total} 次预测,剩余 {left:.0f} 秒",
         )
         print(f"\r\x1b[2K{line}", end="\n" if done == total else "", file=sys.stderr, flush=True)
 

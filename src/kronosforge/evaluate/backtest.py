@@ -83,7 +83,9 @@ def holdings(origins: Origins, which: Ints) -> Holdings:
     return Holdings(rows, origins.instants[chosen], np.array(ends))
 
 
-def _trade(side: Floats, moves: Floats, there: npt.NDArray[np.bool_], held: Holdings, rules: EvaluateConfig) -> dict[str, Any]:
+def _trade(
+    side: Floats, moves: Floats, there: npt.NDArray[np.bool_], held: Holdings, rules: EvaluateConfig
+) -> dict[str, Any]:
     """What holding `side` (K, J), −1 to 1, brought while prices moved by `moves` (K, J)."""
     part = side / there.sum(axis=1, keepdims=True)  # of the capital
     before = np.vstack([np.zeros_like(part[:1]), part[:-1]]) * (1 - held.apart[:, None])

@@ -23,6 +23,7 @@ from kronosforge.evaluate.rolling import CLOSE, PRETRAINING_END, Caster, Origins
 from kronosforge.evaluate.tables import as_json, differences, table
 from kronosforge.files import fingerprint, write_atomic
 from kronosforge.forecast import Forecaster
+from kronosforge.listing import find_root
 from kronosforge.text import Text, tr
 
 SCHEMA = 1
@@ -58,12 +59,11 @@ class Judged(NamedTuple):
     test: TestSplit
     origins: Origins
     scores: dict[str, Scores]
-    seen: bool  # whether early windows are marked
 
 
 def evaluate(
     config: ModelConfig,
-    root: Path,
+    root: Path | None = None,
     *,
     models: Sequence[str] = MODELS,
     progress: Progress = lambda done, total: None,
@@ -71,10 +71,12 @@ def evaluate(
 ) -> dict[str, Any]:
     """Judge `models` of `config` in the workspace `root` on the test split, beside the baselines; the evaluation as JSON.
 
-    Written to outputs/models/<model>/evaluation.json, finished or absent; with both models it ends with a verdict, and
-    CURRENT names what to use. Equal inputs give equal bytes, and are not computed twice unless `force`. Raises
-    DataError without a dataset or where the model was trained on another, ModelError without a model, UsageError.
+    Without `root`, the workspace around the current folder. Written to outputs/models/<model>/evaluation.json, finished
+    or absent; with both models it ends with a verdict, and CURRENT names what to use. Equal inputs give equal bytes, and
+    are not computed twice unless `force`. Raises DataError without a dataset or where the model was trained on another,
+    ModelError without a model, UsageError.
     """
+    root = root or Path(find_root())
     where = (root / "outputs" / "models" / config.name).resolve()
     dataset = (root / config.dataset_path).resolve()
     rules, data = _dataset(dataset, config)
@@ -118,7 +120,7 @@ def judge(
     naive = baselines(origins.bars, rules.lookback, settings.samples, settings.seed)
     scores = roll(test, origins, {**models, **naive}, progress)
     early = origins.early if seen else np.zeros(len(origins), bool)
-    clean = _only(Judged(test, origins, scores, seen), ~early)
+    clean = _only(Judged(test, origins, scores), ~early)
     blocks = _blocks(clean.origins, rules.predict, settings)
     tables = {name: table(clean.origins, one, blocks) for name, one in clean.scores.items()}
     against = {name: differences(clean.origins, clean.scores, name, blocks) for name in models}
@@ -129,7 +131,7 @@ def judge(
         "origins": _counts(origins, clean.origins, early, blocks),
         "models": {name: {"kind": "model" if name in models else "baseline", **tables[name]} for name in tables},
         "differences": {one: {two: as_json(d) for two, d in each.items()} for one, each in against.items()},
-        "possibly_seen": _apart(_only(Judged(test, origins, scores, seen), early), rules, settings),
+        "possibly_seen": _apart(_only(Judged(test, origins, scores), early), rules, settings),
         "backtest": _backtest(clean, models, settings),
         "examples": _examples(clean, next(iter(models)), models, settings) if models else [],
         "notes": [note.both() for note in (*NOTES, *([SEEN] if early.any() else []))],

@@ -128,7 +128,7 @@ def correlations(
     rows = {j: np.flatnonzero(usable & (of == j)) for j in np.unique(of).tolist()}
     kept = {j: r for j, r in rows.items() if len(r) > 2 and np.ptp(predicted[r]) > 0 and np.ptp(real[r]) > 0}
     nothing = Interval(None, None, None)
-    found: dict[int | None, tuple[Interval, Interval]] = {j: (nothing, nothing) for j in [None, *rows]}
+    found: dict[int | None, tuple[Interval, Interval]] = dict.fromkeys([None, *rows], (nothing, nothing))
     if not kept:
         return found
     pairs = [(at[r], predicted[r], real[r]) for r in kept.values()]

@@ -5,6 +5,7 @@ a horizon touches what a model was trained or selected on.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self, TypeAlias
 
@@ -55,7 +56,8 @@ class Ahead(NamedTuple):
 Caster: TypeAlias = Callable[[Known], Paths]
 
 
-class Origins(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Origins:
     """The forecasts to be made, N of them, series after series and bar after bar."""
 
     series: list[str]

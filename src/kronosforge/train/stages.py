@@ -14,6 +14,7 @@ from kronosforge.config import ModelConfig, TrainConfig
 from kronosforge.dataset.loader import Loader, Windows
 from kronosforge.errors import DataError, ModelError, UsageError
 from kronosforge.files import locked
+from kronosforge.listing import find_root
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import Checkpoint
 from kronosforge.text import tr
@@ -74,7 +75,7 @@ class TrainedStage(NamedTuple):
 
 def train(
     config: ModelConfig,
-    root: Path,
+    root: Path | None = None,
     stages: Iterable[StageName] = STAGES,
     *,
     resume: bool = False,
@@ -84,11 +85,12 @@ def train(
 ) -> dict[StageName, TrainedStage]:
     """Train `stages` of `config` in the workspace `root`, in this process or in all that torchrun started.
 
+    Without `root`, the workspace around the current folder.
     `resume` goes on where a run was stopped, and does nothing where it is finished; `force` trains anew. Raises UsageError
     where neither is given and a run stands there, DataError without a dataset, ModelError without weights to start from,
     TrainingError where the loss explodes.
     """
-    where = folders(config, root)
+    where = folders(config, root or Path(find_root()))
     facts = {"dataset": dataset_fingerprint(where.dataset, config)}
     done: dict[StageName, TrainedStage] = {}
     with place(config.train.device, config.train.precision) as here:

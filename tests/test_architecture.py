@@ -32,28 +32,32 @@ ARROWS = {
     "model": {"errors", "files", "text"},
     "train": CORE | {"dataset", "model", "listing"},
     "forecast": CORE | {"dataset.normalize", "model"},
+    "evaluate": CORE | {"dataset", "split", "model", "forecast", "listing"},
     "sandbox": {"bars", "candles", "errors", "text"},
     "report": CORE,
     "scope": CORE,
     "collect": CORE | {"source", "store", "scope"},
     "plan": CORE | {"source", "store", "split", "dataset", "scope", "collect"},
     "pipeline": CORE | {"collect", "store", "clean", "split", "dataset", "report", "scope", "listing"},
+    "recent": CORE | {"collect", "store", "clean"},
     "fleet": {"files", "text"},
     "cli": {"errors", "text"},
     "__main__": {"cli"},
-    "__init__": {"config", "model", "pipeline", "train", "workspace"},  # lazily
+    "__init__": {"config", "evaluate", "model", "pipeline", "train", "workspace"},  # lazily
 }
 
 # library → the only parts that may import it
 HOMES = {
     "ccxt": {"source"},
-    "pandas": {"dataset", "clean", "forecast"},
+    "pandas": {"dataset", "clean", "forecast", "evaluate"},
     "exchange_calendars": {"clean"},
     "torch": {"dataset", "model", "train", "forecast", "evaluate"},
     "aiohttp": {"sandbox", "source"},
     "argparse": {"cli", "commands"},
     "plotly": {"report"},
     "rich": {"commands"},
+    "scipy": {"evaluate"},
+    "scoringrules": {"evaluate"},
 }
 
 

@@ -9,6 +9,7 @@ def test_the_public_names_are_these() -> None:
         "KronosTokenizer",
         "ModelConfig",
         "PreparedDataset",
+        "evaluate",
         "load_config",
         "prepare",
         "train",
@@ -19,7 +20,9 @@ def test_each_public_name_can_be_had() -> None:
     assert all(getattr(kronosforge, name) for name in kronosforge.__all__)
 
 
-def test_train_is_a_function_also_after_its_package_was_imported() -> None:
+def test_functions_named_as_their_package_can_be_called_after_it_was_imported() -> None:
+    import kronosforge.evaluate.gate
     import kronosforge.train.loop
 
     assert callable(kronosforge.train)
+    assert callable(kronosforge.evaluate)

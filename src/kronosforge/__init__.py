@@ -5,6 +5,7 @@ import importlib
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kronosforge.config import ModelConfig as ModelConfig
+    from kronosforge.evaluate import evaluate as evaluate
     from kronosforge.model import KronosPredictor as KronosPredictor
     from kronosforge.model import KronosTokenizer as KronosTokenizer
     from kronosforge.pipeline import PreparedDataset as PreparedDataset
@@ -17,12 +18,22 @@ _HOMES = {
     "KronosTokenizer": "model",
     "ModelConfig": "config",
     "PreparedDataset": "pipeline",
+    "evaluate": "evaluate",
     "load_config": "workspace",
     "prepare": "pipeline",
     "train": "train",
 }
 
-__all__ = ["KronosPredictor", "KronosTokenizer", "ModelConfig", "PreparedDataset", "load_config", "prepare", "train"]
+__all__ = [
+    "KronosPredictor",
+    "KronosTokenizer",
+    "ModelConfig",
+    "PreparedDataset",
+    "evaluate",
+    "load_config",
+    "prepare",
+    "train",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -27,6 +27,10 @@ COMMANDS = {
     "inspect": ("show which candles the store holds", "查看本地已存的K线"),
     "train": ("train the models' tokenizers and predictors", "训练各模型的 tokenizer 与 predictor"),
     "forecast": ("sample the next bars of a model's series", "采样预测模型各序列的后续K线"),
+    "evaluate": (
+        "judge a model on its test split, and say whether it has an edge",
+        "在 test 切分上评估模型,给出是否有优势的结论",
+    ),
     "pipeline": ("prepare and train the models, resuming what is finished", "准备数据并训练,跳过已完成的部分"),
     "sandbox": ("serve an exchange on this machine that speaks OKX's protocol", "在本机启动一个OKX协议的模拟交易所"),
 }
@@ -265,6 +269,22 @@ def _forecast(parser: Parser) -> None:
     parser.add_argument("--out", metavar="DIR", help=tr("default: outputs/forecasts/…", "默认 outputs/forecasts/…"))
     parser.add_argument("--device", metavar="DEVICE", help="auto | cpu | mps | cuda | cuda:N")
     parser.add_argument("--seed", metavar="N", type=int, help=tr("of the paths", "路径的随机种子"))
+    _json(parser)
+
+
+def _evaluate(parser: Parser) -> None:
+    parser.add_argument("--config", metavar="NAME|PATH", required=True, help=tr("the model", "模型"))
+    parser.add_argument(
+        "--models",
+        choices=("fine-tuned", "pretrained"),
+        nargs="+",
+        default=["fine-tuned", "pretrained"],
+        help=tr("default: both, which it takes for a verdict", "默认两者;得出结论需要两者"),
+    )
+    parser.add_argument("--stride", metavar="N", type=int, help=tr("bars between forecasts", "相邻预测间隔的K线数"))
+    parser.add_argument("--samples", metavar="N", type=int, help=tr("paths per forecast", "每次预测的路径数"))
+    parser.add_argument("--device", metavar="DEVICE", help="auto | cpu | cuda | cuda:N")
+    parser.add_argument("--force", action="store_true", help=tr("do again what is finished", "重新执行已完成的部分"))
     _json(parser)
 
 

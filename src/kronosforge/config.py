@@ -182,6 +182,33 @@ class ForecastConfig(Section):
     """Of the paths; each has its own stream, by series, origin and number."""
 
 
+class EvaluateConfig(Section):
+    """How models are judged on the test split."""
+
+    stride: Annotated[int, Field(ge=1)] = 1
+    """Bars from one forecast to the next; 1 takes every legal origin."""
+    samples: Annotated[int, Field(ge=1, le=10_000)] = 32
+    """Paths per forecast."""
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """1 asks for the distribution that the model has learnt."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Upstream's 0.9 cuts the tails off, and the fan is narrower than what the model believes: not where it is judged."""
+    top_k: Annotated[int, Field(ge=0)] = 0
+    """0 keeps all; 1 is greedy, and every path the same."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Of paths, random walks and resamples."""
+    replicates: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    """Resamples behind an interval."""
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Of the intervals."""
+    block: Annotated[int, Field(ge=1)] | None = None
+    """Instants in a block of the bootstrap; three horizons where it is not given, and never less than one."""
+    fee_bps: Annotated[float, Field(ge=0)] = 5.0
+    """Backtest: fee per unit traded, in hundredths of a per cent; OKX's lowest level pays 5 for taking a swap."""
+    slippage_bps: Annotated[float, Field(ge=0)] = 2.0
+    """Backtest: what is lost besides, between the close and the price that is had."""
+
+
 class ModelConfig(Section):
     """One model: what it is called, which candles it is tuned on, and a section per stage."""
 
@@ -209,6 +236,7 @@ class ModelConfig(Section):
     dataset: DatasetConfig = DatasetConfig()
     train: TrainConfig = TrainConfig()
     forecast: ForecastConfig = ForecastConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
 
     @field_validator("timeframe")
     @classmethod

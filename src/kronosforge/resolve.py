@@ -45,6 +45,8 @@ KNOBS = [
     Knob("forecast.top_k", "--top-k", None),
     Knob("forecast.quantiles", "--quantiles", None),
     Knob("dataset.predict", "--horizon", None),
+    Knob("evaluate.stride", "--stride", None),
+    Knob("evaluate.samples", "--samples", None),
 ]
 
 

@@ -31,7 +31,7 @@ SHOWN = 120  # bars of history in a picture
 def run(arguments: Namespace) -> int:
     """Forecast the config's series, or those named."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    needs_torch()
+    needs_torch(tr("forecasting", "预测"))
     root = Path(find_root(script=arguments.script))
     environ = environment(str(root))
     config = resolve(load_config(arguments.config, str(root)), knob_flags(arguments), environ).config

@@ -35,7 +35,7 @@ def run(arguments: Namespace) -> int:
     """Explain, plan or train the models named."""
     # OpenMP's threads wait by spinning: where another process wants their cores, a small step takes twenty times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    needs_torch()
+    needs_torch(tr("training", "训练"))
     root = find_root(script=arguments.script)
     resolved = resolved_models(arguments, root)
     if arguments.explain or arguments.dry_run:
@@ -71,14 +71,14 @@ def stages_of(arguments: Namespace) -> "tuple[StageName, ...]":
     return ("tokenizer", "predictor") if arguments.stage == "both" else (arguments.stage,)
 
 
-def needs_torch() -> None:
-    """Raise TrainingError where the extra is not installed."""
+def needs_torch(what: str) -> None:
+    """Raise TrainingError where this installation cannot do `what`."""
     missing = [name for name in ("torch", "safetensors", "huggingface_hub") if importlib.util.find_spec(name) is None]
     if missing:
         raise TrainingError(
             tr(
-                f"training needs {', '.join(missing)}; pip install -e '.[train]' (or 'kronosforge[train]')",
-                f"训练需要 {', '.join(missing)};请 pip install -e '.[train]'(或 'kronosforge[train]')",
+                f"{what} needs {', '.join(missing)}; pip install -e '.[train]' (or 'kronosforge[train]')",
+                f"{what}需要 {', '.join(missing)};请 pip install -e '.[train]'(或 'kronosforge[train]')",
             )
         )
 

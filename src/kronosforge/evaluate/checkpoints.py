@@ -1,0 +1,162 @@
+"""Which networks are judged: the fine-tuned pair, and the pair that its training started from."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from kronosforge.config import TrainConfig
+from kronosforge.errors import ModelError
+from kronosforge.files import sha256
+from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
+from kronosforge.model.checkpoint import CONFIG, WEIGHTS, Checkpoint, locate
+from kronosforge.text import tr
+
+PUBLISHER = "NeoQuasar/"
+CURRENT = "CURRENT"  # in a model's folder: JSON, which pair to use
+STAGES: dict[str, type[Checkpoint]] = {"tokenizer": KronosTokenizer, "predictor": KronosPredictor}
+
+
+class Pair(NamedTuple):
+    """A tokenizer and a predictor that belong together, not loaded yet."""
+
+    facts: dict[str, Any]  # as JSON: where each comes from, and what it is
+    folders: dict[str, Path] | None  # None: untrained, to be made from the seed
+
+    def load(self) -> tuple[KronosTokenizer, KronosPredictor]:
+        """Both networks, in eval mode. Raises ModelError."""
+        if self.folders is None:
+            return untrained(self.facts["size"], self.facts["seed"])
+        tokenizer = KronosTokenizer.from_pretrained(self.folders["tokenizer"])
+        return tokenizer, KronosPredictor.from_pretrained(self.folders["predictor"])
+
+
+class Trained(NamedTuple):
+    """What a finished training says of itself."""
+
+    rules: TrainConfig
+    dataset: str  # fingerprint
+
+
+def trained(models: Path) -> Trained | None:
+    """Of the model whose folder is `models`; None where none was trained. Raises ModelError where it is not finished."""
+    path = models / "predictor" / "last" / "training.json"
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        facts, finished = content["facts"], content["progress"]["finished"]
+        rules = TrainConfig(**{key: facts[key] for key in TrainConfig.model_fields if key in facts})
+        found = Trained(rules, str(facts["dataset"]))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ModelError(tr(f"{path} cannot be read ({error})", f"{path} 无法读取({error})")) from None
+    if not finished:
+        raise ModelError(
+            tr(
+                f"{models / 'predictor'} is not trained to the end; kronosforge train --models {models.name} --resume",
+                f"{models / 'predictor'} 的训练尚未完成;请运行 kronosforge train --models {models.name} --resume",
+            )
+        )
+    return found
+
+
+def fine_tuned(models: Path, rules: TrainConfig) -> Pair:
+    """What training left: best_model of both stages; the given tokenizer where it trained none. Raises ModelError."""
+    places = {stage: models / stage / "best_model" for stage in STAGES}
+    if not places["predictor"].exists():
+        raise ModelError(
+            tr(
+                f"{places['predictor']} is not there; train first: kronosforge train --models {models.name}",
+                f"{places['predictor']} 不存在;请先训练:kronosforge train --models {models.name}",
+            )
+        )
+    own = {stage: f"{stage}/best_model" for stage, place in places.items() if place.exists()}
+    if "tokenizer" in own:
+        return _pair(places, own)
+    given = start(rules)
+    assert given.folders is not None  # a predictor from scratch has a tokenizer of its own
+    return _pair({**places, "tokenizer": given.folders["tokenizer"]}, {**own, "tokenizer": rules.tokenizer})
+
+
+def start(rules: TrainConfig) -> Pair:
+    """What training started from: the given checkpoints, or random weights of the same seed. Raises ModelError."""
+    if rules.init == "scratch":
+        return Pair({"untrained": True, "size": rules.size, "seed": rules.seed}, None)
+    given = {
+        "tokenizer": (rules.tokenizer, rules.tokenizer_revision),
+        "predictor": (rules.predictor, rules.predictor_revision),
+    }
+    folders = {
+        stage: locate(source, STAGES[stage].ROLE, STAGES[stage].VARIABLE, revision)
+        for stage, (source, revision) in given.items()
+    }
+    return _pair(folders, {stage: source + (f"@{rev}" if rev else "") for stage, (source, rev) in given.items()})
+
+
+def chosen(models: Path, rules: TrainConfig, which: str | None) -> Pair:
+    """The pair to forecast with: `fine-tuned`, `pretrained` or `current`, which is what the last evaluation said to use.
+
+    None takes the first that there is of current, fine-tuned, pretrained. Raises ModelError where there is none.
+    """
+    current = models / CURRENT
+    if which == "current" and not current.exists():
+        raise ModelError(
+            tr(
+                f"{current} is not there; evaluate first: kronosforge evaluate --config {models.name}",
+                f"{current} 不存在;请先评估:kronosforge evaluate --config {models.name}",
+            )
+        )
+    if which in (None, "current") and current.exists():
+        which = str(json.loads(current.read_text("utf-8"))["model"])
+    done = trained(models)
+    if which == "fine-tuned" or (which is None and done):
+        return fine_tuned(models, done.rules if done else rules)
+    given = start(done.rules if done else rules)
+    if given.folders is None:
+        raise ModelError(
+            tr(
+                f"{models.name} starts from scratch and is not trained; kronosforge train --models {models.name}",
+                f"{models.name} 从零开始且尚未训练;请运行 kronosforge train --models {models.name}",
+            )
+        )
+    return given
+
+
+def untrained(size: str, seed: int) -> tuple[KronosTokenizer, KronosPredictor]:
+    """Random weights as training makes them: the predictor's are drawn after its tokenizer's."""
+    torch.manual_seed(seed)
+    preset = PRESETS[size]  # type: ignore[index]
+    return KronosTokenizer(preset.tokenizer).eval(), KronosPredictor(preset.predictor).eval()
+
+
+def maybe_seen(rules: TrainConfig) -> bool:
+    """Whether published weights were the start: by their id, or, in a folder, by their shape."""
+    if rules.init == "scratch":
+        return False
+    if rules.predictor.startswith(PUBLISHER):
+        return True
+    folder = locate(rules.predictor, KronosPredictor.ROLE, KronosPredictor.VARIABLE, rules.predictor_revision)
+    arguments = KronosPredictor.arguments_of(folder / CONFIG)
+    return any(arguments == preset.predictor for preset in PRESETS.values() if preset.hub)
+
+
+def max_context(predictor: KronosPredictor) -> int:
+    """Bars that a predictor of this shape was made to see; 512 where the shape is none of the published."""
+    return next((p.max_context for p in PRESETS.values() if p.predictor == predictor.arguments), 512)
+
+
+def _pair(folders: dict[str, Path], sources: dict[str, str]) -> Pair:
+    facts = {
+        stage: {"source": sources[stage], "sha256": {name: sha256(folder / name) for name in (CONFIG, WEIGHTS)}}
+        for stage, folder in folders.items()
+        if _whole(folder)
+    }
+    return Pair(facts, folders)
+
+
+def _whole(folder: Path) -> bool:
+    missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).exists()]
+    if missing:
+        raise ModelError(tr(f"{folder} lacks {', '.join(missing)}", f"{folder} 缺少 {', '.join(missing)}"))
+    return True

@@ -1,0 +1,288 @@
+"""One model, judged: forecasts over the test split, tables, the verdict, and what was promoted."""
+
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from kronosforge.bars import iso
+from kronosforge.config import DatasetConfig, EvaluateConfig, ModelConfig
+from kronosforge.errors import DataError, UsageError
+from kronosforge.evaluate.backtest import LABEL, backtest
+from kronosforge.evaluate.baselines import baselines
+from kronosforge.evaluate.bootstrap import Blocks, Interval, Ints, length
+from kronosforge.evaluate.checkpoints import CURRENT, Pair, Trained, fine_tuned, max_context, maybe_seen, start, trained
+from kronosforge.evaluate.gate import START, TUNED, decide
+from kronosforge.evaluate.metrics import Scores
+from kronosforge.evaluate.rolling import CLOSE, PRETRAINING_END, Caster, Origins, TestSplit, by_model, roll
+from kronosforge.evaluate.tables import as_json, differences, table
+from kronosforge.files import fingerprint, write_atomic
+from kronosforge.forecast import Forecaster
+from kronosforge.listing import find_root
+from kronosforge.text import Text, tr
+
+SCHEMA = 1
+MODELS = (TUNED, START)
+PACKAGES = ("kronosforge", "torch", "numpy", "scipy", "scoringrules")
+FILE = "evaluation.json"
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+TAIL = 3  # horizons of history in an example
+
+Progress = Callable[[int, int], None]
+
+NOTES = [
+    Text(
+        "Prices are relative to the last known close, so that series are comparable; MAE and CRPS are means over the "
+        "horizon. CRPS scores the paths as they are; a point forecast is one path, and its CRPS is its absolute error.",
+        "价格以最后已知收盘价为单位,各序列可比;MAE 与 CRPS 为整个预测期的均值。CRPS 按现有路径计算;点预测视为一条路径,其 CRPS 即绝对误差。",
+    ),
+    Text(
+        "Forecasts overlap, and series move together: intervals come from a moving-block bootstrap over time, with all "
+        "series drawn together; differences are paired.",
+        "预测期相互重叠,序列同涨同跌:区间由按时间的移动块自助法得出,所有序列一同抽样;差值为配对比较。",
+    ),
+]
+SEEN = Text(
+    f"Windows that begin before {PRETRAINING_END} may have been seen in pretraining: they are counted apart and judge nothing.",
+    f"始于 {PRETRAINING_END} 之前的窗口可能在预训练中见过:单独统计,不参与结论。",
+)
+
+
+class Judged(NamedTuple):
+    """What the test split gave."""
+
+    test: TestSplit
+    origins: Origins
+    scores: dict[str, Scores]
+
+
+def evaluate(
+    config: ModelConfig,
+    root: Path | None = None,
+    *,
+    models: Sequence[str] = MODELS,
+    progress: Progress = lambda done, total: None,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Judge `models` of `config` in the workspace `root` on the test split, beside the baselines; the evaluation as JSON.
+
+    Without `root`, the workspace around the current folder. Written to outputs/models/<model>/evaluation.json, finished
+    or absent; with both models it ends with a verdict, and CURRENT names what to use. Equal inputs give equal bytes, and
+    are not computed twice unless `force`. Raises DataError without a dataset or where the model was trained on another,
+    ModelError without a model, UsageError.
+    """
+    root = root or Path(find_root())
+    where = (root / "outputs" / "models" / config.name).resolve()
+    dataset = (root / config.dataset_path).resolve()
+    rules, data = _dataset(dataset, config)
+    made = _made(config, where, data, models)
+    pairs = {name: fine_tuned(where, made.rules) if name == TUNED else start(made.rules) for name in models}
+    device = _device(config.train.device)
+    inputs = {
+        "schema": SCHEMA,
+        "dataset": data,
+        "models": {name: pair.facts for name, pair in pairs.items()},
+        "settings": config.evaluate.model_dump(mode="json"),
+        "device": device.type,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+    }
+    mark = fingerprint(inputs)
+    found = None if force else _finished(where / FILE, mark)
+    if found is None:
+        casters = {name: _caster(pair, device, rules, config.evaluate) for name, pair in pairs.items()}
+        body = judge(config.evaluate, dataset, rules, casters, seen=maybe_seen(made.rules), progress=progress,
+                     scratch=made.rules.init == "scratch")  # fmt: skip
+        head = {"schema": SCHEMA, "name": config.name, "model_name": config.model_name, "fingerprint": mark}
+        found = {**head, **body, "provenance": inputs}
+        write_atomic(where / FILE, _bytes(found))
+    _point(where, found)
+    return found
+
+
+def judge(
+    settings: EvaluateConfig,
+    dataset: Path,
+    rules: DatasetConfig,
+    models: Mapping[str, Caster],
+    *,
+    seen: bool,
+    scratch: bool,
+    progress: Progress = lambda done, total: None,
+) -> dict[str, Any]:
+    """The evaluation of `models`, as casters, without what it takes to find them again. `seen`: published weights."""
+    test = TestSplit(dataset, rules)
+    origins = test.origins(settings.stride)
+    naive = baselines(origins.bars, rules.lookback, settings.samples, settings.seed)
+    scores = roll(test, origins, {**models, **naive}, progress)
+    early = origins.early if seen else np.zeros(len(origins), bool)
+    clean = _only(Judged(test, origins, scores), ~early)
+    blocks = _blocks(clean.origins, rules.predict, settings)
+    tables = {name: table(clean.origins, one, blocks) for name, one in clean.scores.items()}
+    against = {name: differences(clean.origins, clean.scores, name, blocks) for name in models}
+    return {
+        "verdict": _verdict(tables, against, settings, scratch=scratch) if set(MODELS) <= set(models) else None,
+        "lookback": rules.lookback,
+        "horizon": rules.predict,
+        "origins": _counts(origins, clean.origins, early, blocks),
+        "models": {name: {"kind": "model" if name in models else "baseline", **tables[name]} for name in tables},
+        "differences": {one: {two: as_json(d) for two, d in each.items()} for one, each in against.items()},
+        "possibly_seen": _apart(_only(Judged(test, origins, scores), early), rules, settings),
+        "backtest": _backtest(clean, models, settings),
+        "examples": _examples(clean, next(iter(models)), models, settings) if models else [],
+        "notes": [note.both() for note in (*NOTES, *([SEEN] if early.any() else []))],
+    }
+
+
+def _dataset(folder: Path, config: ModelConfig) -> tuple[DatasetConfig, str]:
+    """The window that the finished dataset was made for, and its fingerprint."""
+    try:
+        summary = json.loads((folder / "data_summary.json").read_text("utf-8"))
+        return DatasetConfig(**summary["config"]["dataset"]), str(summary["fingerprint"])
+    except (OSError, ValueError, LookupError, TypeError):
+        raise DataError(
+            tr(
+                f"{folder} holds no finished dataset; kronosforge prepare --config {config.name}",
+                f"{folder} 中没有完成的数据集;请运行 kronosforge prepare --config {config.name}",
+            )
+        ) from None
+
+
+def _made(config: ModelConfig, where: Path, data: str, models: Sequence[str]) -> Trained:
+    """How the model was trained, or would be. Raises UsageError for a model that there is not, DataError where it was
+    trained on another dataset, whose training bars may be this one's test."""
+    if not models or not set(models) <= set(MODELS):
+        raise UsageError(tr(f"models {list(models)}: some of {MODELS}", f"models {list(models)}:应取自 {MODELS}"))
+    found = trained(where) or Trained(config.train, data)
+    if TUNED in models and found.dataset != data:
+        raise DataError(
+            tr(
+                f"{config.name} was trained on dataset {found.dataset[:12]}, and the dataset is now {data[:12]}: its test "
+                "bars may have been trained on; train again (--force)",
+                f"{config.name} 用数据集 {found.dataset[:12]} 训练,而现在的数据集是 {data[:12]}:"
+                "测试K线可能已被训练过;请重新训练(--force)",
+            )
+        )
+    return found
+
+
+def _device(name: str) -> torch.device:
+    """`auto` is cuda or cpu: the draws are float64, which mps lacks."""
+    return torch.device(name if name not in ("auto", "mps") else "cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _caster(pair: Pair, device: torch.device, rules: DatasetConfig, settings: EvaluateConfig) -> Caster:
+    tokenizer, predictor = pair.load()
+    forecaster = Forecaster(
+        tokenizer.to(device), predictor.to(device), max_context=max_context(predictor), clip=rules.clip
+    )
+    return by_model(forecaster, settings)
+
+
+def _only(judged: Judged, which: Any) -> Judged:
+    """Some of the origins, with their scores."""
+    scores = {
+        name: Scores({key: value[which] for key, value in one.values.items()}, one.pit[which])
+        for name, one in judged.scores.items()
+    }
+    return judged._replace(origins=judged.origins.only(which), scores=scores)
+
+
+def _blocks(origins: Origins, horizon: int, settings: EvaluateConfig) -> Blocks:
+    """Blocks of time that hold whole horizons of the longest bars."""
+    instants = len(origins.instants)
+    lengths = np.array([bar.length for bar in origins.bars])[origins.of]
+    longest = len(np.unique(origins.at[lengths == lengths.max()])) if len(origins) else 1
+    size = length(horizon, settings.stride, longest / max(instants, 1), instants, settings.block)
+    return Blocks(instants, size, replicates=settings.replicates, level=settings.level, seed=settings.seed)
+
+
+def _verdict(
+    tables: Mapping[str, Any], against: Mapping[str, Any], settings: EvaluateConfig, *, scratch: bool
+) -> dict[str, Any]:
+    crps = {name: told["pooled"]["crps"]["value"] for name, told in tables.items() if name != TUNED}
+    compared: dict[str, Interval] = {other: found["crps"] for other, found in against[TUNED].items()}
+    return decide(crps, compared, level=settings.level, scratch=scratch).both()
+
+
+def _counts(every: Origins, clean: Origins, early: Any, blocks: Blocks) -> dict[str, Any]:
+    of = {key: int((every.of == j).sum()) for j, key in enumerate(every.series)}
+    return {
+        "all": len(every),
+        "judged": len(clean),
+        "possibly_seen": int(early.sum()),
+        "series": of,
+        "first": iso(int(every.instants[0])),
+        "last": iso(int(every.instants[-1])),
+        "instants": blocks.instants,
+        "block": blocks.length,
+    }
+
+
+def _apart(early: Judged, rules: DatasetConfig, settings: EvaluateConfig) -> dict[str, Any] | None:
+    """The pooled scores of windows that published weights may have seen; None where there is none."""
+    if not len(early.origins):
+        return None
+    blocks = _blocks(early.origins, rules.predict, settings)
+    return {name: table(early.origins, one, blocks)["pooled"] for name, one in early.scores.items()}
+
+
+def _backtest(judged: Judged, models: Mapping[str, Caster], settings: EvaluateConfig) -> dict[str, Any] | None:
+    if not len(judged.origins):
+        return None
+    signals = {name: judged.scores[name].values["signal"] for name in models}
+    real = judged.scores[next(iter(models))].values["real"] if models else np.zeros(len(judged.origins))
+    costs = {"fee_bps": settings.fee_bps, "slippage_bps": settings.slippage_bps}
+    return {"label": LABEL.both(), **costs, "bars": backtest(judged.origins, signals, real, settings)}
+
+
+def _examples(judged: Judged, by: str, models: Mapping[str, Caster], settings: EvaluateConfig) -> list[dict[str, Any]]:
+    """The forecasts of `by` with the lowest, the median and the highest CRPS, the earlier where two are equal."""
+    order = np.argsort(judged.scores[by].values["crps"], kind="stable")
+    chosen = {"best": 0, "median": len(order) // 2, "worst": len(order) - 1} if len(order) else {}
+    return [{"which": which, **_example(judged, by, models[by], order[[rank]])} for which, rank in chosen.items()]
+
+
+def _example(judged: Judged, by: str, cast: Caster, which: Ints) -> dict[str, Any]:
+    """One origin's forecast in prices; it is drawn again, and falls as it did."""
+    known, ahead = judged.test.read(judged.origins, which)
+    last, tail = known.candles[0, -1, CLOSE], TAIL * known.ahead.shape[1]
+    paths = (cast(known).close[0] + 1) * last  # (S, H)
+    return {
+        "model": by,
+        "series": known.series[0],
+        "origin": iso(int(known.times[0, -1])),
+        "crps": float(judged.scores[by].values["crps"][which[0]]),
+        "history": {"time": known.times[0, -tail:].tolist(), "close": known.candles[0, -tail:, CLOSE].tolist()},
+        "ahead": {"time": known.ahead[0].tolist(), "close": ahead.candles[0, :, CLOSE].tolist()},
+        "quantiles": {f"{q:g}": np.quantile(paths, q, axis=0).tolist() for q in QUANTILES},
+    }
+
+
+def _finished(path: Path, mark: str) -> dict[str, Any] | None:
+    """The evaluation at `path` where it is that of equal inputs."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return found if found["fingerprint"] == mark else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _point(where: Path, found: Mapping[str, Any]) -> None:
+    """Make CURRENT name the model to use: JSON, whole or absent. Without a verdict it stays as it is."""
+    if not found["verdict"]:
+        return
+    keep = found["verdict"]["keep"]
+    if keep is None:
+        (where / CURRENT).unlink(missing_ok=True)
+        return
+    pair = found["provenance"]["models"][keep]
+    write_atomic(where / CURRENT, _bytes({"model": keep, **pair, "evaluation": found["fingerprint"]}))
+
+
+def _bytes(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

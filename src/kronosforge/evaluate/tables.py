@@ -1,0 +1,67 @@
+"""Scores to tables: every mean with its interval, pooled and by series, and differences paired."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from kronosforge.evaluate.bootstrap import Blocks, Interval
+from kronosforge.evaluate.metrics import LEVELS, MEANS, Scores, across, correlations
+from kronosforge.evaluate.rolling import Origins
+
+COMPARED = ("crps", "mae", "hit")
+
+
+def table(origins: Origins, scores: Scores, blocks: Blocks) -> dict[str, Any]:
+    """As JSON: `pooled` and `series` → key, metric → {value, low, high}, and `calibration` of the whole, where there is
+    a spread."""
+    values = scores.values
+    columns = np.stack([values[name] for name in MEANS], axis=1)
+    sided = across(origins.group, values["signal"], values["real"])
+    pooled = dict(zip(MEANS, blocks.means(origins.at, columns), strict=True))
+    pooled |= dict(zip(("ic_across", "rank_ic_across"), blocks.means(origins.at, sided), strict=True))
+    series: dict[str, dict[str, Interval]] = {}
+    for j, key in enumerate(origins.series):
+        mine = origins.of == j
+        if mine.any():
+            series[key] = dict(zip(MEANS, blocks.means(origins.at[mine], columns[mine]), strict=True))
+    for names, predicted, real in (
+        (("ic", "rank_ic"), values["signal"], values["real"]),
+        (("vol_ic", "vol_rank_ic"), values["vol_predicted"], values["vol_realised"]),
+    ):
+        found = correlations(origins.at, origins.of, predicted, real, blocks)
+        pooled |= dict(zip(names, found[None], strict=True))
+        for j, key in enumerate(origins.series):
+            if key in series:
+                series[key] |= dict(zip(names, found[j], strict=True))
+    return {
+        "pooled": as_json(pooled),
+        "series": {key: as_json(told) for key, told in series.items()},
+        "calibration": {
+            "pit": None if pooled["coverage_50"].value is None else np.round(scores.pit.mean(axis=0), 6).tolist(),
+            "coverage": [[level, pooled[f"coverage_{100 * level:.0f}"].value] for level in LEVELS],
+        },
+    }
+
+
+def differences(
+    origins: Origins, scores: Mapping[str, Scores], of: str, blocks: Blocks
+) -> dict[str, dict[str, Interval]]:
+    """`of`'s scores less each other's, paired origin by origin: other → metric → the mean difference."""
+    mine = scores[of].values
+    return {
+        other: dict(
+            zip(
+                COMPARED,
+                blocks.means(origins.at, np.stack([mine[n] - theirs.values[n] for n in COMPARED], axis=1)),
+                strict=True,
+            )
+        )
+        for other, theirs in scores.items()
+        if other != of
+    }
+
+
+def as_json(told: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]:
+    """Intervals as JSON."""
+    return {name: interval._asdict() for name, interval in told.items()}

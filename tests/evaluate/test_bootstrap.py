@@ -1,0 +1,93 @@
+"""Intervals: how often they hold the truth where forecasts overlap, and that all see the same resamples."""
+
+import numpy as np
+import pytest
+
+from kronosforge.evaluate.bootstrap import FEWEST, Blocks, length
+
+
+def overlapping(rng: np.random.Generator, n: int, horizon: int) -> np.ndarray:
+    """Sums of `horizon` independent steps, one starting at every bar: what the scores of overlapping forecasts are like."""
+    return np.convolve(rng.normal(size=n + horizon - 1), np.ones(horizon), "valid")
+
+
+def autoregressive(rng: np.random.Generator, n: int, _: int) -> np.ndarray:
+    out = np.zeros(n + 60)
+    for i, step in enumerate(rng.normal(size=n + 59), 1):
+        out[i] = 0.7 * out[i - 1] + step
+    return out[60:]
+
+
+@pytest.mark.parametrize("process", [overlapping, autoregressive])
+@pytest.mark.parametrize("instants", [100, 300])
+def test_they_hold_the_truth_as_often_as_they_say(process, instants: int) -> None:
+    """600 markets at once: the columns are independent, the blocks are not, so the share is known to about ± 2 %."""
+    rng, horizon = np.random.default_rng(0), 8
+    columns = np.stack([process(rng, instants, horizon) for _ in range(600)], axis=1)
+    size = length(horizon, 1, 1.0, instants)
+    found = Blocks(instants, size, replicates=800, level=0.95, seed=1).means(np.arange(instants), columns)
+    assert 0.91 <= np.mean([told.low <= 0 <= told.high for told in found]) <= 0.985
+
+
+def test_without_blocks_they_would_hold_it_much_too_seldom() -> None:
+    rng, n = np.random.default_rng(0), 300
+    columns = np.stack([overlapping(rng, n, 8) for _ in range(300)], axis=1)
+    found = Blocks(n, 1, replicates=400, level=0.95, seed=1).means(np.arange(n), columns)
+    assert np.mean([told.low <= 0 <= told.high for told in found]) < 0.7
+
+
+def test_series_that_move_together_count_as_one() -> None:
+    rng = np.random.default_rng(3)
+    one = rng.normal(size=200)
+    blocks = Blocks(200, 5, replicates=400, level=0.95, seed=0)
+    alone = blocks.means(np.arange(200), one[:, None])[0]
+    thrice = blocks.means(np.repeat(np.arange(200), 3), np.repeat(one, 3)[:, None])[0]
+    assert thrice == pytest.approx(alone)
+
+
+def test_a_difference_is_paired() -> None:
+    """What both have in common is gone: a tiny steady difference is clear, however wild the two are."""
+    rng = np.random.default_rng(4)
+    market = 100 * rng.normal(size=200)
+    ours, theirs = market - 0.01 + 0.001 * rng.normal(size=200), market
+    blocks = Blocks(200, 5, replicates=400, level=0.95, seed=0)
+    mine, other, difference = blocks.means(np.arange(200), np.stack([ours, theirs, ours - theirs], axis=1))
+    assert difference.below_zero
+    assert mine.low < other.value < mine.high
+
+
+def test_the_same_seed_gives_the_same_interval_and_memory_is_no_matter(monkeypatch) -> None:
+    column = np.random.default_rng(5).normal(size=(50, 1))
+    told = Blocks(50, 4, replicates=300, level=0.9, seed=7).means(np.arange(50), column)
+    assert told == Blocks(50, 4, replicates=300, level=0.9, seed=7).means(np.arange(50), column)
+    assert told != Blocks(50, 4, replicates=300, level=0.9, seed=8).means(np.arange(50), column)
+    drawn = np.concatenate(list(Blocks(50, 4, replicates=300, level=0.9, seed=7).weights()))
+    assert drawn.shape == (300, 50)
+    assert (drawn.sum(axis=1) == 50).all()
+
+
+def test_gaps_are_left_out_of_means() -> None:
+    values = np.array([[1.0], [np.nan], [3.0], [np.nan], [5.0], [3.0]])
+    assert Blocks(6, 1, replicates=200, level=0.95, seed=0).means(np.arange(6), values)[0].value == 3
+
+
+def test_too_short_a_time_says_nothing() -> None:
+    told = Blocks(29, 10, replicates=200, level=0.95, seed=0).means(np.arange(29), np.ones((29, 1)))[0]
+    assert told == (1.0, None, None)
+    assert not told.below_zero
+
+
+@pytest.mark.parametrize(
+    ("horizon", "stride", "share", "instants", "asked", "blocks"),
+    [
+        (10, 1, 1.0, 1000, None, 33),
+        (10, 4, 1.0, 1000, None, 9),  # 3 instants cover 11 bars
+        (10, 1, 1 / 6, 10_000, None, 198),  # days among 4-hour bars
+        (10, 1, 1.0, 60, None, 60 // FEWEST),
+        (10, 1, 1.0, 20, None, 11),  # never less than a horizon
+        (10, 1, 1.0, 1000, 5, 11),
+        (10, 1, 1.0, 1000, 50, 50),
+    ],
+)
+def test_a_block_is_longer_than_a_horizon(horizon, stride, share, instants, asked, blocks) -> None:
+    assert length(horizon, stride, share, instants, asked) == blocks

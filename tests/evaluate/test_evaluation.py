@@ -1,0 +1,202 @@
+"""A tiny model trained and judged: what is written, what CURRENT names, what is refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from kronosforge.config import DatasetConfig, ModelConfig, TrainConfig
+from kronosforge.errors import DataError, ModelError, UsageError
+from kronosforge.evaluate import evaluate, evaluation
+from kronosforge.evaluate.checkpoints import maybe_seen, start, untrained
+from kronosforge.evaluate.metrics import MEANS, Paths
+from kronosforge.evaluate.rolling import CLOSE, Caster, Known
+from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
+from kronosforge.train.stages import build, folders, train
+
+
+@pytest.fixture(scope="session")
+def trained_root(prepared_root: Path, config: ModelConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("trained")
+    (root / "data").symlink_to(prepared_root / "data")
+    train(config, root)
+    return root
+
+
+@pytest.fixture
+def trained(trained_root: Path, tmp_path: Path) -> Path:
+    """A workspace of its own, with a trained model."""
+    shutil.copytree(trained_root, tmp_path / "w", symlinks=True)
+    return tmp_path / "w"
+
+
+def test_everything_is_written_and_nothing_twice(trained: Path, config: ModelConfig, monkeypatch) -> None:
+    torch.manual_seed(9)
+    found = evaluate(config, trained)
+    path = trained / "outputs" / "models" / "model_t" / "evaluation.json"
+    first = path.read_bytes()
+    assert json.loads(first) == found
+    assert list(found["models"]) == [
+        "fine-tuned", "pretrained", "last price", "drift", "seasonal naive", "random walk"
+    ]  # fmt: skip
+    tuned = found["models"]["fine-tuned"]
+    assert set(tuned["series"]) == {"BTC-USD-SWAP_4H", "BTC-USDT-SWAP_4H", "ETH-USDT-SWAP_4H"}
+    assert {*MEANS, "ic", "rank_ic", "vol_ic"} <= tuned["pooled"].keys()
+    assert -1 < tuned["pooled"]["ic_across"]["value"] < 1
+    assert tuned["pooled"]["crps"]["low"] < tuned["pooled"]["crps"]["value"] < tuned["pooled"]["crps"]["high"]
+    assert sum(tuned["calibration"]["pit"]) == pytest.approx(1, abs=1e-4)
+    assert found["models"]["last price"]["calibration"]["pit"] is None
+    assert found["models"]["last price"]["pooled"]["crps"] == found["models"]["last price"]["pooled"]["mae"]
+    assert found["origins"]["all"] == found["origins"]["judged"] == sum(found["origins"]["series"].values())
+    assert found["origins"]["block"] >= 5
+    mine, other = (found["models"][name]["pooled"]["crps"]["value"] for name in ("fine-tuned", "drift"))
+    assert found["differences"]["fine-tuned"]["drift"]["crps"]["value"] == pytest.approx(mine - other)
+    checkpoint = found["provenance"]["models"]["fine-tuned"]["predictor"]
+    assert checkpoint["source"] == "predictor/best_model"
+    assert len(checkpoint["sha256"]["model.safetensors"]) == 64
+    assert {"label", "bars"} <= found["backtest"].keys()
+    # again: the finished one is found; by force: the same bytes
+    monkeypatch.setattr(evaluation, "judge", lambda *a, **k: pytest.fail("computed twice"))
+    assert evaluate(config, trained) == found
+    monkeypatch.undo()
+    evaluate(config, trained, force=True)
+    assert path.read_bytes() == first
+
+
+def test_examples_are_the_best_the_median_and_the_worst(trained: Path, config: ModelConfig) -> None:
+    found = evaluate(config, trained)
+    best, median, worst = found["examples"]
+    assert [one["which"] for one in found["examples"]] == ["best", "median", "worst"]
+    assert best["crps"] < median["crps"] < worst["crps"]
+    last = worst["history"]["close"][-1]
+    close, real = np.array(worst["quantiles"]["0.5"]) / last - 1, np.array(worst["ahead"]["close"]) / last - 1
+    assert np.abs(close - real).mean() > best["crps"]
+    assert worst["quantiles"]["0.05"] <= worst["quantiles"]["0.5"] <= worst["quantiles"]["0.95"]
+    assert worst["history"]["time"][-1] + 4 * 3_600_000 == worst["ahead"]["time"][0]
+    assert len(worst["ahead"]["close"]) == 4
+
+
+def oracle(config: ModelConfig, root: Path, offset: float = 0.0) -> Caster:
+    """Knows the closes to come; `offset` is how wrong it is."""
+    candles = np.load(root / config.dataset_path / "native" / "test" / "candles.npy").astype(float)
+    time = np.load(root / config.dataset_path / "native" / "test" / "time.npy")
+    runs = json.loads((root / config.dataset_path / "native" / "index.json").read_text())["test"]
+    closes = {key: dict(zip(time[o : o + n].tolist(), candles[o : o + n, CLOSE], strict=True)) for key, o, n in runs}
+
+    def cast(known: Known) -> Paths:
+        ahead = [[closes[k][t] for t in row.tolist()] for k, row in zip(known.series, known.ahead, strict=True)]
+        close = np.array(ahead) / known.candles[:, -1:, CLOSE] - 1 + offset
+        nothing = np.full(len(close), np.nan)
+        return Paths(close[:, None], nothing, nothing)
+
+    return cast
+
+
+@pytest.mark.parametrize("scratch", [True, False])
+@pytest.mark.parametrize(("tuned", "begun", "keep"), [(0.0, 0.5, "fine-tuned"), (0.5, 0.0, "pretrained")])
+def test_current_names_the_winner(
+    trained: Path, config: ModelConfig, monkeypatch, tuned: float, begun: float, keep: str, scratch: bool
+) -> None:
+    """The oracle wins, on either side; where training started from random weights, there is no other to keep."""
+    rules, real = config.dataset, evaluation.judge
+    casters = {"fine-tuned": oracle(config, trained, tuned), "pretrained": oracle(config, trained, begun)}
+    monkeypatch.setattr(
+        evaluation, "judge", lambda s, d, r, m, **k: real(s, d, rules, casters, **k | {"scratch": scratch})
+    )
+    current = trained / "outputs" / "models" / "model_t" / "CURRENT"
+    current.write_text("{}")
+    found = evaluate(config, trained)
+    assert found["verdict"]["promote"] is (keep == "fine-tuned")
+    if scratch and keep == "pretrained":
+        assert not current.exists()
+        return
+    named = json.loads(current.read_text())
+    assert (named["model"], named["evaluation"]) == (keep, found["fingerprint"])
+    if keep == "fine-tuned":
+        assert named["predictor"]["source"] == "predictor/best_model"
+
+
+def test_windows_that_may_have_been_seen_judge_nothing(trained: Path, config: ModelConfig, monkeypatch) -> None:
+    """Half of the test split lies before the end of pretraining, then all of it."""
+    time = np.load(trained / config.dataset_path / "native" / "test" / "time.npy")
+    models = {"fine-tuned": oracle(config, trained), "pretrained": oracle(config, trained, 0.1)}
+
+    def judged(end: int, *, seen: bool = True) -> dict:
+        monkeypatch.setattr("kronosforge.evaluate.rolling.PRETRAINING_END", evaluation.iso(end))
+        return evaluation.judge(
+            config.evaluate, trained / config.dataset_path, config.dataset, models, seen=seen, scratch=False
+        )
+
+    half = judged(int(np.median(time)))
+    assert 0 < half["origins"]["possibly_seen"] < half["origins"]["all"]
+    assert half["origins"]["judged"] == half["origins"]["all"] - half["origins"]["possibly_seen"]
+    assert half["possibly_seen"]["pretrained"]["mae"]["value"] == pytest.approx(0.1)
+    whole = judged(int(time.max()) + 1)
+    assert whole["origins"]["judged"] == 0
+    assert whole["verdict"]["promote"] is False
+    assert "too few origins" in whole["verdict"]["sentence"]["en"]
+    assert whole["examples"] == []
+    assert judged(int(time.max()) + 1, seen=False)["origins"]["possibly_seen"] == 0
+
+
+def test_published_weights_are_known_by_id_and_by_shape(tmp_path: Path) -> None:
+    assert maybe_seen(TrainConfig())
+    assert not maybe_seen(TrainConfig(init="scratch"))
+    for size, seen in (("tiny", False), ("mini", True)):
+        folder = KronosPredictor(PRESETS[size].predictor).save_pretrained(tmp_path / size)
+        assert maybe_seen(TrainConfig(predictor=str(folder))) is seen
+
+
+def test_the_untrained_start_is_what_training_started_from(trained: Path, config: ModelConfig) -> None:
+    tokenizer, predictor = untrained("tiny", config.train.seed)
+    where = folders(config, trained)
+    for name, network in (("tokenizer", tokenizer), ("predictor", predictor)):
+        begun = build(config, where, name).objective.network.state_dict()
+        assert all(torch.equal(value, begun[key]) for key, value in network.state_dict().items())
+
+
+def test_the_start_is_what_was_trained_from_not_what_the_config_says_now(trained: Path, config: ModelConfig) -> None:
+    now = config.model_copy(update={"train": TrainConfig(predictor="nobody/nothing")})
+    found = evaluate(now, trained)
+    assert found["provenance"]["models"]["pretrained"] == {"untrained": True, "size": "tiny", "seed": 100}
+
+
+def test_from_given_checkpoints(root: Path, config: ModelConfig, tmp_path: Path) -> None:
+    """Before any training: the start alone is judged, and there is no verdict."""
+    torch.manual_seed(0)
+    rules = TrainConfig(
+        tokenizer=str(KronosTokenizer(PRESETS["tiny"].tokenizer).save_pretrained(tmp_path / "t")),
+        predictor=str(KronosPredictor(PRESETS["tiny"].predictor).save_pretrained(tmp_path / "p")),
+    )
+    given = config.model_copy(update={"train": rules})
+    found = evaluate(given, root, models=["pretrained"])
+    assert found["verdict"] is None
+    assert found["provenance"]["models"]["pretrained"]["predictor"]["source"] == str(tmp_path / "p")
+    assert not (root / "outputs" / "models" / "model_t" / "CURRENT").exists()
+    assert start(rules).load()[0].arguments == PRESETS["tiny"].tokenizer
+
+
+def test_what_is_refused(root: Path, trained: Path, config: ModelConfig) -> None:
+    with pytest.raises(ModelError, match="train first"):
+        evaluate(config, root)
+    with pytest.raises(UsageError, match="models"):
+        evaluate(config, trained, models=["best"])
+    with pytest.raises(DataError, match="no finished dataset"):
+        evaluate(config.model_copy(update={"dataset_path": "elsewhere"}), trained)
+    manifest = trained / "outputs" / "models" / "model_t" / "predictor" / "last" / "training.json"
+    whole = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(whole | {"facts": whole["facts"] | {"dataset": "0" * 64}}))
+    with pytest.raises(DataError, match="its test bars may have been trained on"):
+        evaluate(config, trained)
+    manifest.write_text(json.dumps(whole | {"progress": whole["progress"] | {"finished": False}}))
+    with pytest.raises(ModelError, match="not trained to the end"):
+        evaluate(config, trained)
+    assert not (trained / "outputs" / "models" / "model_t" / "evaluation.json").exists()
+
+
+def test_the_window_is_the_datasets(trained: Path, config: ModelConfig) -> None:
+    other = config.model_copy(update={"dataset": DatasetConfig(lookback=10, predict=2)})
+    assert evaluate(other, trained)["horizon"] == 4

@@ -1,0 +1,67 @@
+"""The verdict on constructed winners and losers."""
+
+import numpy as np
+import pytest
+
+from kronosforge.evaluate.bootstrap import Blocks, Interval
+from kronosforge.evaluate.gate import START, decide
+
+CRPS = {START: 1.0, "last price": 1.4, "random walk": 1.1}
+BETTER, WORSE, UNSURE = Interval(-0.2, -0.3, -0.1), Interval(0.2, 0.1, 0.3), Interval(-0.1, -0.3, 0.1)
+UNTOLD = Interval(-0.2, None, None)
+
+
+def verdict(start: Interval, walk: Interval, last: Interval = BETTER, scratch: bool = False):
+    against = {START: start, "random walk": walk, "last price": last}
+    return decide(CRPS, against, level=0.95, scratch=scratch)
+
+
+def test_it_promotes_what_beats_both() -> None:
+    found = verdict(BETTER, BETTER)
+    assert found.promote
+    assert found.keep == "fine-tuned"
+    assert found.baseline == "random walk"
+    assert found.sentence.en == (
+        "Promoted: use the fine-tuned model; against the start checkpoint its CRPS differs by -20.0 % "
+        "(95 % interval -30.0 to -10.0 %); against the best baseline (random walk) its CRPS differs by -18.2 % "
+        "(95 % interval -27.3 to -9.1 %)."
+    )
+
+
+@pytest.mark.parametrize(("start", "walk"), [(UNSURE, BETTER), (BETTER, UNSURE), (WORSE, WORSE), (UNTOLD, BETTER)])
+def test_it_does_not_promote_less_than_that(start: Interval, walk: Interval) -> None:
+    found = verdict(start, walk)
+    assert not found.promote
+    assert found.keep == START
+    assert found.sentence.en.startswith("No edge: keep the pretrained model; ")
+    assert found.sentence.zh.startswith("没有优势(no edge):保留预训练模型;")
+
+
+def test_a_weak_baseline_is_not_enough_and_not_needed() -> None:
+    assert not verdict(BETTER, UNSURE, last=BETTER).promote
+    assert verdict(BETTER, BETTER, last=UNSURE).promote
+
+
+def test_from_scratch_there_is_nothing_to_keep() -> None:
+    found = verdict(BETTER, WORSE, scratch=True)
+    assert found.keep is None
+    assert found.sentence.en.startswith("No edge: do not use this model; ")
+    assert verdict(BETTER, BETTER, scratch=True).keep == "fine-tuned"
+
+
+def test_where_it_cannot_be_told_it_says_so() -> None:
+    found = decide({START: None, "random walk": None}, {}, level=0.95, scratch=False)
+    assert (found.promote, found.keep, found.baseline) == (False, START, "")
+    assert found.both()["against_start"] == {"value": None, "low": None, "high": None}
+    assert "too few origins to tell" in found.sentence.en
+
+
+@pytest.mark.parametrize(("edge", "promoted"), [(0.3, True), (0.0, False), (-0.3, False)])
+def test_it_sees_an_edge_of_simulated_scores(edge: float, promoted: bool) -> None:
+    rng, n = np.random.default_rng(0), 400
+    walk = np.abs(rng.normal(size=n))
+    ours = walk + rng.normal(size=n) - edge
+    columns = np.stack([ours - walk, ours - walk], axis=1)
+    told = Blocks(n, 5, replicates=400, level=0.95, seed=0).means(np.arange(n), columns)
+    against = {START: told[0], "random walk": told[1]}
+    assert decide({START: 1.0, "random walk": 1.0}, against, level=0.95, scratch=False).promote is promoted

@@ -4,7 +4,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from kronosforge.evaluate.evaluation import CURRENT as CURRENT
+from kronosforge.evaluate.checkpoints import CURRENT as CURRENT
 from kronosforge.evaluate.evaluation import FILE as FILE
 from kronosforge.evaluate.evaluation import MODELS as MODELS
 from kronosforge.evaluate.evaluation import evaluate as evaluate

@@ -25,6 +25,8 @@ def fan(
     low, high = min(values), max(values)
     span = (high - low) or abs(high) or 1.0
 
+    title = f"{title}, {iso(history[-1][0])[:16]} UTC"
+
     def x(time: int) -> float:
         return LEFT + (time - times[0]) / max(times[-1] - times[0], 1) * (WIDTH - LEFT - RIGHT)
 
@@ -53,11 +55,12 @@ def fan(
     ]
     dates = [
         f'<text x="{x(time):.1f}" y="{HEIGHT - 8}" fill="{MUTED}" text-anchor="{anchor}">{text(iso(time)[:16])}</text>'
-        for time, anchor in ((times[0], "start"), (start[0], "middle"), (times[-1], "end"))
+        for time, anchor in ((times[0], "start"), (times[-1], "end"))
     ]
     return Html(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" font-family="sans-serif" '
         f'font-size="13"><title>{text(title)}</title><rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>'
         f'<text x="{LEFT}" y="20" fill="#1c2530" font-weight="600">{text(title)}</text>'
+        f'<line x1="{x(start[0]):.1f}" x2="{x(start[0]):.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="#e4e1da"/>'
         f"{''.join([*bands, *drawn, *labels, *dates])}</svg>"
     )

@@ -211,7 +211,16 @@ def test_bf16_trains_too(config: ModelConfig, root: Path) -> None:
     assert half["loss"] != whole["loss"]
 
 
+def test_compiling_where_torch_cannot_is_refused(
+    config: ModelConfig, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "__file__", "/my models/torch/__init__.py")
+    with pytest.raises(UsageError, match="blank"):
+        Training(stage_of(with_rules(config, compile=True), root), Progress(), HERE)
+
+
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler on CPU")
+@pytest.mark.skipif(" " in torch.__file__, reason="the compiler cannot read torch's folder")
 @pytest.mark.filterwarnings("ignore")  # torch's own, while it loads its compiler
 def test_compiled_it_takes_the_same_step(config: ModelConfig, root: Path) -> None:
     stages = stage_of(config, root), stage_of(with_rules(config, compile=True), root)

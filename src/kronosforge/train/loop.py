@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from kronosforge.dataset.loader import Batch
-from kronosforge.errors import TrainingError
+from kronosforge.errors import TrainingError, UsageError
 from kronosforge.text import tr
 from kronosforge.train.devices import Place
 from kronosforge.train.journal import Journal
@@ -52,6 +52,7 @@ class Training:
         self._wrapped = place.wrap(stage.objective)
         self._runner: Callable[..., dict[str, Tensor]] = self._wrapped
         if stage.rules.compile:
+            _refuse_blank()
             self._runner = torch.compile(self._wrapped)
         self._parameters = [p for group in stage.optimizer.param_groups for p in group["params"]]
         self._saved = time.monotonic()
@@ -210,6 +211,18 @@ class Training:
         steps, epochs, progress = self.stage.train.steps(), self.stage.rules.epochs, self.progress
         left = meter.seconds_a_step() * (steps * epochs - progress.step)
         return Pace(progress.epoch, epochs, progress.step_in_epoch, steps, loss, speed, left)
+
+
+def _refuse_blank() -> None:
+    """torch hands its own folder to the C++ compiler, and neither of them quotes a blank."""
+    if " " in (folder := str(Path(torch.__file__).parent)):
+        raise UsageError(
+            tr(
+                f"compile cannot be used where torch lies in a folder with a blank in its name ({folder}); "
+                "leave it off, or install into another folder",
+                f"torch 所在目录的名称含有空格时无法使用 compile({folder});请关闭 compile,或安装到其他目录",
+            )
+        )
 
 
 class _Meter:

@@ -31,7 +31,10 @@ COMMANDS = {
         "judge a model on its test split, and say whether it has an edge",
         "在 test 切分上评估模型,给出是否有优势的结论",
     ),
-    "pipeline": ("prepare and train the models, resuming what is finished", "准备数据并训练,跳过已完成的部分"),
+    "pipeline": (
+        "prepare, train, forecast and evaluate, resuming what is finished",
+        "准备、训练、预测并评估,跳过已完成的部分",
+    ),
     "sandbox": ("serve an exchange on this machine that speaks OKX's protocol", "在本机启动一个OKX协议的模拟交易所"),
 }
 

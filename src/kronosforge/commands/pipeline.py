@@ -1,11 +1,14 @@
-"""`kronosforge pipeline`: prepare, then train, each model; what is finished is kept."""
+"""`kronosforge pipeline`: prepare → train → forecast → evaluate, each model; what is finished is kept."""
 
 import json
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from kronosforge import pipeline
+from kronosforge import cli, pipeline
 from kronosforge.commands import train
 from kronosforge.listing import config_files, find_root
 from kronosforge.resolve import Resolved
@@ -18,7 +21,7 @@ DATA = ("target_symbols", "timeframe", "records_per_timeframe", "since", "until"
 
 
 def run(arguments: Namespace) -> int:
-    """Prepare and train the models named, or all but `default`."""
+    """Go the whole way with the models named, or with all but `default`; one that fails does not stop the others."""
     root = find_root(script=arguments.script)
     arguments.models = arguments.models or [name for name in config_files(root) if name != "default"]
     arguments.stage, arguments.resume, arguments.accept_new_data = "both", not arguments.force, False
@@ -26,7 +29,41 @@ def run(arguments: Namespace) -> int:
     environ = environment(root)
     for one in resolved.values():
         _prepare(arguments, one, places(one.config, Path(root), environ.get("KRONOS_HOME"), copy=True), environ)
-    return train.train_all(arguments, resolved, Path(root))
+    said: dict[str, Any] = {}
+    with _kept(said, "train", arguments):
+        code = train.train_all(arguments, resolved, Path(root))
+    if not code:
+        code = max(_judge(arguments, name, said) for name in resolved)
+    if arguments.json:
+        print(json.dumps(said, ensure_ascii=False))
+    return code
+
+
+def _judge(arguments: Namespace, model: str, said: dict[str, Any]) -> int:
+    """Forecast the newest bars, and evaluate: the verdict comes last."""
+    given = [f"--device={arguments.device}"] if arguments.device else []
+    source = [f"--source={arguments.source}"] if arguments.source else []
+    for words in (["forecast", *source], ["evaluate"]):
+        if not arguments.json:
+            print(f"— {model}: {words[0]}", flush=True)
+        with _kept(said.setdefault(words[0], {}), model, arguments):
+            line = [*words, "--config", model, *given, *["--json"] * arguments.json]
+            code = cli.run(line, script=arguments.script)
+        if code:
+            return code
+    return 0
+
+
+@contextmanager
+def _kept(said: dict[str, Any], key: str, arguments: Namespace) -> Iterator[None]:
+    """With --json, what a command prints becomes part of the one object that this one prints."""
+    if not arguments.json:
+        yield
+        return
+    with redirect_stdout(StringIO()) as printed:
+        yield
+    if text := printed.getvalue():
+        said[key] = json.loads(text)
 
 
 def _prepare(arguments: Namespace, one: Resolved, where: Places, environ: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kronosforge.forecast.sampling import Sampler
-from kronosforge.forecast.trunk import Memory, Trunk, join, norm
+from kronosforge.forecast.trunk import Memory, Product, Trunk, norm
 from kronosforge.model import KronosPredictor, KronosTokenizer
 from kronosforge.model.predictor import DEPENDENCY_HEADS
 from kronosforge.model.tokenizer import bits
@@ -57,7 +57,8 @@ class Engine:
             cross = predictor.dep_layer.cross_attn
             scale = (cross.q_proj.out_features // DEPENDENCY_HEADS) ** -0.5
             self._queries = cross.q_proj(predictor.embedding.emb_s1.weight) * scale  # (2^s1_bits, d)
-            self._kv = join(cross.k_proj, cross.v_proj)
+            self._kv, self._out = Product.of(cross.k_proj, cross.v_proj), Product.of(cross.out_proj)
+            self._heads = Product.of(predictor.head.proj_s1), Product.of(predictor.head.proj_s2)
 
     @property
     def bytes_per_bar(self) -> int:
@@ -140,19 +141,18 @@ class Engine:
 
     def _keys_values(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """The dependency layer's keys and values of `hidden` (…, t, d), each (…, H, t, D)."""
-        both = F.linear(hidden, *self._kv).unflatten(-1, (2 * DEPENDENCY_HEADS, -1)).transpose(-2, -3)
+        both = self._kv(hidden).unflatten(-1, (2 * DEPENDENCY_HEADS, -1)).transpose(-2, -3)
         keys, values = both.chunk(2, dim=-3)
         return keys, values
 
     def _s1(self, context: Context) -> Tensor:
-        return self.predictor.head.proj_s1(context.last)
+        return self._heads[0](context.last)
 
     def _s2(self, context: Context, s1: Tensor) -> Tensor:
         """s2 logits (n, S, 2^s2_bits), given `s1` (n, S)."""
-        layer = self.predictor.dep_layer
         query = F.embedding(s1, self._queries).unflatten(-1, (DEPENDENCY_HEADS, 1, -1))  # (n, S, H, 1, D)
         found = context.dependency.attend(query, context.skip).flatten(2)  # (n, S, d)
-        return self.predictor.head.proj_s2(norm(context.last + layer.cross_attn.out_proj(found), layer.norm))
+        return self._heads[1](norm(context.last + self._out(found), self.predictor.dep_layer.norm))
 
 
 def _id_tables(predictor: KronosPredictor) -> tuple[Tensor, Tensor]:

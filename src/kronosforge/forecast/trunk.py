@@ -45,36 +45,61 @@ class Memory:
         return found + recent.unflatten(2, (samples, t)).transpose(1, 2) @ self.own_values[:, :, :, : self.own]
 
 
+class Product(NamedTuple):
+    """Linear layers on the same input as one product, with a copy of their weights: x W + b."""
+
+    weight: Tensor  # (in, out): read along the rows, a few rows of x cost little more than one
+    bias: Tensor | None
+
+    @classmethod
+    def of(cls, *linears: nn.Linear) -> "Product":
+        """The outputs of `linears`, one after the other."""
+        weight = torch.cat([one.weight for one in linears]).detach()
+        biases: list[Tensor] = [one.bias for one in linears if one.bias is not None]
+        return cls(weight.t().contiguous(), torch.cat(biases).detach() if biases else None)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        found = x @ self.weight
+        return found if self.bias is None else found.add_(self.bias)
+
+    def columns(self, order: Tensor) -> "Product":
+        """The same with the outputs in another order."""
+        return Product(self.weight[:, order], None if self.bias is None else self.bias[order])
+
+    def scaled(self, outputs: int, factor: float) -> "Product":
+        """The same with the first `outputs` outputs times `factor`."""
+        factors = self.weight.new_ones(self.weight.shape[1])
+        factors[:outputs] = factor
+        return Product(self.weight * factors, None if self.bias is None else self.bias * factors)
+
+
 class Layer(NamedTuple):
-    """The weights of one block."""
+    """One block, its products joined."""
 
     heads: int
     norm1: RMSNorm
-    qkv: tuple[Tensor, Tensor]  # (3d, d), (3d): queries scaled by 1 / √D
-    out: nn.Linear
+    qkv: Product  # queries scaled by 1 / √D
+    out: Product
     norm2: RMSNorm
-    up: Tensor  # (2 ff, d): w1, then w3
-    down: nn.Linear
+    up: Product  # w1, then w3
+    down: Product
 
     @classmethod
     def of(cls, block: Block) -> "Layer":
-        """`block`'s weights, joined. Where a head of q or k is to be turned, its pairs are put side by side, so that a
-        rotation is one complex product; both are permuted alike, and their products stay."""
-        attention, ffn = block.self_attn, block.ffn
-        weight, bias = join(attention.q_proj, attention.k_proj, attention.v_proj)
-        d, width = attention.q_proj.out_features, attention.q_proj.out_features // attention.heads
+        """`block`'s weights. The pairs that a rotation turns are put side by side, in q and k alike, which leaves their
+        products as they were: so a rotation is one complex product."""
+        a, ffn = block.self_attn, block.ffn
+        d, width = a.q_proj.out_features, a.q_proj.out_features // a.heads
         pairs = torch.arange(width).view(2, -1).t().flatten()  # 0, D / 2, 1, D / 2 + 1, …
-        turned = torch.arange(2 * d).view(-1, width)[:, pairs].flatten()  # q's and k's rows
-        order = torch.cat((turned, torch.arange(2 * d, 3 * d)))
-        weight[:d] *= width**-0.5
-        bias[:d] *= width**-0.5
-        up = torch.cat((ffn.w1.weight, ffn.w3.weight)).detach()
-        qkv = weight[order], bias[order]
-        return cls(attention.heads, block.norm1, qkv, attention.out_proj, block.norm2, up, ffn.w2)
+        turned = torch.arange(2 * d).view(-1, width)[:, pairs].flatten()
+        order = torch.cat((turned, torch.arange(2 * d, 3 * d))).to(a.q_proj.weight.device)
+        qkv = Product.of(a.q_proj, a.k_proj, a.v_proj).scaled(d, width**-0.5).columns(order)
+        up, down = Product.of(ffn.w1, ffn.w3), Product.of(ffn.w2)
+        return cls(a.heads, block.norm1, qkv, Product.of(a.out_proj), block.norm2, up, down)
 
     def project(self, x: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values of `x` (…, t, d), turned by `rotation` (t, 1, D / 2) complex: each (…, H, t, D)."""
-        qkv = F.linear(norm(x, self.norm1), *self.qkv)
+        qkv = self.qkv(norm(x, self.norm1))
         both, values = qkv.unflatten(-1, (3 * self.heads, -1)).split((2 * self.heads, self.heads), dim=-2)
         turned = torch.view_as_real(torch.view_as_complex(both.unflatten(-1, (-1, 2))) * rotation).flatten(-2)
         queries, keys = turned.chunk(2, dim=-2)
@@ -83,8 +108,8 @@ class Layer(NamedTuple):
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
         """The block's output, given what attention found (…, H, t, D)."""
         x = x + self.out(attended.transpose(-2, -3).flatten(-2))
-        gate, value = F.linear(norm(x, self.norm2), self.up).chunk(2, dim=-1)
-        return x + self.down(F.silu(gate) * value)
+        gate, value = self.up(norm(x, self.norm2)).chunk(2, dim=-1)
+        return x + self.down(F.silu(gate).mul_(value))
 
 
 class Trunk:
@@ -115,11 +140,6 @@ class Trunk:
             memory.append(keys, values)
             x = layer.finish(x, memory.attend(queries, skip))
         return x
-
-
-def join(*linears: nn.Linear) -> tuple[Tensor, Tensor]:
-    """Weight and bias of one linear layer that does the work of several on the same input. Copies."""
-    return torch.cat([one.weight for one in linears]).detach(), torch.cat([one.bias for one in linears]).detach()
 
 
 def norm(x: Tensor, by: RMSNorm) -> Tensor:

@@ -166,7 +166,10 @@ def frozen(x: Columns, ordinal: Instants, max_gap: float) -> Mask:
         return np.zeros(n, dtype=bool)
     step = np.append(np.abs(x.open[1:] - x.close[:-1]), 0.0)  # (n,) distance between a bar's close and the next open
     off = step / x.close
-    usual = _habits(off, x)
+    (ranges,) = _ranked((x.high - x.low) / x.low, 0.5)
+    if off.max() <= JOINT_FLOOR * ranges.min():  # most markets, most of the time
+        return np.zeros(n, dtype=bool)
+    usual = _habits(off, ranges, x.vol)
     bars = np.full(len(usual), BLOCK)
     bars[-1] += n - bars.sum()  # the last block speaks for the rest
     limit = np.maximum(JOINT_FLOOR * usual[:, 1], JOINT_FACTOR * usual[:, 0])
@@ -184,14 +187,16 @@ def frozen(x: Columns, ordinal: Instants, max_gap: float) -> Mask:
     return mask
 
 
-def _habits(off: Values, x: Columns) -> Values:
+def _habits(off: Values, ranges: Values, vol: Values) -> Values:
     """(blocks, 3): upper quartile of `off`, median range, median volume; those of the block before where habits break.
+
+    `off` and `vol` are of bars (n,), `ranges` of blocks.
 
     Blocks in which more than one bar in twenty has no volume are no continuous market: their range is NaN.
     """
-    (distance,), (span,) = _ranked(off, 0.75), _ranked((x.high - x.low) / x.low, 0.5)
-    least, volume = _ranked(x.vol, 0.05, 0.5)
-    usual: Values = np.stack([distance, np.where(least > 0, span, np.nan), volume], axis=1)
+    (distance,) = _ranked(off, 0.75)
+    least, volume = _ranked(vol, 0.05, 0.5)
+    usual: Values = np.stack([distance, np.where(least > 0, ranges, np.nan), volume], axis=1)
     for block in np.flatnonzero(_breaks(usual[1:].T, usual[:-1].T)) + 1:
         at = block
         while at < len(usual) and _breaks(usual[at], usual[at - 1]):

@@ -316,6 +316,14 @@ def _sandbox(parser: Parser) -> None:
         help=tr("serve the INST_BAR.csv files of a folder", "回放目录中的 合约_周期.csv 文件"),
     )
     parser.add_argument("--seed", type=int, default=0, help=tr("seed of the synthetic market", "合成行情的随机种子"))
+    parser.add_argument(
+        "--edge",
+        metavar="S",
+        type=float,
+        help=tr(
+            "a market of known truth: weekdays tell this share of each day", "已知真相的行情:星期几决定每日涨跌的该比例"
+        ),
+    )
     parser.add_argument("--clock", metavar="ISO", help=tr("a clock that stands still there", "固定在该时刻的时钟"))
     parser.add_argument(
         "--faults",

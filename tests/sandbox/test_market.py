@@ -165,3 +165,35 @@ def test_instruments_of_one_coin_follow_one_price():
     span = Span(START, START + 30 * DAY)
     inverse, linear = (MARKET.table(name, bar("1H"), span)[4] for name in ("BTC-USD-SWAP", "BTC-USDT-SWAP"))
     assert 0 < np.abs(inverse / linear - 1).max() < 0.002
+
+
+def daily_moves(market: Synthetic, days: int = 1500) -> tuple[np.ndarray, np.ndarray]:
+    """Logarithmic moves of so many days, and what an oracle knows of them."""
+    start = instant("2021-01-01")
+    table = market.table("BTC-USDT-SWAP", bar("1D"), Span(start, start + days * DAY))
+    known = [market.known_move("BTC-USDT-SWAP", int(day)) for day in table[0]]
+    return np.log(table[4] / table[1]), np.array(known)
+
+
+@pytest.mark.parametrize("edge", [0.2, 0.5, 0.8])
+def test_a_market_of_known_truth_has_the_edge_that_was_asked_for(edge: float) -> None:
+    found = [np.corrcoef(*daily_moves(Synthetic(seed, edge=edge)))[0, 1] for seed in range(4)]
+    assert np.mean(found) == pytest.approx(edge, abs=0.06)
+
+
+def test_without_an_edge_nothing_can_be_foretold() -> None:
+    moves, known = (
+        np.concatenate(both) for both in zip(*(daily_moves(Synthetic(s, edge=0.0)) for s in range(4)), strict=True)
+    )
+    assert not known.any()
+    weekday = np.arange(len(moves)) % 1500 % 7
+    by_day = [moves[weekday == day] for day in range(7)]
+    assert max(abs(part.mean()) / (part.std() / np.sqrt(len(part))) for part in by_day) < 3.5
+    assert abs(np.corrcoef(moves[1:], moves[:-1])[0, 1]) < 3.5 / np.sqrt(len(moves))
+
+
+def test_the_ordinary_market_does_not_move_when_truth_is_not_asked_for() -> None:
+    day = Span(instant("2025-06-01"), instant("2025-06-02"))
+    plain, known = (Synthetic(0, edge=edge).table("BTC-USDT-SWAP", bar("1H"), day) for edge in (None, 0.0))
+    assert not np.array_equal(plain, known)
+    assert np.array_equal(plain, Synthetic(0).table("BTC-USDT-SWAP", bar("1H"), day))

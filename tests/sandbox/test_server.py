@@ -83,7 +83,7 @@ def test_without_a_clock_it_runs_with_real_time():
 
 
 def test_the_command_prints_its_url_and_serves_until_told_to_stop():
-    code = "from kronosforge.sandbox import main; main(0, None, 0, '2026-01-01', '')"
+    code = "from kronosforge.sandbox import main; main(port=0, replay=None, seed=0, clock='2026-01-01', faults='', edge=None)"
     environment = os.environ | {"PYTHONWARNINGS": "error"}
     with subprocess.Popen([sys.executable, "-c", code], stdout=-1, stderr=-1, text=True, env=environment) as process:
         url = process.stdout.readline().strip()

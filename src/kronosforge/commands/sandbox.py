@@ -9,5 +9,12 @@ from kronosforge.sandbox import main
 def run(arguments: Namespace) -> int:
     """Serve until interrupted."""
     replay = Path(arguments.replay) if arguments.replay else None
-    main(arguments.port, replay, arguments.seed, arguments.clock, arguments.faults)
+    main(
+        port=arguments.port,
+        replay=replay,
+        seed=arguments.seed,
+        clock=arguments.clock,
+        faults=arguments.faults,
+        edge=arguments.edge,
+    )
     return 0

@@ -41,6 +41,7 @@ OKX_BARS = {
 KEPT = bar("2H")
 
 _MONDAY_TO_SUNDAY = np.array([1.0, 1.05, 1.1, 1.05, 1.0, 0.65, 0.6])
+_PATTERN = np.array([1.0, 1.0, 1.0, 0.0, -1.0, -1.0, -1.0]) * (7 / 6) ** 0.5  # of mean 0 and variance 1
 _DAY_SHAPE = np.repeat(1 + 0.35 * np.sin(2 * np.pi * (np.arange(48) - 16) / 48), MINUTES // 48)  # busiest at 14:00 UTC
 _OF_DAY = np.arange(1, MINUTES + 1) / MINUTES
 
@@ -72,6 +73,7 @@ class _Days:
 
     price: Floats  # at the day's first instant
     sigma: Floats  # standard deviation of the day's relative move
+    known: Floats  # the part of the day's move, as a logarithm, that its weekday tells
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,9 @@ class Synthetic:
 
     `listing` moves an instrument's first candle (ms); `holes` are spans in which it has no candles.
     A bar stands where its open does: at or after the listing, in no hole, not after `now`.
+    `edge`, from 0 to 1, makes a market of known truth: the logarithm of a coin's price is a random walk by days, of whose
+    every step the share `edge` (as a correlation) depends on the weekday alone; with 0 nothing can be foretold. The
+    pattern is the coin's and the seed's: three weekdays up, three down, one neither. Meant for bars of one UTC day.
     """
 
     def __init__(
@@ -98,8 +103,9 @@ class Synthetic:
         *,
         listing: Mapping[str, int] | None = None,
         holes: Mapping[str, Sequence[Span]] | None = None,
+        edge: float | None = None,
     ) -> None:
-        self.seed = seed
+        self.seed, self.edge = seed, edge
         self.holes = dict(holes or {})
         listed = listing or {}
         self.instruments = {i.id: i.listed_from(listed.get(i.id, i.listing)) for i in instruments}
@@ -121,6 +127,10 @@ class Synthetic:
                 rows.extend(_rows(one, self._forming(one, size, now), "0"))
             rows.extend(_rows(one, self.table(name, size, Span(start, over)), "1"))
         return rows[:limit]
+
+    def known_move(self, name: str, day: int) -> float:
+        """The expected logarithmic move of the UTC day that opens at `day` (ms): what an oracle knows of it."""
+        return float(self._days(self.instruments[name].base).known[day // DAY])
 
     def table(self, name: str, size: Bar, span: Span) -> Table:
         """Every whole bar that opens in `span`, without regard to listing, holes and clock."""
@@ -178,6 +188,8 @@ class Synthetic:
 
     def _premium(self, name: str) -> Floats:
         """An instrument's price over its coin's, day by day: a few hundredths of a percent."""
+        if self.edge is not None:  # a premium that comes and goes could be foretold
+            return np.ones(HORIZON // DAY + BLOCK_DAYS)
         return 1 + 2e-4 * self._random(name, -1).standard_normal(HORIZON // DAY + BLOCK_DAYS)
 
     def _make_shape(self, coin: str, block: int) -> _Shape:
@@ -202,15 +214,27 @@ class Synthetic:
         mood = np.clip(_drift(random.standard_normal(days) * 0.15, 0.97), -1.5, 1.3)
         weekday = _MONDAY_TO_SUNDAY[(np.arange(days) + 3) % 7]  # 1970-01-01 was a Thursday
         sigma = 0.026 * np.exp(mood) * weekday**0.5
+        if self.edge is not None:
+            return _known_truth(COINS.get(coin, ANY_COIN).price, random, sigma, self.edge)
         trend = _drift(random.standard_normal(days) * 0.0006, 0.98)
         level = _drift(trend + sigma * random.standard_normal(days), 0.998)
         years = np.clip((np.arange(days) - instant("2017-01-01") // DAY) / 365.25, 0, 15)  # for ever would overflow
-        return _Days(COINS.get(coin, ANY_COIN).price * np.exp(level + 0.2 * years), sigma)
+        return _Days(COINS.get(coin, ANY_COIN).price * np.exp(level + 0.2 * years), sigma, np.zeros(days))
 
     def _random(self, name: str, block: int) -> np.random.Generator:
         """The stream of `name` in `block`: the same whatever was asked before."""
         key = np.array([self.seed % 2**64, crc32(name.encode())], np.uint64)
         return np.random.Generator(np.random.Philox(key=key, counter=(block + 1) << 128))
+
+
+def _known_truth(price: float, random: np.random.Generator, sigma: Floats, edge: float) -> _Days:
+    """Days of a random walk whose steps have the share `edge` from their weekday; it is at `price` when 2024 begins."""
+    pattern = random.permutation(_PATTERN)[(np.arange(len(sigma)) + 3) % 7]
+    known = sigma * edge * pattern
+    steps = known + sigma * (1 - edge**2) ** 0.5 * random.standard_normal(len(sigma))
+    level = np.concatenate([[0.0], np.cumsum(steps)[:-1]])  # at each day's first instant
+    level -= level[instant("2024-01-01") // DAY]
+    return _Days(price * np.exp(np.clip(level, -5, 12)), sigma, known)
 
 
 def _drift(shocks: Floats, keep: float) -> Floats:

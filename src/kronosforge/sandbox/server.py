@@ -36,7 +36,13 @@ class Server:
 
 
 def build(
-    *, replay: Path | None = None, seed: int = 0, clock: str | None = None, faults: str = "", rate_limits: bool = True
+    *,
+    replay: Path | None = None,
+    seed: int = 0,
+    clock: str | None = None,
+    faults: str = "",
+    rate_limits: bool = True,
+    edge: float | None = None,
 ) -> Sandbox:
     """The sandbox that the command line's words describe.
 
@@ -51,7 +57,9 @@ def build(
                 f"--clock {clock}:沙盒只有 1970 至 2099 年;请选择其间的时刻",
             )
         )
-    market: Market = Synthetic(seed)
+    if edge is not None and not 0 <= edge < 1:
+        raise UsageError(tr(f"--edge {edge}: from 0 to below 1", f"--edge {edge}:须在 0(含)与 1 之间"))
+    market: Market = Synthetic(seed, edge=edge)
     if replay is not None:
         market = recorded = Replay(replay)
         at = recorded.newest_close if at is None else at
@@ -116,9 +124,10 @@ def running(
     faults: str = "",
     port: int = 0,
     rate_limits: bool = True,
+    edge: float | None = None,
 ) -> Iterator[Server]:
     """`build` and `serving` in one: the exchange that the words describe, until the block ends."""
-    sandbox = build(replay=replay, seed=seed, clock=clock, faults=faults, rate_limits=rate_limits)
+    sandbox = build(replay=replay, seed=seed, clock=clock, faults=faults, rate_limits=rate_limits, edge=edge)
     with serving(sandbox, port) as server:
         yield server
 
@@ -133,6 +142,7 @@ async def serve_forever(sandbox: Sandbox, port: int = 0) -> None:
         await stop.wait()
 
 
-def main(port: int, replay: Path | None, seed: int, clock: str | None, faults: str) -> None:
+def main(*, port: int, replay: Path | None, seed: int, clock: str | None, faults: str, edge: float | None) -> None:
     """`kronosforge sandbox`: prints its url in one line, and serves until SIGINT or SIGTERM."""
-    asyncio.run(serve_forever(build(replay=replay, seed=seed, clock=clock, faults=faults), port))
+    sandbox = build(replay=replay, seed=seed, clock=clock, faults=faults, edge=edge)
+    asyncio.run(serve_forever(sandbox, port))

@@ -1,0 +1,75 @@
+"""What all pages are: one HTML file that needs nothing but a browser, in both languages, the same bytes for the same data."""
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from kronosforge.report.html import Html, join, say, text
+from kronosforge.text import Text
+
+CHARTLESS = "start();\n"  # instead of the script that draws
+
+
+def shell(
+    name: str, kind: Text, top: Html, nav: Sequence[tuple[str, Html]], body: Html, *, charts: str = "", data: Any = None
+) -> str:
+    """The page called `name`. `top` stands above the links `nav`, (address, words), and `body` below them.
+
+    `charts` is the template's script that draws `data`; without it the page carries no plotly.
+    """
+    script = _template("page.js") + (_template(charts) if charts else CHARTLESS)
+    scripts = [_script(_plotly())] * bool(charts) + [_script(f'"use strict";\n(() => {{\n{script}}})();\n')]
+    return Template(_template("page.html")).substitute(
+        name=text(name),
+        title=text(kind.en),
+        kind=say(kind.en, kind.zh),
+        hashes=" ".join(_digest(one) for one in scripts),
+        css=_template("page.css"),
+        top=top,
+        nav=join((Html(f'<a href="{text(where)}">{words}</a>') for where, words in nav), "\n"),
+        body=body,
+        data=_json(data),
+        scripts=join([_NOSCRIPT] * bool(charts) + [Html(f"<script>{one}</script>") for one in scripts], "\n"),
+    )
+
+
+_NOSCRIPT = Html(
+    "<noscript><p>The charts need JavaScript; everything else is here without it. "
+    "图表需要 JavaScript，其余内容无需。</p></noscript>"
+)
+
+
+def _json(value: object) -> str:
+    """JSON that cannot end the element it stands in; null where a number is not finite."""
+    return json.dumps(_finite(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _template(name: str) -> str:
+    return files("kronosforge.report").joinpath("template", name).read_text("utf-8")
+
+
+def _plotly() -> str:
+    return files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8")
+
+
+def _script(source: str) -> str:
+    """JavaScript that cannot end the element it stands in."""
+    return source.replace("</script", "<\\/script")
+
+
+def _digest(script: str) -> str:
+    """The Content-Security-Policy source that allows exactly this script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

@@ -210,7 +210,14 @@ def test_a_wrong_flag_is_one_line_and_exit_2(finetune: Path, flags: list[str], w
 def test_the_whole_pipeline_resumes_what_is_finished(finetune: Path, workspace: Path) -> None:
     first = run(workspace, "python", "full_pipeline.py", "--models", "model_a_4h", *TINY)
     assert first.returncode == 0, first.stderr
-    checkpoint = workspace / "outputs" / "models" / "model_a_4h" / "predictor" / "best_model" / "model.safetensors"
+    outputs = workspace / "outputs"
+    checkpoint = outputs / "models" / "model_a_4h" / "predictor" / "best_model" / "model.safetensors"
+    assert (
+        "edge"
+        in json.loads((outputs / "models" / "model_a_4h" / "evaluation.json").read_text())["verdict"]["sentence"]["en"]
+    )
+    assert len(list((outputs / "forecasts" / "model_a_4h").rglob("paths.parquet"))) == 1
+    assert (outputs / "reports" / "model_a_4h" / "report.html").exists()
     before = checkpoint.stat().st_mtime_ns
     again = run(workspace, "python", "full_pipeline.py", "--models", "model_a_4h", *TINY)
     assert again.returncode == 0, again.stderr

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kronosforge.commands.reports import write_pages
 from kronosforge.commands.tables import print_table
 from kronosforge.commands.train import needs_torch
 from kronosforge.listing import find_root
@@ -46,6 +47,7 @@ def run(arguments: Namespace) -> int:
         print(json.dumps(found, ensure_ascii=False))
     else:
         _print(found, Path(root) / "outputs" / "models" / config.name / "evaluation.json")
+    write_pages([config], Path(root), quiet=arguments.json)
     return 0
 
 

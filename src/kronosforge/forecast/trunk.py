@@ -38,10 +38,10 @@ class Memory:
         own = query @ self.own_keys[:, :, :, : self.own].transpose(-1, -2)  # (n, S, H, t, own)
         if t > 1:
             own += torch.full_like(own[0, 0, 0], -torch.inf).triu(1 + self.own - t)
-        shared = query.transpose(1, 2).reshape(n, heads, -1, width) @ self.keys[..., skip:]  # (n, H, S t, P)
+        shared = _rows(query.transpose(1, 2).reshape(n, heads, -1, width), self.keys[..., skip:])  # (n, H, S t, P)
         weights = torch.cat((shared, own.transpose(1, 2).flatten(2, 3)), dim=-1).softmax(dim=-1)
         past, recent = weights.split((shared.shape[-1], self.own), dim=-1)
-        found = (past @ self.values[:, :, skip:]).view(n, heads, samples, t, width).transpose(1, 2)
+        found = _rows(past, self.values[:, :, skip:]).unflatten(2, (samples, t)).transpose(1, 2)
         return found + recent.unflatten(2, (samples, t)).transpose(1, 2) @ self.own_values[:, :, :, : self.own]
 
 
@@ -140,6 +140,11 @@ class Trunk:
             memory.append(keys, values)
             x = layer.finish(x, memory.attend(queries, skip))
         return x
+
+
+def _rows(x: Tensor, y: Tensor) -> Tensor:
+    """x y, of at least two rows: batches of a single row are summed in another order, whatever Intel's library is told."""
+    return x @ y if x.shape[-2] > 1 else (x.expand(*x.shape[:-2], 2, -1) @ y)[..., :1, :]
 
 
 def norm(x: Tensor, by: RMSNorm) -> Tensor:

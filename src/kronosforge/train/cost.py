@@ -1,7 +1,6 @@
 """What a run will cost, said before it starts: windows, steps, parameters, memory, and time from measured steps."""
 
 import math
-import resource
 import sys
 import time
 from pathlib import Path
@@ -92,8 +91,12 @@ def _preset(rules: TrainConfig) -> Preset:
 
 
 def _memory(here: Place) -> float:
-    """Peak bytes so far: of the GPU, or of this process."""
+    """Peak bytes so far: of the GPU, or of this process; 0 on Windows, which does not tell."""
     if here.device.type == "cuda":
         return torch.cuda.max_memory_allocated(here.device)
+    if sys.platform == "win32":
+        return 0.0
+    import resource  # noqa: PLC0415 - not on Windows
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

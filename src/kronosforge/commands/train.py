@@ -191,6 +191,7 @@ def _print_health(before: dict[str, float], after: dict[str, float]) -> None:
 
 def train_all(arguments: Namespace, resolved: dict[str, Resolved], root: Path) -> int:
     """Train every model in a process of its own; exit code 5 where one failed, 130 where it was stopped."""
+    from kronosforge.commands.reports import write_pages  # noqa: PLC0415 - loads polars
     from kronosforge.train.devices import gpus  # noqa: PLC0415 - loads torch
     from kronosforge.train.stages import dataset_fingerprint, folders, guard  # noqa: PLC0415
 
@@ -215,6 +216,7 @@ def train_all(arguments: Namespace, resolved: dict[str, Resolved], root: Path) -
     else:
         print("\n".join(fleet.lines(summary)))
         print(tr("Summary:", "汇总:"), folder / "summary.json")
+    write_pages((one.config for one in resolved.values()), root, quiet=arguments.json)
     return _exit_code(outcomes)
 
 

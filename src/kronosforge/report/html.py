@@ -1,5 +1,6 @@
 """The few shapes of HTML that the page is made of. Text is escaped here, at the leaves, and nowhere else."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import NamedTuple, NewType
@@ -98,3 +99,25 @@ def section(name: str, heading: Html, *body: Html) -> Html:
 def paragraph(body: Html, kind: str = "") -> Html:
     """A paragraph."""
     return Html(f"<p{_class(Column(Html(''), kind))}>{body}</p>")
+
+
+def decimal(value: object, places: int, factor: float = 1) -> Html:
+    """`−1,234.50`; `–` where there is no finite number."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return Html("–")
+    return Html(f"{factor * value:,.{places}f}".replace("-", "−"))
+
+
+def note(body: Html) -> Html:
+    """A paragraph said aside."""
+    return paragraph(body, "note")
+
+
+def command(line: str) -> Html:
+    """A line to be typed."""
+    return Html(f'<pre class="scroll command" tabindex="0">{text(line)}</pre>')
+
+
+def folded(heading: Html, *body: Html) -> Html:
+    """What is shown when it is asked for."""
+    return Html(f"<details><summary>{heading}</summary>{join(body)}</details>")

@@ -4,13 +4,12 @@ import json
 import shlex
 from collections.abc import Sequence
 
-from kronosforge.report.html import Column, Html, code, join, paragraph, say, section, table, text
+from kronosforge.report.html import Column, Html, code, command, folded, join, paragraph, say, section, table, text
 from kronosforge.report.sections import Summary, series_of
 
 
 def provenance(summary: Summary) -> Html:
     """What the dataset is made of, and the commands that make it again and check it."""
-    versions = join((Html(f"{text(name)} {code(v)}") for name, v in summary.get("versions", {}).items()), " · ")
     config = json.dumps(summary.get("config", {}), indent=2, ensure_ascii=False)
     return section(
         "provenance",
@@ -19,13 +18,12 @@ def provenance(summary: Summary) -> Html:
         paragraph(code(summary.get("fingerprint", ""))),
         _files(summary),
         Html(f"<h3>{say('Check it: run here, beside this file', '校验：在本文件所在目录运行')}</h3>"),
-        _command("kronosforge verify ."),
+        command("kronosforge verify ."),
         Html(f"<h3>{say('Make it again', '重新生成')}</h3>"),
-        _command(_reproduce(summary)),
+        command(reproduce(summary)),
         Html(f"<h3>{say('Made with', '软件版本')}</h3>"),
-        paragraph(versions),
-        Html(f"<details><summary>{say('Resolved config', '生效配置')}</summary>"),
-        Html(f'<pre class="scroll" tabindex="0">{text(config)}</pre></details>'),
+        paragraph(versions(summary)),
+        folded(say("Resolved config", "生效配置"), Html(f'<pre class="scroll" tabindex="0">{text(config)}</pre>')),
     )
 
 
@@ -44,11 +42,12 @@ def _files(summary: Summary) -> Html:
     )
 
 
-def _command(line: str) -> Html:
-    return Html(f'<pre class="scroll command" tabindex="0">{text(line)}</pre>')
+def versions(holder: Summary) -> Html:
+    """Of the programs that made what `holder` tells of."""
+    return join((Html(f"{text(name)} {code(v)}") for name, v in holder.get("versions", {}).items()), " · ")
 
 
-def _reproduce(summary: Summary) -> str:
+def reproduce(summary: Summary) -> str:
     """The command that gives the same candles again: the newest N bars are fixed by the clock they were asked at."""
     config, source = summary.get("config", {}), summary.get("source", {})
     since = config.get("since")

@@ -170,7 +170,12 @@ def _holes_drawn(holes: int) -> Html:
 
 
 def windows(summary: Summary) -> Html:
-    """Windows per split of every series, with the bars that are in none."""
+    """Windows per split, and where they are cut."""
+    return section("windows", say("Windows", "窗口"), *windows_of(summary))
+
+
+def windows_of(summary: Summary) -> tuple[Html, Html]:
+    """The cuts, and windows per split of every series, with the bars that are in none."""
     columns = [
         _SERIES,
         Column(say("Bars", "根数"), "n"),
@@ -202,7 +207,7 @@ def windows(summary: Summary) -> Html:
         Html(""),
         Html(""),
     ]
-    return section("windows", say("Windows", "窗口"), _cuts(summary), table(columns, rows, total))
+    return _cuts(summary), table(columns, rows, total)
 
 
 def _cuts(summary: Summary) -> Html:

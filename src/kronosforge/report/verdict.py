@@ -11,8 +11,7 @@ MOST_WARNINGS = 10  # the summary holds all
 
 def verdict(summary: Summary) -> Html:
     """On top: windows per split, what spoils them, the worst of it in words, and the three counts as a bar."""
-    counts = [int(summary.get("windows", {}).get(name, 0)) for name in SPLITS]
-    slashed = " / ".join(f"{count:,}" for count in counts)
+    slashed = " / ".join(f"{count:,}" for count in _counts(summary))
     findings, warnings = findings_of(summary), summary.get("warnings", [])
     ready = say(f"Ready: {slashed} windows", f"已就绪：{slashed} 个窗口")
     kind = "look" if warnings or any(one["action"] != "kept" for _, one in findings) else "good"
@@ -20,8 +19,8 @@ def verdict(summary: Summary) -> Html:
     return join(
         [
             Html(f'<p class="verdict {kind}"><strong>{ready}</strong>{tally or say("no findings", "未发现问题")}</p>'),
-            _worst(findings, warnings),
-            _proportions(counts) if sum(counts) else Html(""),
+            worst(findings, warnings),
+            proportions(summary),
         ]
     )
 
@@ -30,7 +29,7 @@ def _tally(items: Sequence[object], english: str, chinese: str) -> Html:
     return say(plural(len(items), english), f"{len(items)} 项{chinese}") if items else Html("")
 
 
-def _worst(findings: Sequence[tuple[str, Mapping[str, Any]]], warnings: Sequence[object]) -> Html:
+def worst(findings: Sequence[tuple[str, Mapping[str, Any]]], warnings: Sequence[object]) -> Html:
     """The warnings, else the worst finding."""
     if warnings:
         items = [Html(f"<li>{words(warning)}</li>") for warning in warnings[:MOST_WARNINGS]]
@@ -42,9 +41,15 @@ def _worst(findings: Sequence[tuple[str, Mapping[str, Any]]], warnings: Sequence
     return Html("")
 
 
-def _proportions(counts: Sequence[int]) -> Html:
+def proportions(summary: Summary) -> Html:
+    """The windows of each split as a bar; nothing where there is none."""
+    counts = _counts(summary)
     parts = [
         Html(f'<div class="{name}" style="flex-grow:{count}"><b>{number(count)}</b><span>{label}</span></div>')
         for (name, label), count in zip(SPLITS.items(), counts, strict=True)
     ]
-    return Html(f'<div class="proportions">{join(parts)}</div>')
+    return Html(f'<div class="proportions">{join(parts)}</div>') if sum(counts) else Html("")
+
+
+def _counts(summary: Summary) -> list[int]:
+    return [int(summary.get("windows", {}).get(name, 0)) for name in SPLITS]

@@ -1,0 +1,130 @@
+"""What the stages left of one model, read as it stands: what is absent is empty, what is broken is absent."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kronosforge.files import sha256
+from kronosforge.report.figures import finite
+
+HEADLINES = {"tokenizer": "reconstruction", "predictor": "loss"}  # what is best where it is lowest
+TUNED, START = "fine-tuned", "pretrained"  # evaluation.json's names of the two models
+WEIGHTS = ("config.json", "model.safetensors")
+
+Json = Mapping[str, Any]
+
+
+def dig(value: Any, *keys: str) -> Any:
+    """What lies in `value` under one key after the other; None where something on the way is absent."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+class Run(NamedTuple):
+    """One stage's training."""
+
+    steps: list[Json]  # metrics.jsonl's lines, one a step
+    epochs: list[Json]  # one an epoch, 0 first
+    facts: Json  # settings, and the fingerprint of the dataset
+    finished: bool
+    digests: dict[str, str]  # of best_model's files
+
+    @property
+    def best(self) -> int:
+        """The best epoch; 0 where none was better than the start."""
+        return max((int(e["epoch"]) for e in self.epochs if e.get("best")), default=0)
+
+    def score(self, key: str, epoch: int) -> Any:
+        """What validation said after `epoch`, None where it said nothing."""
+        return next((dig(line, "val", key) for line in self.epochs if line["epoch"] == epoch), None)
+
+
+class Model(NamedTuple):
+    """A model as the page sees it."""
+
+    name: str
+    dataset: Path  # folder
+    summary: Json  # data_summary.json
+    runs: dict[str, Run]  # stage → run, those that there are
+    evaluation: Json  # evaluation.json, where it is of these very weights and data
+
+    outdated: bool  # there is an evaluation of others
+
+    @property
+    def trained(self) -> bool:
+        """Whether there is a predictor trained to the end."""
+        return "predictor" in self.runs and self.runs["predictor"].finished
+
+    @property
+    def title(self) -> str:
+        """The name that people gave it."""
+        return str(self.summary.get("model_name") or self.name)
+
+
+def read_model(root: Path, name: str, dataset: Path | None = None) -> Model:
+    """The model `name` of the workspace `root`; `dataset` is where its dataset lies if not at the usual place."""
+    folder, dataset = root / "outputs" / "models" / name, dataset or root / "data" / "kronos_datasets" / name
+    summary, evaluation = _object(dataset / "data_summary.json"), _object(folder / "evaluation.json")
+    runs = {stage: run for stage in HEADLINES if (run := _run(folder / stage))}
+    outdated = bool(evaluation) and not _is_of(evaluation, runs, summary)
+    return Model(name, dataset, summary, runs, {} if outdated else evaluation, outdated)
+
+
+def models_of(root: Path) -> list[str]:
+    """The workspace's models, trained or only prepared."""
+    places = (root / "outputs" / "models", root / "data" / "kronos_datasets")
+    return sorted({f.name for p in places if p.is_dir() for f in p.iterdir() if f.is_dir() and f.name[0] != "."})
+
+
+def _object(path: Path) -> Json:
+    try:
+        return parsed(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def parsed(content: str) -> Json:
+    """The JSON object `content`, {} where it is another value; null and NaN are as if absent. Raises ValueError."""
+    found = json.loads(content, object_hook=_known, parse_constant=lambda _: None)
+    return found if isinstance(found, dict) else {}
+
+
+def _known(found: dict[str, Any]) -> Json:
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _run(folder: Path) -> Run | None:
+    lines = list(_lines(folder / "metrics.jsonl"))
+    if not lines:
+        return None
+    state = _object(folder / "last" / "training.json")
+    best = folder / "best_model"
+    return Run(
+        [line for line in lines if line.get("kind") == "step" and finite(line.get("step"))],
+        [line for line in lines if line.get("kind") == "epoch" and finite(line.get("epoch"))],
+        dig(state, "facts") or {},
+        bool(dig(state, "progress", "finished")),
+        {name: sha256(best / name) for name in WEIGHTS if (best / name).is_file()},
+    )
+
+
+def _lines(path: Path) -> Iterator[Json]:
+    """The whole lines; the last one of a killed run is none."""
+    if not path.is_file():
+        return
+    for line in path.read_text("utf-8", errors="replace").splitlines():
+        with suppress(ValueError):
+            yield parsed(line)
+
+
+def _is_of(evaluation: Json, runs: Mapping[str, Run], summary: Json) -> bool:
+    """Whether what was judged is what stands here: the same weights, the same dataset."""
+    given = dig(evaluation, "provenance")
+    judged = dig(given, "models", TUNED)
+    same = judged is None or all(
+        dig(judged, stage, "sha256") == run.digests for stage, run in runs.items() if run.digests
+    )
+    return same and summary.get("fingerprint") in (None, dig(given, "dataset"))

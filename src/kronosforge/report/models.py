@@ -1,0 +1,260 @@
+"""A model's page, and the page that links the workspace's models side by side."""
+
+import json
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from kronosforge.config import TrainConfig
+from kronosforge.files import write_atomic
+from kronosforge.report.figures import Figures, finite
+from kronosforge.report.html import (
+    Column,
+    Html,
+    code,
+    command,
+    decimal,
+    facts,
+    folded,
+    join,
+    note,
+    paragraph,
+    say,
+    section,
+    table,
+    text,
+    words,
+)  # fmt: skip
+from kronosforge.report.judgement import SCORES, estimate, judgement, name_of
+from kronosforge.report.model import HEADLINES, START, TUNED, Json, Model, Run, dig, models_of, read_model
+from kronosforge.report.provenance import reproduce, versions
+from kronosforge.report.sections import SPLITS, windows_of
+from kronosforge.report.shell import shell
+from kronosforge.report.training import training
+from kronosforge.report.verdict import proportions, worst
+from kronosforge.text import Text
+
+# What `kronosforge train` takes on the command line; other settings stand in the config.
+FLAGS = (
+    "init",
+    "size",
+    "tokenizer",
+    "predictor",
+    "freeze_tokenizer",
+    "lora",
+    "epochs",
+    "batch_size",
+    "precision",
+    "seed",
+)
+NAV = {
+    "dataset": say("Dataset", "数据集"),
+    "training": say("Training", "训练"),
+    "evaluation": say("Evaluation", "评估"),
+    "calibration": say("Calibration", "校准"),
+    "examples": say("Examples", "示例"),
+    "backtest": say("Backtest", "回测"),
+    "provenance": say("Provenance", "来源"),
+}
+
+
+def write_model_report(root: Path, model: str, dataset: Path | None = None) -> Path:
+    """Write outputs/reports/<model>/report.html of the workspace `root`, atomically, and return it.
+
+    It tells what the stages left; a part whose JSON is absent is left out with a sentence. `dataset`: the folder of the
+    model's dataset where that is not data/kronos_datasets/<model>. Raises DiskError.
+    """
+    path = _place(root) / model / "report.html"
+    write_atomic(path, render_model(read_model(root, model, dataset), path.parent).encode())
+    return path
+
+
+def write_fleet_page(root: Path) -> Path:
+    """Write outputs/reports/index.html, all models of the workspace `root` in one table, and return it. Raises DiskError."""
+    path = _place(root) / "index.html"
+    write_atomic(path, render_fleet([read_model(root, name) for name in models_of(root)], path.parent).encode())
+    return path
+
+
+def _place(root: Path) -> Path:
+    return root / "outputs" / "reports"
+
+
+def render_model(model: Model, folder: Path) -> str:
+    """The page, as it stands in `folder`: links are relative to it."""
+    figures = Figures()
+    body = join([_dataset(model, folder), training(model, figures), judgement(model, figures), _provenance(model)])
+    nav = [(f"#{name}", words) for name, words in NAV.items() if f'<section id="{name}">' in body]
+    nav.append(("../index.html", say("All models", "全部模型")))
+    kind, sentence = verdict(model)
+    top = paragraph(Html(f"<strong>{sentence}</strong>"), f"verdict told {kind}")
+    charts = "figures.js" if figures.specs else ""
+    return shell(model.title, Text("Kronos model", "Kronos 模型"), top, nav, body, charts=charts, data=figures.specs)
+
+
+def verdict(model: Model) -> tuple[str, Html]:
+    """How the model stands, in one sentence, and how that is coloured."""
+    found = dig(model.evaluation, "verdict")
+    if found:
+        return "good" if dig(found, "promote") else "calm", words(dig(found, "sentence") or "")
+    if model.evaluation:
+        return "look", say("Evaluated, and not compared: no verdict", "已评估但未比较:尚无结论")
+    if model.outdated:
+        return "look", say(
+            "Changed since it was evaluated: no verdict on what stands here", "评估之后已变更:对现有模型尚无结论"
+        )
+    if model.trained:
+        return "look", say("Trained, not evaluated yet", "已训练,尚未评估")
+    if model.runs:
+        return "look", say("Training is not finished", "训练尚未完成")
+    return "look", say("Not trained yet", "尚未训练")
+
+
+def headline(model: Model) -> Html:
+    """The verdict in a few words; what it rests on stands beside it."""
+    found = dig(model.evaluation, "verdict")
+    if not found:
+        return verdict(model)[1]
+    if dig(found, "promote"):
+        return say("Promoted", "采用")
+    return say("No edge: keep the start", "没有优势:保留起点") if dig(found, "keep") else say("No edge", "没有优势")
+
+
+def _dataset(model: Model, folder: Path) -> Html:
+    """What the model was made of, and where its own page is."""
+    heading = say("Dataset", "数据集")
+    if not model.summary:
+        sentence = say("There is no finished dataset; it is made with", "没有完成的数据集;运行")
+        return section("dataset", heading, paragraph(sentence), command(f"kronosforge prepare --config {model.name}"))
+    parts = [worst([], model.summary.get("warnings", [])), proportions(model.summary), *windows_of(model.summary)]
+    page = model.dataset / "report.html"
+    if page.is_file():
+        where = quote(Path(os.path.relpath(page, folder)).as_posix())
+        link = say("The dataset's own page: candles, findings, holes", "数据集报告:K线、发现、缺口")
+        parts.append(paragraph(Html(f'<a href="{text(where)}">{link}</a>')))
+    other = [stage for stage, run in model.runs.items() if run.facts.get("dataset") != model.summary.get("fingerprint")]
+    if other:
+        names = ", ".join(other)
+        said = {
+            "en": f"Trained on another dataset than the one here: {names}.",
+            "zh": f"训练所用数据集与此处不同:{names}。",
+        }
+        parts.insert(0, worst([], [said]))
+    return section("dataset", heading, *parts)
+
+
+def _provenance(model: Model) -> Html:
+    """Fingerprints, files, versions, settings, and the commands that make it all again."""
+    given = dig(model.evaluation, "provenance") or {}
+    marks = [(say("Dataset", "数据集"), code(model.summary.get("fingerprint", "–")))]
+    marks += [
+        (say(f"Trained on ({stage})", f"训练所用({stage})"), code(run.facts.get("dataset", "–")))
+        for stage, run in model.runs.items()
+    ]
+    if model.evaluation:
+        marks.append((say("Evaluation", "评估"), code(model.evaluation.get("fingerprint", "–"))))
+    made = [(say("Prepared with", "准备"), versions(model.summary)), (say("Evaluated with", "评估"), versions(given))]
+    settings = {stage: run.facts for stage, run in model.runs.items()} | {"evaluate": given.get("settings")}
+    dumped = json.dumps({key: one for key, one in settings.items() if one}, indent=2, ensure_ascii=False)
+    return section(
+        "provenance",
+        say("Provenance", "来源与复现"),
+        facts(marks),
+        _checkpoints(model),
+        Html(f"<h3>{say('Make it again', '重新生成')}</h3>"),
+        command("\n".join(_commands(model, given))),
+        Html(f"<h3>{say('Made with', '软件版本')}</h3>"),
+        *(paragraph(join([label, told], " ")) for label, told in made if told),
+        folded(say("Settings", "设置"), Html(f'<pre class="scroll" tabindex="0">{text(dumped)}</pre>')),
+    )
+
+
+def _checkpoints(model: Model) -> Html:
+    columns = [Column(say("Checkpoint", "检查点"), "key"), Column(Html("SHA-256"))]
+    rows = [
+        [code(f"outputs/models/{model.name}/{stage}/best_model/{file}"), code(digest)]
+        for stage, run in model.runs.items()
+        for file, digest in run.digests.items()
+    ]
+    return table(columns, rows) if rows else Html("")
+
+
+def _commands(model: Model, given: Json) -> list[str]:
+    lines = [reproduce(model.summary)] if model.summary else []
+    stages = {stage: _train(model.name, run) for stage, run in model.runs.items()}
+    alike = len(stages) == len(HEADLINES) and len(set(stages.values())) == 1
+    lines += [f"{line} --stage {'both' if alike else stage}" for stage, line in stages.items()][: 1 if alike else None]
+    asked = {f"--{key}": dig(given, "settings", key) for key in ("stride", "samples")}
+    told = [f"{flag} {value}" for flag, value in asked.items() if value is not None]
+    return [*lines, " ".join(["kronosforge evaluate --config", shlex.quote(model.name), *told])]
+
+
+def _train(name: str, run: Run) -> str:
+    """The command that trains again; only what is not the default is named."""
+    given = {key: run.facts.get(key) for key in FLAGS}
+    told: list[Any] = []
+    for key, value in given.items():
+        if value is not None and value != TrainConfig.model_fields[key].default:
+            told += [f"--{key.replace('_', '-')}", *([] if value is True else [value])]
+    return f"kronosforge train --models {shlex.join(map(str, [name, *told]))}"
+
+
+def render_fleet(models: Sequence[Model], folder: Path) -> str:
+    """The page that stands in `folder`: a row a model."""
+    columns = [
+        Column(say("Model", "模型"), "key"),
+        Column(say("Verdict", "结论")),
+        Column(say("Windows", "窗口"), "n"),
+        Column(say("Reconstruction", "重建误差"), "n"),
+        Column(say("Predictor loss", "预测器损失"), "n"),
+        Column(say("CRPS %", "CRPS %"), "n"),
+        Column(say("CRPS %, start", "CRPS %,起点"), "n"),
+        Column(say("CRPS %, baseline", "CRPS %,基线"), "n"),
+        Column(say("Direction %", "方向命中 %"), "n"),
+    ]
+    promoted = sum(bool(dig(model.evaluation, "verdict", "promote")) for model in models)
+    counts = f"{len(models)} models, {promoted} promoted", f"{len(models)} 个模型,{promoted} 个被采用"
+    top = paragraph(Html(f"<strong>{say(*counts)}</strong>"), f"verdict {'good' if promoted else 'calm'}")
+    body = table(columns, [_row(model, folder) for model in models])
+    more = note(
+        say(
+            "CRPS and direction are of the test split, their intervals below; reconstruction and loss, before → after, of the validation split.",
+            "CRPS 与方向为测试集上的值,下方为区间;重建误差与损失(前 → 后)为验证集上的值。",
+        )
+    )
+    return shell("Models", Text("Kronos models", "Kronos 模型"), top, [], join([body, more]))
+
+
+def _row(model: Model, folder: Path) -> list[Html]:
+    crps, hit = SCORES[0], SCORES[3]
+    told = model.evaluation
+    page = folder / model.name / "report.html"
+    name = code(model.title)
+    best = dig(told, "verdict", "baseline")
+    windows = [dig(model.summary, "windows", split) for split in SPLITS]
+    of = [dig(told, "models", key, "pooled") for key in (TUNED, START, best)] if told else [None] * 3
+    baseline = name_of(told, best) if best else None
+    return [
+        Html(f'<a href="{text(quote(model.name))}/report.html">{name}</a>') if page.is_file() else name,
+        headline(model),
+        text(" / ".join(f"{count:,}" for count in windows)) if all(map(finite, windows)) else Html("–"),
+        *(_learnt(model.runs.get(stage), key) for stage, key in HEADLINES.items()),
+        *(estimate(dig(pooled, "crps"), crps) for pooled in of[:2]),
+        join(
+            [
+                estimate(dig(of[2], "crps"), crps),
+                Html(f"<small>{say(baseline.en, baseline.zh)}</small>" if baseline else ""),
+            ]
+        ),
+        estimate(dig(of[0], "hit"), hit),
+    ]
+
+
+def _learnt(run: Run | None, key: str) -> Html:
+    if run is None:
+        return Html("–")
+    before, after = (decimal(run.score(key, epoch), 3) for epoch in (0, run.best))
+    return Html(f"{before} → {after}")

@@ -206,7 +206,7 @@ def render_fleet(models: Sequence[Model], folder: Path) -> str:
     """The page that stands in `folder`: a row a model."""
     columns = [
         Column(say("Model", "模型"), "key"),
-        Column(say("Verdict", "结论")),
+        Column(say("Verdict", "结论"), "wrap"),
         Column(say("Windows", "窗口"), "n"),
         Column(say("Reconstruction", "重建误差"), "n"),
         Column(say("Predictor loss", "预测器损失"), "n"),

@@ -83,6 +83,10 @@ def test_the_guides_line_trains_both_models(finetune: Path, workspace: Path) -> 
         assert facts["stages"].keys() == {"tokenizer", "predictor"}
         for stage in facts["stages"]:
             assert (workspace / "outputs" / "models" / model / stage / "best_model" / "model.safetensors").exists()
+        page = workspace / "outputs" / "reports" / model / "report.html"
+        assert f"Report: {page}" in done.stdout
+        assert "Trained, not evaluated yet" in page.read_text("utf-8")
+    assert "model_b_1d/report.html" in (workspace / "outputs" / "reports" / "index.html").read_text("utf-8")
 
 
 def test_parallel_models_share_the_cores(finetune: Path, workspace: Path) -> None:

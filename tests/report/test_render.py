@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from browser import Chromium, chromium
+from worlds import evaluated, prepared, trained
 
-from kronosforge.report import SeriesChart, write_report
+from kronosforge.report import SeriesChart, write_fleet_page, write_model_report, write_report
 
 DRAW_ALL = """(async () => {
   const charts = [...document.querySelectorAll(".chart")];
@@ -117,3 +118,52 @@ def test_its_policy_stops_what_would_leave_it(browser: Chromium, page: Path) -> 
     visit = browser.visit(page, {"ran": "window.ran === undefined"}, width=1400)
     assert visit.values["ran"] is True
     assert any("Content Security Policy" in error for error in visit.errors)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, summary: dict[str, Any]) -> Path:
+    """A workspace with one model that went all the way."""
+    prepared(tmp_path, summary)
+    for stage in ("tokenizer", "predictor"):
+        trained(tmp_path, stage, summary["fingerprint"])
+    evaluated(tmp_path, summary["fingerprint"])
+    return tmp_path
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 420])
+def test_a_models_page_is_drawn(browser: Chromium, workspace: Path, width: int, dark: bool) -> None:
+    lines = "[...document.querySelectorAll('.chart')].map(c => c.querySelectorAll('.scatterlayer .trace').length)"
+    scripts = {key: LOOK[key] for key in ("charts", "overflow", "bars", "paper")} | {"lines": lines}
+    visit = browser.visit(write_model_report(workspace, "model_a"), scripts, width=width, dark=dark, photograph=True)
+    assert visit.errors == []
+    assert visit.requests == []
+    assert visit.values["overflow"] <= 0
+    assert visit.values["lines"] == [6, 6, 4, 1, 7, 7, 7]  # two curves, coverage, PIT, three fans of two bands
+    assert visit.values["bars"] == [0, 0, 0, 30, 0, 0, 0]
+    assert visit.values["paper"] == ("rgb(20, 23, 28)" if dark else "rgb(250, 249, 246)")
+    assert struct.unpack(">I", visit.screenshot[16:20]) == (width,)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 420])
+def test_the_fleets_page_leads_to_the_models(browser: Chromium, workspace: Path, width: int, dark: bool) -> None:
+    write_model_report(workspace, "model_a")
+    scripts = {"overflow": LOOK["overflow"], "press": "document.getElementById('language').click()"}
+    scripts |= {
+        "verdict": "document.querySelectorAll('td')[1].innerText",
+        "to": "document.querySelector('td a').pathname",
+    }
+    visit = browser.visit(write_fleet_page(workspace), scripts, width=width, dark=dark)
+    assert visit.errors == []
+    assert visit.values["overflow"] <= 0
+    assert visit.values["verdict"] == "没有优势:保留起点"
+    assert Path(visit.values["to"]).is_file()
+
+
+def test_a_models_charts_speak_chinese(browser: Chromium, workspace: Path) -> None:
+    labels = "[...document.querySelectorAll('.annotation-text')].map(a => a.textContent)"
+    scripts = {"charts": DRAW_ALL, "labels": labels, "which": "document.querySelectorAll('#examples h3')[2].innerText"}
+    visit = browser.visit(write_model_report(workspace, "model_a"), scripts, width=1400, language="zh-CN")
+    assert {"损失", "梯度范数", "学习率", "最佳:第 2 轮", "最后已知"} <= set(visit.values["labels"])
+    assert visit.values["which"].startswith("最差")

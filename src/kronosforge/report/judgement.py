@@ -116,7 +116,7 @@ def estimate(told: Any, metric: Metric) -> Html:
 
 
 def _origins(told: Json) -> Html:
-    counts, horizon = told.get("origins", {}), told.get("horizon")
+    counts, horizon = told.get("origins", {}), told.get("horizon", "–")
     judged, seen = counts.get("judged", 0), counts.get("possibly_seen", 0)
     level = decimal(dig(told, "provenance", "settings", "level"), 0, 100)
     span = join([when(counts.get("first")), when(counts.get("last"))], " → ")
@@ -134,7 +134,7 @@ def _origins(told: Json) -> Html:
 
 
 def _forecasters(told: Json) -> Iterator[tuple[str, Html, Json]]:
-    for key, one in (told.get("models", {})).items():
+    for key, one in told.get("models", {}).items():
         yield key, _name(told, key), dig(one, "pooled") or {}
 
 
@@ -213,9 +213,7 @@ def _seen(told: Json) -> Html:
 
 def _calibration(told: Json, figures: Figures) -> Html:
     """Coverage against what was promised, and the histogram of the PIT."""
-    spread = {
-        key: found for key, one in (told.get("models", {})).items() if dig(found := dig(one, "calibration"), "pit")
-    }
+    spread = {key: found for key, one in told.get("models", {}).items() if dig(found := dig(one, "calibration"), "pit")}
     if not spread:
         return Html("")
     named = [(name_of(told, key), COLOURS.get(key, "muted"), found) for key, found in spread.items()]
@@ -324,8 +322,8 @@ def _backtest(told: Json) -> Html:
             decimal(one.get("drawdown"), 1, 100), decimal(one.get("turnover_per_year"), 1), number(each.get("holdings", 0)),
             join([when(each.get("from")), when(each.get("to"))], " → "),
         ]
-        for bar, each in (found.get("bars", {})).items()
-        for follows, kinds in (each.get("strategies", {})).items()
+        for bar, each in found.get("bars", {}).items()
+        for follows, kinds in each.get("strategies", {}).items()
         for how, one in kinds.items()
     ]  # fmt: skip
     costs = [decimal(found.get(key), 1) for key in ("fee_bps", "slippage_bps")]

@@ -82,16 +82,14 @@ def models_of(root: Path) -> list[str]:
 def _object(path: Path) -> Json:
     try:
         return parsed(path.read_text("utf-8"))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError):
         return {}
 
 
 def parsed(content: str) -> Json:
-    """The JSON object `content`; null and NaN are as if they were absent. Raises ValueError or TypeError where it is none."""
+    """The JSON object `content`, {} where it is another value; null and NaN are as if absent. Raises ValueError."""
     found = json.loads(content, object_hook=_known, parse_constant=lambda _: None)
-    if not isinstance(found, dict):
-        raise TypeError(f"{type(found).__name__} instead of an object")
-    return found
+    return found if isinstance(found, dict) else {}
 
 
 def _known(found: dict[str, Any]) -> Json:
@@ -118,7 +116,7 @@ def _lines(path: Path) -> Iterator[Json]:
     if not path.is_file():
         return
     for line in path.read_text("utf-8", errors="replace").splitlines():
-        with suppress(ValueError, TypeError):
+        with suppress(ValueError):
             yield parsed(line)
 
 

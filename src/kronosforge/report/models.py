@@ -206,15 +206,14 @@ def render_fleet(models: Sequence[Model], folder: Path) -> str:
     """The page that stands in `folder`: a row a model."""
     columns = [
         Column(say("Model", "模型"), "key"),
-        Column(say("Verdict", "结论")),
+        Column(say("Verdict", "结论"), "wrap"),
         Column(say("Windows", "窗口"), "n"),
         Column(say("Reconstruction", "重建误差"), "n"),
         Column(say("Predictor loss", "预测器损失"), "n"),
         Column(say("CRPS %", "CRPS %"), "n"),
-        Column(say("Start", "起点"), "n"),
-        Column(say("Best baseline", "最佳基线"), "n"),
+        Column(say("CRPS %, start", "CRPS %,起点"), "n"),
+        Column(say("CRPS %, baseline", "CRPS %,基线"), "n"),
         Column(say("Direction %", "方向命中 %"), "n"),
-        Column(say("IC", "IC"), "n"),
     ]
     promoted = sum(bool(dig(model.evaluation, "verdict", "promote")) for model in models)
     counts = f"{len(models)} models, {promoted} promoted", f"{len(models)} 个模型,{promoted} 个被采用"
@@ -222,15 +221,15 @@ def render_fleet(models: Sequence[Model], folder: Path) -> str:
     body = table(columns, [_row(model, folder) for model in models])
     more = note(
         say(
-            "CRPS, direction and IC are of the test split, their intervals below; reconstruction and loss, before → after, of the validation split.",
-            "CRPS、方向与 IC 为测试集上的值,下方为区间;重建误差与损失(前 → 后)为验证集上的值。",
+            "CRPS and direction are of the test split, their intervals below; reconstruction and loss, before → after, of the validation split.",
+            "CRPS 与方向为测试集上的值,下方为区间;重建误差与损失(前 → 后)为验证集上的值。",
         )
     )
     return shell("Models", Text("Kronos models", "Kronos 模型"), top, [], join([body, more]))
 
 
 def _row(model: Model, folder: Path) -> list[Html]:
-    crps, hit, ic = SCORES[0], SCORES[3], SCORES[4]
+    crps, hit = SCORES[0], SCORES[3]
     told = model.evaluation
     page = folder / model.name / "report.html"
     name = code(model.title)
@@ -251,7 +250,6 @@ def _row(model: Model, folder: Path) -> list[Html]:
             ]
         ),
         estimate(dig(of[0], "hit"), hit),
-        estimate(dig(of[0], "ic"), ic),
     ]
 
 

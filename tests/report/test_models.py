@@ -1,0 +1,232 @@
+"""The model's page and the fleet's as bytes: they say what the stages left, and no more."""
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_page import HOSTILE, Page, spoiled
+from worlds import evaluated, prepared, trained
+
+from kronosforge.report import write_fleet_page, write_model_report
+from kronosforge.report.figures import MOST_POINTS, thinned
+
+DATA = "0123456789abcdef" * 4  # the summary's fingerprint
+
+
+@pytest.fixture
+def root(tmp_path: Path, summary: dict[str, Any]) -> Path:
+    """A workspace with one model that went all the way."""
+    prepared(tmp_path, summary)
+    for stage in ("tokenizer", "predictor"):
+        trained(tmp_path, stage, DATA)
+    evaluated(tmp_path, DATA)
+    return tmp_path
+
+
+def page(root: Path, name: str = "model_a") -> Page:
+    return Page(write_model_report(root, name).read_text("utf-8"))
+
+
+def figures(root: Path) -> list[dict[str, Any]]:
+    html = write_model_report(root, "model_a").read_text("utf-8")
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
+    assert data is not None
+    found: list[dict[str, Any]] = json.loads(data[1], parse_constant=pytest.fail)
+    return found
+
+
+def test_it_says_what_the_stages_left(root: Path) -> None:
+    said = page(root).text
+    for part in (
+        "Model_A_4H",
+        "No edge: keep the pretrained model; why.",
+        "3,886",
+        "the validation split of BTC-USDT-SWAP_1D has 31 windows",
+        "Training ends at 2025-08-01 00:00",
+        "Validation reconstruction 3.0000 → 1.0000; the best is epoch 2 of 3.",
+        "−66.7 %",
+        "50.0 → 50.0 %",
+        "Validation loss 3.0000 → 1.0000; the best is epoch 2 of 3.",
+        "500 forecasts of 10 bars each on the test split, 2025-11-27 00:00 → 2025-12-30 08:00",
+        "100 more may have been seen in pretraining",
+        "1.230 [1.030, 1.430]",
+        "✓ −0.200 [−0.250, −0.150]",
+        "✗ 0.300 [0.200, 0.400]",
+        "✓ 10.0 [5.0, 15.0]",
+        "The worst 最差 BTC-USDT-SWAP_4H",
+        "A simple backtest.",
+        "10.8 4.50 [−3.50, 12.50] 3.0 368.9 17",
+        "kronosforge train --models model_a --init scratch --size tiny --epochs 3 --stage both",
+        "kronosforge evaluate --config model_a --stride 1 --samples 32",
+        "torch 2.9.0",
+        DATA,
+    ):
+        assert part in said, part
+
+
+def test_only_what_is_clear_of_zero_is_marked(root: Path) -> None:
+    said = page(root).text
+    table = said[said.index("The fine-tuned model less each other") : said.index("the interval is clear of zero")]
+    assert [table.count(mark) for mark in "✓✗"] == [4, 2]  # one of each is the key
+
+
+def test_its_links_lead_somewhere(root: Path) -> None:
+    write_fleet_page(root)
+    for path in (write_model_report(root, "model_a"), write_fleet_page(root)):
+        found = Page(path.read_text("utf-8"))
+        ids = {value for _, name, value in found.attributes if name == "id"}
+        links = [value for _, name, value in found.attributes if name == "href" and not value.startswith("data:")]
+        assert links
+        assert all(link[1:] in ids if link.startswith("#") else (path.parent / link).is_file() for link in links)
+
+
+@pytest.mark.parametrize(
+    ("stages", "finished", "sentence"),
+    [
+        ((), True, "Not trained yet"),
+        (("tokenizer",), True, "Training is not finished"),
+        (("tokenizer", "predictor"), False, "Training is not finished"),
+        (("tokenizer", "predictor"), True, "Trained, not evaluated yet"),
+        (("predictor",), True, "Trained, not evaluated yet"),
+    ],
+)
+def test_the_top_says_how_far_it_is(
+    tmp_path: Path, summary: dict[str, Any], stages: tuple[str, ...], finished: bool, sentence: str
+) -> None:
+    prepared(tmp_path, summary)
+    for stage in stages:
+        trained(tmp_path, stage, DATA, finished=finished)
+    found = page(tmp_path)
+    assert found.said[found.said.index(sentence)] == sentence
+    assert "kronosforge evaluate --config model_a" in found.text
+    assert ("section", "id", "calibration") not in found.attributes
+
+
+def test_nothing_but_a_name(tmp_path: Path) -> None:
+    assert "There is no finished dataset; it is made with" in page(tmp_path).text
+
+
+@pytest.mark.parametrize("stage", ["tokenizer", "predictor"])
+def test_other_weights_than_those_judged_have_no_verdict(root: Path, stage: str) -> None:
+    (root / "outputs/models/model_a" / stage / "best_model/model.safetensors").write_text("trained again")
+    said = page(root).text
+    assert "Changed since it was evaluated" in said
+    assert "No edge: keep the pretrained model" not in said
+    assert "No edge" not in Page(write_fleet_page(root).read_text("utf-8")).text
+
+
+def test_another_dataset_than_that_trained_on_is_told(root: Path, summary: dict[str, Any]) -> None:
+    other = summary | {"fingerprint": "f" * 64}
+    (root / "data/kronos_datasets/model_a/data_summary.json").write_text(json.dumps(other))
+    said = page(root).text
+    assert "Trained on another dataset than the one here: tokenizer, predictor." in said
+    assert "Changed since it was evaluated" in said
+
+
+def test_the_start_is_kept_where_no_epoch_was_better(tmp_path: Path) -> None:
+    trained(tmp_path, "predictor", DATA, best=0)
+    assert "No epoch was better than the start (loss 1.0000): the start is kept." in page(tmp_path).text
+    assert figures(tmp_path)[0]["marks"] == [{"x": 0, "name": {"en": "best: epoch 0", "zh": "最佳:第 0 轮"}}]
+
+
+def test_long_curves_are_thinned_to_means(tmp_path: Path) -> None:
+    trained(tmp_path, "predictor", DATA, steps=3 * 1300)
+    traces = figures(tmp_path)[0]["traces"]
+    lengths = {len(trace["x"]) for trace in traces if trace["kind"] == "thin"}
+    assert lengths == {975}
+    assert "each point is the mean of 4 steps" in page(tmp_path).text
+    x, y, many = thinned(list(range(1, 2502)), ([1.0, math.nan, 3.0] * 834)[:2501])
+    assert (len(x), many, x[-1], y[0], y[-1]) == (834, 3, 2501, 2.0, 1.0)
+    assert len(thinned(range(MOST_POINTS), [0.0] * MOST_POINTS)[0]) == MOST_POINTS
+
+
+def test_a_killed_runs_last_line_is_left_out(root: Path) -> None:
+    before = write_model_report(root, "model_a").read_bytes()
+    with (root / "outputs/models/model_a/predictor/metrics.jsonl").open("a") as journal:
+        journal.write('{"kind": "step", "step": 91, "los')
+    assert write_model_report(root, "model_a").read_bytes() == before
+
+
+def test_equal_json_gives_equal_bytes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = write_model_report(root, "model_a").read_bytes(), write_fleet_page(root).read_bytes()
+    monkeypatch.setenv("KRONOS_LANG", "zh")
+    assert (write_model_report(root, "model_a").read_bytes(), write_fleet_page(root).read_bytes()) == before
+
+
+def numbers(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where the numbers and nothing else stand in `value`."""
+    if isinstance(value, dict):
+        return [found for key, one in value.items() for found in numbers(one, (*at, key))]
+    if isinstance(value, list):
+        return [found for i, one in enumerate(value) for found in numbers(one, (*at, i))]
+    return [at] if isinstance(value, int | float) else []
+
+
+@pytest.mark.parametrize("nothing", [None, math.nan, math.inf])
+def test_numbers_that_are_none_stay_dashes(root: Path, nothing: float | None) -> None:
+    folder = root / "outputs/models/model_a"
+    found = json.loads((folder / "evaluation.json").read_text())
+    for at in numbers(found):
+        holder = found
+        for key in at[:-1]:
+            holder = holder[key]
+        holder[at[-1]] = nothing
+    (folder / "evaluation.json").write_text(json.dumps(found))
+    journal = folder / "predictor" / "metrics.jsonl"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    for line in lines:
+        line |= {key: nothing for key in ("loss", "s1", "norm", "lr", "best", "val", "train") if key in line}
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    said = page(root).text
+    assert figures(root)
+    assert not re.search(r"\b(nan|inf|None)\b", said, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("part", ["models", "differences", "backtest", "examples", "origins", "provenance", "notes"])
+def test_a_part_that_is_absent_is_left_out(root: Path, part: str) -> None:
+    path = root / "outputs/models/model_a/evaluation.json"
+    found = json.loads(path.read_text())
+    for absent in ({**found, part: None}, {key: one for key, one in found.items() if key != part}):
+        path.write_text(json.dumps(absent))
+        assert page(root).open == []
+        write_fleet_page(root)
+
+
+def test_hostile_texts_stay_text(root: Path, summary: dict[str, Any]) -> None:
+    allowed = set(page(root).tags)
+    path = root / "outputs/models/model_a/evaluation.json"
+    found = json.loads(path.read_text())
+    hostile = spoiled({key: found[key] for key in ("verdict", "notes")})
+    hostile["models"] = {HOSTILE: found["models"]["fine-tuned"]} | found["models"]
+    hostile["examples"] = [{**one, "series": HOSTILE, "model": HOSTILE} for one in found["examples"]]
+    hostile["backtest"] = {**found["backtest"], "label": HOSTILE, "bars": {HOSTILE: found["backtest"]["bars"]["4H"]}}
+    path.write_text(json.dumps(found | hostile))
+    named = summary | {"model_name": HOSTILE, "warnings": [HOSTILE]}
+    (root / "data/kronos_datasets/model_a/data_summary.json").write_text(json.dumps(named))
+    for spoilt in (page(root), Page(write_fleet_page(root).read_text("utf-8"))):
+        assert set(spoilt.tags) <= allowed
+        assert not [name for _, name, _ in spoilt.attributes if name.startswith("on")]
+        assert HOSTILE in spoilt.text
+    assert HOSTILE in json.dumps(figures(root), ensure_ascii=False).replace('\\"', '"')
+
+
+def test_the_fleet_stands_side_by_side(root: Path, summary: dict[str, Any]) -> None:
+    prepared(root, summary | {"model_name": "Model_B"}, "model_b")
+    trained(root, "tokenizer", DATA, "model_c")
+    trained(root, "predictor", DATA, "model_c")
+    evaluated(root, DATA, "model_c", promote=True)
+    write_model_report(root, "model_a")
+    found = Page(write_fleet_page(root).read_text("utf-8"))
+    assert found.tags.count("tr") == 4
+    for part in (
+        "3 models, 1 promoted",
+        "Model_B Not trained yet",
+        "model_c Promoted",
+        "1.230 [1.030, 1.430] random walk",
+    ):
+        assert part in found.text.replace("尚未训练", "").replace("采用", ""), part
+    assert [value for tag, name, value in found.attributes if (tag, name) == ("a", "href")] == ["model_a/report.html"]
+    assert found.tags.count("script") == 2  # no chart, no plotly

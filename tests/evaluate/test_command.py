@@ -59,9 +59,10 @@ def test_the_verdict_comes_first_and_the_baselines_stand_beside(
     assert lines[0].split(" ", 1)[1].startswith(("No edge: do not use this model; ", "Promoted: "))
     rows = {line.split("  ")[0] for line in lines}
     assert {"fine-tuned", "pretrained", "last price", "drift", "seasonal naive", "random walk"} <= rows
-    assert lines[-1].endswith("outputs/models/tiny/evaluation.json")
+    assert lines[-2].endswith("outputs/models/tiny/evaluation.json")
+    assert lines[-1].endswith("outputs/reports/tiny/report.html")
     assert told.err == ""
-    assert json.loads(Path(lines[-1]).read_text())["provenance"]["settings"]["samples"] == 3
+    assert json.loads(Path(lines[-2]).read_text())["provenance"]["settings"]["samples"] == 3
 
 
 def test_json_is_one_object(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from finished import evaluated, prepared, trained
 from test_page import HOSTILE, Page, spoiled
-from worlds import evaluated, prepared, trained
 
 from kronosforge.report import write_fleet_page, write_model_report
 from kronosforge.report.figures import MOST_POINTS, thinned

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from browser import Chromium, chromium
-from worlds import evaluated, prepared, trained
+from finished import evaluated, prepared, trained
 
 from kronosforge.report import SeriesChart, write_fleet_page, write_model_report, write_report
 

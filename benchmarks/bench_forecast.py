@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from kronosforge.cpu import SETTINGS
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 
 LOOKBACK, CONTEXT, SMALL = 400, 512, PRESETS["small"]
@@ -74,7 +75,7 @@ def save_weights(folder: Path) -> None:
 
 def ours(folder: Path, case: Case) -> Callable[[int], object]:
     """A forecast of so many bars, by us."""
-    from kronosforge.forecast import Forecaster  # noqa: PLC0415  # it tells Intel's library how to sum: not upstream's
+    from kronosforge.forecast import Forecaster  # noqa: PLC0415  # it settles how Intel's library computes: not upstream's
 
     forecaster = Forecaster.from_pretrained(folder / "tokenizer", folder / "predictor", max_context=CONTEXT)
     frames = {f"S{number}_4H": candles(number) for number in range(case.series)}
@@ -102,7 +103,9 @@ def peer(folder: Path, case: Case) -> Callable[[int], object]:
 def job(name: str, folder: Path, number: int, steps: int, threads: int) -> float:
     """Seconds that `ours` or `peer` takes for so many bars, in a process of its own."""
     command = ["--job", name, "--dir", folder, "--case", str(number), "--steps", str(steps), "--threads", str(threads)]
-    done = subprocess.run([sys.executable, "-W", "ignore", __file__, *command], check=True, stdout=subprocess.PIPE)
+    environment = {**os.environ, **(SETTINGS if name == "ours" else {})}  # as the command does
+    line = [sys.executable, "-W", "ignore", __file__, *command]
+    done = subprocess.run(line, check=True, stdout=subprocess.PIPE, env=environment)
     return float(done.stdout.split()[-1])
 
 

@@ -15,6 +15,7 @@ HEAVY = ("torch", "polars", "pandas", "ccxt", "pydantic", "numpy", "rich", "plot
 # part of the package → the parts that it may import besides itself
 ARROWS = {
     "text": set(),
+    "cpu": set(),
     "errors": {"text"},
     "bars": {"errors", "text"},
     "candles": {"errors", "text"},
@@ -30,8 +31,8 @@ ARROWS = {
     "split": CORE,
     "dataset": CORE | {"split"},
     "model": {"errors", "files", "text"},
-    "train": CORE | {"dataset", "model", "listing"},
-    "forecast": CORE | {"dataset.normalize", "model"},
+    "train": CORE | {"cpu", "dataset", "model", "listing"},
+    "forecast": CORE | {"cpu", "dataset.normalize", "model"},
     "evaluate": CORE | {"dataset", "split", "model", "forecast", "listing"},
     "sandbox": {"bars", "candles", "errors", "text"},
     "report": CORE,

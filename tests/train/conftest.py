@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: other tests want the cores too
+from kronosforge.cpu import SETTINGS
+
+os.environ.update(SETTINGS)  # before torch: other tests want the cores too
 
 import pytest
 

@@ -1,7 +1,6 @@
 """`kronosforge evaluate`: one model, judged; the verdict first, the baselines beside."""
 
 import json
-import os
 import sys
 import time
 from argparse import Namespace
@@ -33,7 +32,6 @@ COLUMNS = {
 
 def run(arguments: Namespace) -> int:
     """Judge the model and print what was found. No edge is an outcome, not an error."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in train
     needs_torch(tr("evaluating", "评估"))
     root = find_root(script=arguments.script)
     flags = {knob.flag: getattr(arguments, knob.flag.strip("-").replace("-", "_"), None) for knob in KNOBS}

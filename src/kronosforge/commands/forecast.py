@@ -1,7 +1,6 @@
 """`kronosforge forecast`: the next bars of a model's series, as paths, quantiles and pictures."""
 
 import json
-import os
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +29,6 @@ SHOWN = 120  # bars of history in a picture
 
 def run(arguments: Namespace) -> int:
     """Forecast the config's series, or those named."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     needs_torch(tr("forecasting", "预测"))
     root = Path(find_root(script=arguments.script))
     environ = environment(str(root))

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from kronosforge import fleet
 from kronosforge.commands.tables import print_table
+from kronosforge.cpu import settle
 from kronosforge.errors import TrainingError, UsageError
 from kronosforge.listing import config_files, find_root
 from kronosforge.resolve import KNOBS, Resolved, explain, resolve
@@ -33,8 +34,6 @@ EVERY_S = 0.5  # between two live lines
 
 def run(arguments: Namespace) -> int:
     """Explain, plan or train the models named."""
-    # OpenMP's threads wait by spinning: where another process wants their cores, a small step takes twenty times as long.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     needs_torch(tr("training", "训练"))
     root = find_root(script=arguments.script)
     resolved = resolved_models(arguments, root)
@@ -72,7 +71,8 @@ def stages_of(arguments: Namespace) -> "tuple[StageName, ...]":
 
 
 def needs_torch(what: str) -> None:
-    """Raise TrainingError where this installation cannot do `what`."""
+    """Settle how torch computes. Raises TrainingError where this installation cannot do `what`."""
+    settle()
     missing = [name for name in ("torch", "safetensors", "huggingface_hub") if importlib.util.find_spec(name) is None]
     if missing:
         raise TrainingError(

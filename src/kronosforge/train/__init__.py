@@ -4,10 +4,13 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from kronosforge.cpu import settle
 from kronosforge.train.stages import STAGES as STAGES
 from kronosforge.train.stages import StageName as StageName
 from kronosforge.train.stages import TrainedStage as TrainedStage
 from kronosforge.train.stages import train as train
+
+settle()
 
 
 class _Callable(ModuleType):

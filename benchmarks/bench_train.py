@@ -2,15 +2,17 @@
 
     KRONOS_HOME=~/Kronos python benchmarks/bench_train.py --size small|mini|tokenizer [--precision float32|bf16] [--json]
 
-Batch 32, window 101, dropouts as published. Both sides start from the same weights and take the same batch, in turns in one
-process; the losses of both are compared first, without dropout. The limit beside is that of the matrix products alone, at
-the rate that a plain product of this size reaches in the same run.
+Batch 32, window 101, dropouts as published. Both sides start from the same weights and take the same batch, in turns, each
+in processes of its own with the settings that each library makes for itself; the losses of both are compared first, without
+dropout. The limit beside is that of the matrix products alone, at the rate that a plain product of this size reaches in
+the same run.
 """
 
 import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,20 +20,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the commands do, for both sides
-
 import torch
 import torch.nn.functional as F
 
 from kronosforge.config import TrainConfig
+from kronosforge.cpu import SETTINGS
 from kronosforge.dataset.loader import Batch
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
-from kronosforge.train.devices import place
+from kronosforge.model.checkpoint import Checkpoint
+from kronosforge.train.devices import Place, place
 from kronosforge.train.loop import Training
 from kronosforge.train.objectives import Objective, PredictorObjective, TokenizerObjective
 from kronosforge.train.state import Progress, Stage
 
-BATCH, WINDOW, ROUNDS = 32, 101, 5
+BATCH, WINDOW, ROUNDS = 32, 101, 3
+DEFAULT = {"MKL_CBWR": "OFF"}  # what upstream runs with; this script imports what would settle it otherwise
 FASTER = 2.0  # times upstream
 SAME = 2e-5  # loss, float32
 
@@ -44,7 +47,7 @@ def batch(device: torch.device, size: int) -> Batch:
     return Batch(x.to(device), stamp.to(device), torch.arange(size), size)
 
 
-def ours(objective: Objective, here: object, lr: float, clip: float, *, compile: bool) -> Training:  # noqa: A002
+def ours(objective: Objective, here: Place, lr: float, clip: float, *, compile: bool) -> Training:  # noqa: A002
     """The loop's own step; what of a stage it does not touch is left out."""
     parameters = [p for p in objective.network.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.1, fused=True)
@@ -117,43 +120,72 @@ def timed(work: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - began
 
 
-def sides(size: str, home: str, here: object, given: Batch, *, compile: bool) -> tuple[Training, Callable[[], float]]:  # noqa: A002
-    """Ours and upstream's, from the same weights."""
-    sys.path.insert(0, home)
-    from model.kronos import Kronos  # noqa: PLC0415
-    from model.kronos import KronosTokenizer as Theirs  # noqa: PLC0415
-
+def side(name: str, size: str, given: Batch, here: Place, *, compile: bool) -> Callable[[], object]:  # noqa: A002
+    """A step of `ours` or of `upstream`, from the same weights."""
     preset = PRESETS["small" if size == "tokenizer" else size]
     torch.manual_seed(1)
-    tokenizer = KronosTokenizer(preset.tokenizer)
-    with tempfile.TemporaryDirectory() as folder:
-        theirs = Theirs.from_pretrained(str(tokenizer.save_pretrained(Path(folder) / "t"))).to(here.device).eval()
+    tokenizer, predictor = KronosTokenizer(preset.tokenizer), KronosPredictor(preset.predictor)
+    if name == "ours":
         if size == "tokenizer":
-            training = ours(TokenizerObjective(tokenizer.to(here.device), 5.0), here, 2e-4, 2.0, compile=compile)
-            return training, upstream_tokenizer(theirs.train(), given)
-        predictor = KronosPredictor(preset.predictor)
-        network = Kronos.from_pretrained(str(predictor.save_pretrained(Path(folder) / "p"))).to(here.device)
-        objective = PredictorObjective(predictor, tokenizer)
+            objective, lr, clip = TokenizerObjective(tokenizer, 5.0), 2e-4, 2.0
+        else:
+            objective, lr, clip = PredictorObjective(predictor, tokenizer), 4e-5, 3.0
         objective.move(here.device)
-        check_same_loss(preset, theirs, given, here.device, Path(folder))
-        return ours(objective, here, 4e-5, 3.0, compile=compile), upstream_predictor(network.train(), theirs, given)
+        training = ours(objective.train(), here, lr, clip, compile=compile)
+        return lambda: training.step(given)
+    with tempfile.TemporaryDirectory() as folder:
+        known = upstream(KronosTokenizer, tokenizer, Path(folder) / "t").to(here.device)
+        if size == "tokenizer":
+            return upstream_tokenizer(known.train(), given)
+        network = upstream(KronosPredictor, predictor, Path(folder) / "p").to(here.device)
+        return upstream_predictor(network.train(), known.eval(), given)
 
 
-def check_same_loss(preset, theirs, given, device, folder) -> None:
+def upstream(role: type, network: Checkpoint, folder: Path) -> torch.nn.Module:
+    """Upstream's class with the weights of `network`."""
+    sys.path.insert(0, os.environ["KRONOS_HOME"])
+    from model import kronos  # noqa: PLC0415
+
+    theirs = {KronosTokenizer: kronos.KronosTokenizer, KronosPredictor: kronos.Kronos}[role]
+    return theirs.from_pretrained(str(network.save_pretrained(folder)))
+
+
+def check_same_loss(size: str, given: Batch) -> None:
     """Without dropout and with s1 given, the training loss is upstream's."""
-    from model.kronos import Kronos  # noqa: PLC0415
-
+    preset = PRESETS[size]
     still = replace(preset.predictor, ffn_dropout_p=0.0, attn_dropout_p=0.0, resid_dropout_p=0.0, token_dropout_p=0.0)
     torch.manual_seed(2)
-    mine = KronosPredictor(still).train().to(device)
-    other = Kronos.from_pretrained(str(mine.save_pretrained(folder / "still"))).train().to(device)
-    with torch.no_grad():
-        s1, s2 = theirs.encode(given.x, half=True)
+    mine, tokenizer = KronosPredictor(still).train(), KronosTokenizer(preset.tokenizer)
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+        other = upstream(KronosPredictor, mine, Path(folder)).train()
+        s1, s2 = tokenizer.encode(given.x)
         ids = s1[:, :-1], s2[:, :-1]
         a = mine(*ids, given.stamp[:, :-1], s1[:, 1:])
         b = other(*ids, given.stamp[:, :-1].float(), use_teacher_forcing=True, s1_targets=s1[:, 1:])
         losses = [other.head.compute_loss(*each, s1[:, 1:], s2[:, 1:])[0].item() for each in (a, b)]
     assert abs(losses[0] - losses[1]) < SAME, losses
+
+
+def job(name: str, options: argparse.Namespace) -> dict[str, float]:
+    """What a process of its own measures: the median seconds of a step of `ours` or `upstream`, and its product rate."""
+    command = ["--job", name, "--size", options.size, "--precision", options.precision, "--device", options.device]
+    command += ["--batch", str(options.batch), *["--compile"] * options.compile]
+    environment = {**os.environ, **(SETTINGS if name == "ours" else DEFAULT)}
+    line = [sys.executable, "-W", "ignore", __file__, *command]
+    done = subprocess.run(line, check=True, stdout=subprocess.PIPE, env=environment, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run(name: str, options: argparse.Namespace) -> dict[str, float]:
+    """What that process does."""
+    with place(options.device, options.precision if name == "ours" else "float32") as here:
+        given = batch(here.device, options.batch)
+        if name == "ours" and options.size != "tokenizer":
+            check_same_loss(options.size, batch(torch.device("cpu"), 2))
+        step = side(name, options.size, given, here, compile=options.compile)
+        step()
+        seconds = statistics.median(timed(step, here.device) for _ in range(ROUNDS))
+        return {"seconds": seconds, "rate": product_rate(here.device, torch.bfloat16 if here.bf16 else torch.float32)}
 
 
 def main() -> None:
@@ -164,20 +196,17 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--repeat", type=int, default=3, help="processes of each side, in turns; the median counts")
+    parser.add_argument("--job", choices=("ours", "upstream"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    home = os.environ.get("KRONOS_HOME") or sys.exit("Error: KRONOS_HOME names no checkout of shiyu-coder/Kronos")
-    with place(options.device, options.precision) as here:
-        given = batch(here.device, options.batch)
-        training, theirs = sides(options.size, home, here, given, compile=options.compile)
-        training.stage.objective.train()
-        times: dict[str, list[float]] = {"ours": [], "upstream": []}
-        for round_ in range(ROUNDS + 1):
-            for name, step in (("ours", lambda: training.step(given)), ("upstream", theirs)):
-                seconds = timed(step, here.device)
-                if round_:
-                    times[name].append(seconds)
-        rate = product_rate(here.device, torch.bfloat16 if here.bf16 else torch.float32)
-    mine, peer = (statistics.median(times[name]) for name in ("ours", "upstream"))
+    if "KRONOS_HOME" not in os.environ:
+        sys.exit("Error: KRONOS_HOME names no checkout of shiyu-coder/Kronos")
+    if options.job:
+        print(json.dumps(run(options.job, options)))
+        return
+    pairs = [(job("ours", options), job("upstream", options)) for _ in range(options.repeat)]
+    mine, peer = (statistics.median(one["seconds"] for one in runs) for runs in zip(*pairs, strict=True))
+    rate = max(one["rate"] for pair in pairs for one in pair)
     bound = flops(options.size, options.batch * (WINDOW - 1)) / rate
     lines = [
         {"name": f"step of {options.size} ({options.precision})", "unit": "s", "ours": mine, "peer": peer,

@@ -1,8 +1,6 @@
 """Frames in, paths out: the reference vectors, independence of what stands beside, and what is refused."""
 
-import os
-import subprocess
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from kronosforge.errors import DataError, UsageError
 from kronosforge.forecast import Forecaster
 from kronosforge.forecast import forecaster as module
 from kronosforge.forecast.repair import Violations, repair, violations
+from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 
 FEATURES = ["open", "high", "low", "close", "volume", "amount"]
 
@@ -49,7 +48,7 @@ def test_a_path_is_the_same_whatever_the_batch(
     turned = forecaster.forecast(dict(reversed(frames.items())), 12, 6)
     more = forecaster.forecast({"C": frames["C"]}, 12, 9)
     longer = forecaster.forecast({"C": frames["C"]}, 20, 6)
-    monkeypatch.setattr(module, "MEMORY", forecaster.engine.bytes_per_bar * 60)  # one series and 1 or 2 paths at a time
+    monkeypatch.setattr(module, "MEMORY", forecaster.engine.memory(40, 12, 2))  # one series and 1 or 2 paths at a time
     assert len(list(forecaster._batches([*map(_job, frames.items())], 12, 6))) == 24
     little = forecaster.forecast(frames, 12, 6)
     for key, found in together.items():
@@ -69,33 +68,16 @@ def same(one: np.ndarray, other: np.ndarray) -> None:
     np.testing.assert_allclose(one, other, rtol=1e-4)
 
 
-ALONE = """
-import sys
-from dataclasses import replace
-import numpy as np
-import pandas as pd
-import torch
-from kronosforge.forecast import Forecaster
-from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
-candles = pd.read_csv(sys.argv[1], parse_dates=["timestamps"])
-torch.manual_seed(0)
-small = PRESETS["small"]
-predictor = KronosPredictor(replace(small.predictor, n_layers=2))
-forecaster = Forecaster(KronosTokenizer(small.tokenizer), predictor, max_context=64)
-frames = {str(n): candles[n : n + 40] for n in range(6)}
-for horizon in (1, 12):  # one bar of one path is a product of a single row
-    many = forecaster.forecast(frames, horizon, 7)
-    for key, samples in (("0", 1), ("1", 2), ("2", 3), ("3", 7), ("5", 5)):
-        alone = forecaster.forecast({key: frames[key]}, horizon, samples)[key].paths
-        assert np.array_equal(alone, many[key].paths[:samples]), key
-"""
-
-
-@pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="only Intel's library keeps the order of sums")
-def test_on_a_cpu_a_path_is_the_same_to_the_last_digit(reference: Path) -> None:
-    """At the width of a published model, in a process of its own: the library is told before its first product."""
-    environment = {key: value for key, value in os.environ.items() if key != "MKL_CBWR"}
-    subprocess.run([sys.executable, "-c", ALONE, reference / "candles.csv"], check=True, env=environment)
+def test_a_path_is_the_same_alone_and_among_many_at_the_width_of_a_published_model(candles: pd.DataFrame) -> None:
+    """Up to rounding: products of one row and of many sum in another order."""
+    torch.manual_seed(0)
+    small = PRESETS["small"]
+    predictor = KronosPredictor(replace(small.predictor, n_layers=2))
+    forecaster = Forecaster(KronosTokenizer(small.tokenizer), predictor, max_context=64)
+    frames = {str(n): candles[n : n + 40] for n in range(4)}
+    many = forecaster.forecast(frames, 12, 34)  # in seventeen groups
+    for key, samples in (("0", 1), ("1", 2), ("2", 16), ("3", 34)):
+        same(forecaster.forecast({key: frames[key]}, 12, samples)[key].paths, many[key].paths[:samples])
 
 
 def test_paths_differ_and_so_do_seeds_and_keys(forecaster: Forecaster, frames: dict[str, pd.DataFrame]) -> None:

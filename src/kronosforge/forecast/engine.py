@@ -2,7 +2,7 @@
 
 Equal to computing everything anew at every bar, as upstream does (shiyu-coder/Kronos, model/kronos.py,
 `auto_regressive_inference`, 67b630e), but the bars that the samples of a series share are computed once for all of them.
-n series, S samples, L bars known, T bars to come, C max_context, d model width.
+n series, S samples, L bars known, T bars to come, d model width; N groups of s samples, t bars (see trunk.py).
 """
 
 import math
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kronosforge.forecast.sampling import Sampler
-from kronosforge.forecast.trunk import Memory, Product, Trunk, norm
+from kronosforge.forecast.trunk import Memory, Product, Trunk, grouping
 from kronosforge.model import KronosPredictor, KronosTokenizer
 from kronosforge.model.predictor import DEPENDENCY_HEADS
 from kronosforge.model.tokenizer import bits
@@ -58,13 +58,14 @@ class Engine:
             scale = (cross.q_proj.out_features // DEPENDENCY_HEADS) ** -0.5
             self._queries = cross.q_proj(predictor.embedding.emb_s1.weight) * scale  # (2^s1_bits, d)
             self._kv, self._out = Product.of(cross.k_proj, cross.v_proj), Product.of(cross.out_proj)
-            self._heads = Product.of(predictor.head.proj_s1), Product.of(predictor.head.proj_s2)
+            self._head_s1 = Product.of(predictor.head.proj_s1)
+            self._head_s2 = Product.of(predictor.head.proj_s2, norm=predictor.dep_layer.norm)
 
-    @property
-    def bytes_per_bar(self) -> int:
-        """Of one bar's keys and values in all layers."""
+    def memory(self, known: int, horizon: int, samples: int) -> int:
+        """Bytes of all layers' keys and values of a series of `known` bars."""
+        groups, size = grouping(samples)
         width, layers = self.predictor.head.proj_s1.in_features, len(self.predictor.transformer)
-        return 2 * 4 * width * (layers + 1)
+        return 2 * 4 * width * (layers + 1) * groups * (min(known, self.max_context) + size * horizon)
 
     @torch.inference_mode()
     def forecast(
@@ -103,8 +104,10 @@ class Engine:
         decoded together."""
         samples, horizon = made.s1.shape[1:]
         known = known.bars(slice(max(0, known.s1.shape[-1] + horizon - self.max_context), None))
-        _, memories = self._decoder.read(self._codes(known), samples, horizon)
-        return self.tokenizer.head(self._decoder.extend(self._codes(made), memories, known.s1.shape[-1]))
+        memories = self._decoder.read(self._codes(known), samples, horizon, whole=False)
+        x = _rows(self._codes(made))
+        self._decoder.extend(x, memories, known.s1.shape[-1])
+        return self.tokenizer.head(_bars(x, samples, horizon))
 
     def _next(self, context: Context, known: Ids, made: Ids, times: Tensor, sliding: Sliding) -> Context:
         """The context after the bars `made` (n, S, t) so far; `context` is the one before the newest of them."""
@@ -119,17 +122,23 @@ class Engine:
 
     def _read(self, known: Ids, times: Tensor, samples: int, room: int) -> Context:
         """The context after the bars that all samples share, at positions from 0."""
-        hidden, memories = self._trunk.read(self._embed(known) + times[:, : known.s1.shape[-1]], samples, room)
-        hidden = norm(hidden, self.predictor.norm)
-        keys, values = self._keys_values(hidden)
-        return Context(hidden[:, -1:], memories, Memory(keys, values, samples, room))
+        x = self._embed(known) + times[:, : known.s1.shape[-1]]
+        memories = self._trunk.read(x, samples, room)
+        hidden = self._norm(x)
+        return Context(hidden[:, -1:], memories, Memory(*self._keys_values(hidden), samples, room))
 
     def _extend(self, context: Context, ids: Ids, times: Tensor, position: int, skip: int = 0) -> Context:
         """`context` with each sample's next bars."""
-        hidden = self._trunk.extend(self._embed(ids) + times.unsqueeze(1), context.memories, position, skip)
-        hidden = norm(hidden, self.predictor.norm)
+        samples, bars = ids.s1.shape[1:]
+        x = _rows(self._embed(ids) + times.unsqueeze(1))
+        self._trunk.extend(x, context.memories, position, skip)
+        hidden = self._norm(x)
         context.dependency.append(*self._keys_values(hidden))
-        return Context(hidden[:, :, -1], context.memories, context.dependency, skip)
+        return Context(_bars(hidden, samples, bars)[:, :, -1], context.memories, context.dependency, skip)
+
+    def _norm(self, x: Tensor) -> Tensor:
+        by = self.predictor.norm
+        return F.rms_norm(x, by.weight.shape, by.weight, by.eps)
 
     def _embed(self, ids: Ids) -> Tensor:
         return F.embedding(ids.s1, self._tables[0]) + F.embedding(ids.s2, self._tables[1])
@@ -140,19 +149,32 @@ class Engine:
         return t.post_quant_embed(codes * t.tokenizer.scale)
 
     def _keys_values(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """The dependency layer's keys and values of `hidden` (…, t, d), each (…, H, t, D)."""
-        both = self._kv(hidden).unflatten(-1, (2 * DEPENDENCY_HEADS, -1)).transpose(-2, -3)
-        keys, values = both.chunk(2, dim=-3)
+        """The dependency layer's keys and values of `hidden` (N, rows, d), each (N, H, rows, D)."""
+        keys, values = self._kv(hidden).unflatten(-1, (2 * DEPENDENCY_HEADS, -1)).transpose(1, 2).chunk(2, dim=1)
         return keys, values
 
     def _s1(self, context: Context) -> Tensor:
-        return self._heads[0](context.last)
+        return self._head_s1(context.last)
 
     def _s2(self, context: Context, s1: Tensor) -> Tensor:
         """s2 logits (n, S, 2^s2_bits), given `s1` (n, S)."""
-        query = F.embedding(s1, self._queries).unflatten(-1, (DEPENDENCY_HEADS, 1, -1))  # (n, S, H, 1, D)
-        found = context.dependency.attend(query, context.skip).flatten(2)  # (n, S, d)
-        return self._heads[1](norm(context.last + self._out(found), self.predictor.dep_layer.norm))
+        query = _rows(F.embedding(s1, self._queries).unsqueeze(2))  # (N, s, d)
+        found = context.dependency.attend(query.unflatten(-1, (DEPENDENCY_HEADS, -1)).transpose(1, 2), context.skip)
+        attended = _bars(found.transpose(1, 2).flatten(2), s1.shape[1], 1)[:, :, 0]
+        return self._head_s2(context.last + self._out(attended))
+
+
+def _rows(x: Tensor) -> Tensor:
+    """Bars of samples (n, S, t, d) as the rows of groups (N, t s, d), contiguous; empty places hold zeros."""
+    groups, size = grouping(x.shape[1])
+    full = F.pad(x, (0, 0, 0, 0, 0, groups * size - x.shape[1]))
+    return full.unflatten(1, (groups, size)).transpose(2, 3).reshape(-1, x.shape[2] * size, x.shape[3])
+
+
+def _bars(rows: Tensor, samples: int, bars: int) -> Tensor:
+    """The inverse of `_rows`: (N, t s, d) as (n, S, t, d)."""
+    groups, size = grouping(samples)
+    return rows.view(-1, groups, bars, size, rows.shape[-1]).transpose(2, 3).flatten(1, 2)[:, :samples]
 
 
 def _id_tables(predictor: KronosPredictor) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,8 @@
 """Many series of different lengths at once: checked, put into equal batches, generated, made candles again."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -108,11 +110,10 @@ class Forecaster:
 
     def _batches(self, jobs: Sequence[Job], horizon: int, samples: int) -> Iterator[list[Job]]:
         """`jobs` in batches of equal length, each so large that keys and values fit into MEMORY."""
-        bar = self.engine.bytes_per_bar
         for length, same in groupby(sorted(jobs, key=_length), _length):
-            known = bar * min(length, self.max_context)
-            paths = max(1, min(samples, (MEMORY - known) // (bar * horizon)))
-            series = max(1, MEMORY // (known + bar * horizon * paths))
+            need = partial(self.engine.memory, length, horizon)
+            paths = max(1, bisect_right(range(1, samples + 1), MEMORY, key=need))
+            series = max(1, MEMORY // need(paths))
             group = list(same)
             for begin in range(0, len(group), series):
                 for path in range(0, samples, paths):

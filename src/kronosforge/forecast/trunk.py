@@ -1,9 +1,11 @@
 """Transformer blocks with a memory: the samples of a series share the keys and values of the bars that are known.
 
-The formulas are those of model/layers.py; here the weights are joined so that a step takes few products.
-n series, S samples, P bars known, t bars at once, d model width, H heads, D = d / H.
+The formulas are those of model/layers.py; here weights are joined, and each norm is part of the product after it, so that
+a step takes few calls. A row is one sample's bar; rows go bar after bar, and within a bar sample after sample.
+N groups of s samples that share a memory, t bars at once, P bars known, d model width, H heads, D = d / H.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -12,75 +14,100 @@ from torch import Tensor, nn
 
 from kronosforge.model.layers import Block, RMSNorm
 
+MOST = 16
+"""Samples in a group, at most: they pass over each other's bars behind a mask, and each group holds a copy of the known
+bars."""
+
+
+def grouping(samples: int) -> tuple[int, int]:
+    """Groups of a series, and the samples in each; some places of the last groups may stay empty."""
+    groups = -(-samples // MOST)
+    return groups, -(-samples // groups)
+
 
 class Memory:
-    """Keys and values of one attention: once for the bars that all samples share, and each sample's own."""
+    """Keys and values of one attention: of the bars that the samples of a group share, then of each sample's own."""
 
     def __init__(self, keys: Tensor, values: Tensor, samples: int, room: int) -> None:
-        """`keys` and `values` (n, H, P, D) are shared; room is made for `room` bars of each sample."""
-        n, heads, _, width = values.shape
-        self.keys = keys.transpose(-1, -2).contiguous()  # (n, H, D, P): half the time of a product with (P, D)
-        self.values = values.contiguous()
-        self.own_keys = values.new_empty(n, samples, heads, room, width)
-        self.own_values = torch.empty_like(self.own_keys)
-        self.own = 0  # bars of each sample
+        """`keys` and `values` (n, H, P, D) are those of each series' known bars; room is made for `room` bars of each of
+        its `samples`."""
+        groups, self.size = grouping(samples)
+        self.shared = self.end = keys.shape[2]
+        self.keys, self.values = (_roomy(known, groups, room * self.size) for known in (keys, values))
+        others = torch.eye(self.size).log().repeat(1, room)  # 0 at a sample's own bars, −∞ at others'
+        self._row = F.pad(others, (self.shared, 0)).to(keys)  # (s, P + room s)
 
     def append(self, keys: Tensor, values: Tensor) -> None:
-        """Add each sample's next bars (n, S, H, t, D)."""
-        begin, self.own = self.own, self.own + keys.shape[3]
-        self.own_keys[:, :, :, begin : self.own] = keys
-        self.own_values[:, :, :, begin : self.own] = values
+        """Add each sample's next bars (N, H, t s, D)."""
+        begin, self.end = self.end, self.end + keys.shape[2]
+        self.keys[:, :, begin : self.end] = keys
+        self.values[:, :, begin : self.end] = values
 
     def attend(self, query: Tensor, skip: int = 0) -> Tensor:
-        """What `query` (n, S, H, t, D), scaled, finds: (n, S, H, t, D). Several queries are those of the newest bars,
-        and each sees up to its own; the oldest `skip` bars are forgotten."""
-        n, samples, heads, t, width = query.shape
-        own = query @ self.own_keys[:, :, :, : self.own].transpose(-1, -2)  # (n, S, H, t, own)
-        if t > 1:
-            own += torch.full_like(own[0, 0, 0], -torch.inf).triu(1 + self.own - t)
-        shared = _rows(query.transpose(1, 2).reshape(n, heads, -1, width), self.keys[..., skip:])  # (n, H, S t, P)
-        weights = torch.cat((shared, own.transpose(1, 2).flatten(2, 3)), dim=-1).softmax(dim=-1)
-        past, recent = weights.split((shared.shape[-1], self.own), dim=-1)
-        found = _rows(past, self.values[:, :, skip:]).unflatten(2, (samples, t)).transpose(1, 2)
-        return found + recent.unflatten(2, (samples, t)).transpose(1, 2) @ self.own_values[:, :, :, : self.own]
+        """What `query` (N, H, t s, D), scaled, finds: (N, H, t s, D). The queries are those of the newest bars, and each
+        sees up to its own; the oldest `skip` bars are forgotten."""
+        keys, values = self.keys[:, :, skip : self.end], self.values[:, :, skip : self.end]
+        return F.scaled_dot_product_attention(query, keys, values, self._mask(query.shape[2], skip), scale=1.0)
+
+    def _mask(self, rows: int, skip: int) -> Tensor | None:
+        """What is added to the scores (rows, bars) of the newest `rows`."""
+        if rows == self.size:
+            return self._row[:, skip : self.end] if rows > 1 else None
+        bars = (self.end - self.shared) // self.size
+        own = torch.kron(torch.ones(bars, bars).tril(), torch.eye(self.size)).log()
+        return F.pad(own[-rows:], (self.shared - skip, 0)).to(self.keys)
+
+
+def _roomy(known: Tensor, groups: int, room: int) -> Tensor:
+    """`known` (n, H, P, D) for each of a series' groups, with room behind it: (n groups, H, P + room, D)."""
+    n, heads, bars, width = known.shape
+    out = known.new_empty(n, groups, heads, bars + room, width)
+    out[:, :, :, :bars] = known.unsqueeze(1)
+    return out.flatten(0, 1)
 
 
 class Product(NamedTuple):
-    """Linear layers on the same input as one product, with a copy of their weights: x W + b."""
+    """Linear layers on the same input as one product, after an RMS norm if there is one. Holds a copy of the weights."""
 
-    weight: Tensor  # (in, out): read along the rows, a few rows of x cost little more than one
+    weight: Tensor  # (in, out), contiguous: read along the rows, a few rows of x cost little more than one
     bias: Tensor | None
+    floor: Tensor | None  # √(in · eps) of the norm; its weights are in `weight`
 
     @classmethod
-    def of(cls, *linears: nn.Linear) -> "Product":
-        """The outputs of `linears`, one after the other."""
+    def of(cls, *linears: nn.Linear, norm: RMSNorm | None = None) -> "Product":
+        """The outputs of `linears`, one after the other, of the normed input."""
         weight = torch.cat([one.weight for one in linears]).detach()
         biases: list[Tensor] = [one.bias for one in linears if one.bias is not None]
-        return cls(weight.t().contiguous(), torch.cat(biases).detach() if biases else None)
+        floor, width = None, weight.shape[1]
+        if norm is not None:
+            weight = weight * (norm.weight.detach() * math.sqrt(width))
+            floor = weight.new_tensor(math.sqrt(width * norm.eps))
+        return cls(weight.t().contiguous(), torch.cat(biases).detach() if biases else None, floor)
 
     def __call__(self, x: Tensor) -> Tensor:
-        found = x @ self.weight
-        return found if self.bias is None else found.add_(self.bias)
+        """(…, in) → (…, out)."""
+        if self.floor is not None:  # x / √(|x|² + in · eps); the root of `in` is in the weights
+            x = x / torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True), self.floor)
+        return F.linear(x, self.weight.t(), self.bias)
 
-    def columns(self, order: Tensor) -> "Product":
-        """The same with the outputs in another order."""
-        return Product(self.weight[:, order], None if self.bias is None else self.bias[order])
+    def add_to(self, sums: Tensor, x: Tensor) -> None:
+        """`sums` (…, out), contiguous, plus the product of `x` (…, in), in place."""
+        found = sums.flatten(0, -2).addmm_(x.flatten(0, -2), self.weight)
+        if self.bias is not None:
+            found.add_(self.bias)
 
-    def scaled(self, outputs: int, factor: float) -> "Product":
-        """The same with the first `outputs` outputs times `factor`."""
-        factors = self.weight.new_ones(self.weight.shape[1])
-        factors[:outputs] = factor
-        return Product(self.weight * factors, None if self.bias is None else self.bias * factors)
+    def rearranged(self, order: Tensor, scale: Tensor) -> "Product":
+        """The same with the outputs times `scale` (out,), and then in another order."""
+        bias = None if self.bias is None else (self.bias * scale)[order]
+        return Product((self.weight * scale)[:, order].contiguous(), bias, self.floor)
 
 
 class Layer(NamedTuple):
-    """One block, its products joined."""
+    """One block."""
 
     heads: int
-    norm1: RMSNorm
     qkv: Product  # queries scaled by 1 / √D
     out: Product
-    norm2: RMSNorm
     up: Product  # w1, then w3
     down: Product
 
@@ -93,23 +120,26 @@ class Layer(NamedTuple):
         pairs = torch.arange(width).view(2, -1).t().flatten()  # 0, D / 2, 1, D / 2 + 1, …
         turned = torch.arange(2 * d).view(-1, width)[:, pairs].flatten()
         order = torch.cat((turned, torch.arange(2 * d, 3 * d))).to(a.q_proj.weight.device)
-        qkv = Product.of(a.q_proj, a.k_proj, a.v_proj).scaled(d, width**-0.5).columns(order)
-        up, down = Product.of(ffn.w1, ffn.w3), Product.of(ffn.w2)
-        return cls(a.heads, block.norm1, qkv, Product.of(a.out_proj), block.norm2, up, down)
+        scale = a.q_proj.weight.new_ones(3 * d)
+        scale[:d] = width**-0.5
+        qkv = Product.of(a.q_proj, a.k_proj, a.v_proj, norm=block.norm1).rearranged(order, scale)
+        up, down = Product.of(ffn.w1, ffn.w3, norm=block.norm2), Product.of(ffn.w2)
+        return cls(a.heads, qkv, Product.of(a.out_proj), up, down)
 
     def project(self, x: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values of `x` (…, t, d), turned by `rotation` (t, 1, D / 2) complex: each (…, H, t, D)."""
-        qkv = self.qkv(norm(x, self.norm1))
-        both, values = qkv.unflatten(-1, (3 * self.heads, -1)).split((2 * self.heads, self.heads), dim=-2)
-        turned = torch.view_as_real(torch.view_as_complex(both.unflatten(-1, (-1, 2))) * rotation).flatten(-2)
-        queries, keys = turned.chunk(2, dim=-2)
-        return queries.transpose(-2, -3), keys.transpose(-2, -3), values.transpose(-2, -3)
+        """Queries, keys and values of `x` (N, rows, d), turned by `rotation` (rows, 1, D / 2) complex: each
+        (N, H, rows, D)."""
+        heads = self.qkv(x).unflatten(-1, (3 * self.heads, -1))
+        turned = heads[:, :, : 2 * self.heads].unflatten(-1, (-1, 2))
+        torch.view_as_complex(turned).mul_(rotation)
+        queries, keys, values = heads.transpose(1, 2).chunk(3, dim=1)
+        return queries, keys, values
 
-    def finish(self, x: Tensor, attended: Tensor) -> Tensor:
-        """The block's output, given what attention found (…, H, t, D)."""
-        x = x + self.out(attended.transpose(-2, -3).flatten(-2))
-        gate, value = self.up(norm(x, self.norm2)).chunk(2, dim=-1)
-        return x + self.down(F.silu(gate).mul_(value))
+    def finish(self, x: Tensor, attended: Tensor) -> None:
+        """Make `x` (N, rows, d) the block's output, given what attention found (N, H, rows, D)."""
+        self.out.add_to(x, attended.transpose(1, 2).flatten(2))
+        gate, value = self.up(x).chunk(2, dim=-1)
+        self.down.add_to(x, F.silu(gate).mul_(value))
 
 
 class Trunk:
@@ -123,30 +153,21 @@ class Trunk:
             cos, sin = first.self_attn.rotary(torch.arange(positions, device=first.norm1.weight.device))
             self.rotation = torch.complex(cos, sin).unsqueeze(1)  # (positions, 1, D / 2)
 
-    def read(self, x: Tensor, samples: int, room: int) -> tuple[Tensor, list[Memory]]:
-        """`x` (n, P, d), the bars that all samples share, from position 0: the output (n, P, d), and each layer's
-        memory with room for `room` bars of each of `samples`."""
+    def read(self, x: Tensor, samples: int, room: int, *, whole: bool = True) -> list[Memory]:
+        """Each layer's memory of `x` (n, P, d), the bars that all samples share, from position 0, with room for `room`
+        bars of each of `samples`. `x` becomes the output, unless nobody needs it (`whole` is false)."""
         memories = []
-        for layer in self.layers:
-            queries, keys, values = layer.project(x, self.rotation[: x.shape[-2]])
+        for number, layer in enumerate(self.layers, start=1):
+            queries, keys, values = layer.project(x, self.rotation[: x.shape[1]])
             memories.append(Memory(keys, values, samples, room))
-            x = layer.finish(x, F.scaled_dot_product_attention(queries, keys, values, is_causal=True, scale=1.0))
-        return x, memories
+            if whole or number < len(self.layers):
+                layer.finish(x, F.scaled_dot_product_attention(queries, keys, values, is_causal=True, scale=1.0))
+        return memories
 
-    def extend(self, x: Tensor, memories: list[Memory], position: int, skip: int = 0) -> Tensor:
-        """The output (n, S, t, d) of each sample's next bars `x` (n, S, t, d), which stand from `position` on."""
+    def extend(self, x: Tensor, memories: list[Memory], position: int, skip: int = 0) -> None:
+        """Make `x` (N, t s, d), each sample's next bars, which stand from `position` on, the output."""
         for layer, memory in zip(self.layers, memories, strict=True):
-            queries, keys, values = layer.project(x, self.rotation[position : position + x.shape[-2]])
+            bars = self.rotation[position : position + x.shape[1] // memory.size]
+            queries, keys, values = layer.project(x, bars.repeat_interleave(memory.size, dim=0))
             memory.append(keys, values)
-            x = layer.finish(x, memory.attend(queries, skip))
-        return x
-
-
-def _rows(x: Tensor, y: Tensor) -> Tensor:
-    """x y, of at least two rows: batches of a single row are summed in another order, whatever Intel's library is told."""
-    return x @ y if x.shape[-2] > 1 else (x.expand(*x.shape[:-2], 2, -1) @ y)[..., :1, :]
-
-
-def norm(x: Tensor, by: RMSNorm) -> Tensor:
-    """`by(x)` in one call."""
-    return F.rms_norm(x, by.weight.shape, by.weight, by.eps)
+            layer.finish(x, memory.attend(queries, skip))

@@ -29,6 +29,34 @@ def test_they_hold_the_truth_as_often_as_they_say(process, instants: int) -> Non
     assert 0.91 <= np.mean([told.low <= 0 <= told.high for told in found]) <= 0.985
 
 
+def moody(rng: np.random.Generator, n: int) -> np.ndarray:
+    """How wild each of `n` days is: quiet and wild spells that last months."""
+    mood = np.zeros(n + 300)
+    for i, step in enumerate(rng.normal(size=n + 299), 1):
+        mood[i] = 0.97 * mood[i - 1] + 0.15 * step
+    return np.exp(mood[300:])
+
+
+def test_a_share_holds_the_truth_where_errors_grow_with_the_markets_moves() -> None:
+    """Errors that are 30 % smaller than the other's, in 400 markets with wild months and quiet ones. A plain difference does
+    not hold its long run's mean as often as it says."""
+    rng, n = np.random.default_rng(0), 600
+    theirs = np.stack([moody(rng, n) for _ in range(400)], axis=1) * np.abs(rng.normal(size=(n, 400)))
+    mine = theirs * 0.7 * np.exp(0.3 * rng.normal(size=(n, 400)) - 0.3**2 / 2)
+    blocks, at = Blocks(n, 12, replicates=400, level=0.95, seed=1), np.arange(n)
+    truth = (mine - theirs).mean()
+    plain = blocks.means(at, mine - theirs)
+    assert np.mean([told.low <= truth <= told.high for told in plain]) < 0.8
+    shares = blocks.shares(at, mine, theirs)
+    assert 0.92 <= np.mean([told.low <= -0.3 <= told.high for told in shares]) <= 0.98
+    assert np.mean([told.value for told in shares]) == pytest.approx(-0.3, abs=0.005)
+
+
+def test_a_share_of_nothing_says_nothing() -> None:
+    [told] = Blocks(9, 1, replicates=200, level=0.95, seed=0).shares(np.arange(9), np.ones((9, 1)), np.zeros((9, 1)))
+    assert told == (None, None, None)
+
+
 def test_without_blocks_they_would_hold_it_much_too_seldom() -> None:
     rng, n = np.random.default_rng(0), 300
     columns = np.stack([overlapping(rng, n, 8) for _ in range(300)], axis=1)

@@ -53,7 +53,7 @@ def test_everything_is_written_and_nothing_twice(trained: Path, config: ModelCon
     assert found["origins"]["all"] == found["origins"]["judged"] == sum(found["origins"]["series"].values())
     assert found["origins"]["block"] >= 5
     mine, other = (found["models"][name]["pooled"]["crps"]["value"] for name in ("fine-tuned", "drift"))
-    assert found["differences"]["fine-tuned"]["drift"]["crps"]["value"] == pytest.approx(mine - other)
+    assert found["differences"]["fine-tuned"]["drift"]["crps"]["value"] == pytest.approx(mine / other - 1)
     checkpoint = found["provenance"]["models"]["fine-tuned"]["predictor"]
     assert checkpoint["source"] == "predictor/best_model"
     assert len(checkpoint["sha256"]["model.safetensors"]) == 64

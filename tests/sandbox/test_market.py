@@ -181,6 +181,13 @@ def test_a_market_of_known_truth_has_the_edge_that_was_asked_for(edge: float) ->
     assert np.mean(found) == pytest.approx(edge, abs=0.06)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_known_pattern_has_no_drift(seed: int) -> None:
+    """Otherwise the price would run to its bounds within a few years, and what the oracle knows would no longer come."""
+    _, known = daily_moves(Synthetic(seed, edge=0.8), days=1498)
+    assert abs(known.mean()) < 0.02 * known.std()
+
+
 def test_without_an_edge_nothing_can_be_foretold() -> None:
     moves, known = (
         np.concatenate(both) for both in zip(*(daily_moves(Synthetic(s, edge=0.0)) for s in range(4)), strict=True)

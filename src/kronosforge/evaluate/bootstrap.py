@@ -86,6 +86,23 @@ class Blocks:
         values = np.divide(sums.sum(axis=0), total, out=np.full(len(total), np.nan), where=total > 0)
         return self.intervals(values, lambda weights: (weights @ sums) / (weights @ counts))
 
+    def shares(self, at: Ints, mine: Floats, theirs: Floats) -> list[Interval]:
+        """Of mean(`mine`) / mean(`theirs`) − 1 of each pair of columns (N, K), values of the instants `at` (N,); None where
+        theirs is 0.
+
+        Errors grow with the market's moves, which are quiet for months and wild for months: no block of a test is that
+        long, and the interval of a plain difference holds the long run's in 60 % of cases instead of 95. In a share the
+        moves cancel.
+        """
+        sums = _by_instant(at, np.concatenate((mine, theirs), axis=1), self.instants)
+
+        def statistic(weights: Floats) -> Floats:
+            ours, others = np.split(weights @ sums, 2, axis=-1)
+            found: Floats = np.divide(ours, others, out=np.full(ours.shape, np.nan), where=others > 0) - 1
+            return found
+
+        return self.intervals(statistic(np.ones(self.instants)), statistic)
+
 
 def number(value: float) -> float | None:
     """`value` as JSON has it: None instead of NaN and infinity."""

@@ -26,7 +26,7 @@ from kronosforge.forecast import Forecaster
 from kronosforge.listing import find_root
 from kronosforge.text import Text, tr
 
-SCHEMA = 1
+SCHEMA = 2  # 1: differences of CRPS and MAE as they are, not as shares
 MODELS = (TUNED, START)
 PACKAGES = ("kronosforge", "torch", "numpy", "scipy", "scoringrules")
 FILE = "evaluation.json"
@@ -43,8 +43,8 @@ NOTES = [
     ),
     Text(
         "Forecasts overlap, and series move together: intervals come from a moving-block bootstrap over time, with all "
-        "series drawn together; differences are paired.",
-        "预测期相互重叠,序列同涨同跌:区间由按时间的移动块自助法得出,所有序列一同抽样;差值为配对比较。",
+        "series drawn together; differences are paired, those of CRPS and MAE as shares of the other's.",
+        "预测期相互重叠,序列同涨同跌:区间由按时间的移动块自助法得出,所有序列一同抽样;差值为配对比较,CRPS 与 MAE 之差以对方的百分比表示。",
     ),
     # Measured on random walks: docs/decisions.md. Source: Stambaugh 1999, Journal of Financial Economics 54(3).
     Text(

@@ -16,7 +16,8 @@ TUNED, START = "fine-tuned", "pretrained"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to use, and why; differences are CRPS of the fine-tuned model less the other's, below zero where it is better."""
+    """What to use, and why; differences are the fine-tuned model's CRPS less the other's, as shares of the other's: below
+    zero where it is better."""
 
     promote: bool
     keep: str | None  # the model to use; None where there is none worth it
@@ -40,8 +41,8 @@ class Verdict:
 def decide(
     crps: Mapping[str, float | None], against: Mapping[str, Interval], *, level: float, scratch: bool
 ) -> Verdict:
-    """The verdict, given the mean CRPS of the start checkpoint and of each baseline, and the paired differences of the
-    fine-tuned model from each. `scratch`: training started from random weights, so that there is nothing to keep."""
+    """The verdict, given the mean CRPS of the start checkpoint and of each baseline, and the fine-tuned model's differences
+    from each, paired, as shares. `scratch`: training started from random weights, so that there is nothing to keep."""
     known = {name: mean for name, mean in crps.items() if name != START and mean is not None}
     baseline = min(known, key=lambda name: known[name]) if known else ""
     nothing = Interval(None, None, None)
@@ -49,8 +50,8 @@ def decide(
     promote = start.below_zero and naive.below_zero
     keep = TUNED if promote else None if scratch else START
     why = [
-        _against("the start checkpoint", "起始检查点", start, crps.get(START), level),
-        _against(f"the best baseline ({baseline})", f"最佳基线({baseline})", naive, crps.get(baseline), level),
+        _against("the start checkpoint", "起始检查点", start, level),
+        _against(f"the best baseline ({baseline})", f"最佳基线({baseline})", naive, level),
     ]
     head = (
         Text("Promoted: use the fine-tuned model", "采用:使用微调后的模型")
@@ -63,11 +64,11 @@ def decide(
     return Verdict(promote, keep, baseline, start, naive, sentence)
 
 
-def _against(en: str, zh: str, difference: Interval, mean: float | None, level: float) -> Text:
+def _against(en: str, zh: str, difference: Interval, level: float) -> Text:
     """One comparison in per cent of the other's CRPS."""
-    if difference.value is None or difference.low is None or difference.high is None or not mean:
+    if difference.value is None or difference.low is None or difference.high is None:
         return Text(f"against {en} there are too few origins to tell", f"与{zh}相比:起点太少,无法判断")
-    value, low, high = (100 * part / mean for part in (difference.value, difference.low, difference.high))
+    value, low, high = (100 * part for part in (difference.value, difference.low, difference.high))
     return Text(
         f"against {en} its CRPS differs by {value:+.1f} % ({100 * level:g} % interval {low:+.1f} to {high:+.1f} %)",
         f"其 CRPS 相对{zh}为 {value:+.1f} %({100 * level:g} % 区间 {low:+.1f} 至 {high:+.1f} %)",

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from kronosforge.evaluate.bootstrap import Blocks, Interval
+from kronosforge.evaluate.bootstrap import Blocks, Floats, Interval
 from kronosforge.evaluate.metrics import LEVELS, MEANS, Scores, across, correlations
 from kronosforge.evaluate.rolling import Origins
 
-COMPARED = ("crps", "mae", "hit")
+ERRORS = ("crps", "mae")  # compared as shares of the other's
 
 
 def table(origins: Origins, scores: Scores, blocks: Blocks) -> dict[str, Any]:
@@ -47,19 +47,20 @@ def table(origins: Origins, scores: Scores, blocks: Blocks) -> dict[str, Any]:
 def differences(
     origins: Origins, scores: Mapping[str, Scores], of: str, blocks: Blocks
 ) -> dict[str, dict[str, Interval]]:
-    """`of`'s scores less each other's, paired origin by origin: other → metric → the mean difference."""
-    mine = scores[of].values
-    return {
-        other: dict(
-            zip(
-                COMPARED,
-                blocks.means(origins.at, np.stack([mine[n] - theirs.values[n] for n in COMPARED], axis=1)),
-                strict=True,
-            )
-        )
-        for other, theirs in scores.items()
-        if other != of
-    }
+    """`of`'s scores against each other's, paired origin by origin: other → metric → the difference of means, of `crps` and
+    `mae` as a share of the other's (a skill score with its sign turned: below zero is better), of `hit` as it is."""
+
+    def errors(one: Scores) -> Floats:
+        return np.stack([one.values[name] for name in ERRORS], axis=1)
+
+    mine = scores[of]
+    found: dict[str, dict[str, Interval]] = {}
+    for other, theirs in scores.items():
+        if other != of:
+            found[other] = dict(zip(ERRORS, blocks.shares(origins.at, errors(mine), errors(theirs)), strict=True))
+            hits = mine.values["hit"] - theirs.values["hit"]
+            [found[other]["hit"]] = blocks.means(origins.at, hits[:, None])
+    return found
 
 
 def as_json(told: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]:

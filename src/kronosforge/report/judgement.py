@@ -59,6 +59,7 @@ SCORES = [
     Metric("ic", Text("IC", "IC"), 3),
     Metric("rank_ic", Text("RankIC", "RankIC"), 3),
 ]
+DIFFERENCES = [SCORES[0]._replace(places=1), SCORES[1]._replace(places=1), SCORES[3]]
 ACROSS = [
     Metric("ic_across", Text("IC across series", "截面 IC"), 3),
     Metric("rank_ic_across", Text("RankIC across series", "截面 RankIC"), 3),
@@ -162,14 +163,18 @@ def _table(told: Json, metrics: Sequence[Metric]) -> Html:
 
 def _differences(told: Json) -> Html:
     """The fine-tuned model less each other, with a mark where the interval is clear of zero."""
-    metrics = [m for m in SCORES if m.key in ("crps", "mae", "hit")]
     found = dig(told, "differences", TUNED) or {}
     if not found:
         return Html("")
-    rows = [[_name(told, other), *(_difference(dig(each, m.key), m) for m in metrics)] for other, each in found.items()]
+    rows = [
+        [_name(told, other), *(_difference(dig(each, m.key), m) for m in DIFFERENCES)] for other, each in found.items()
+    ]
     heading = say("The fine-tuned model less each other, paired", "微调模型减去各对照(配对)")
-    legend = say("✓ better, ✗ worse: the interval is clear of zero.", "✓ 更好,✗ 更差:区间不含零。")
-    return join([Html(f"<h3>{heading}</h3>"), table(_columns(Text("Less", "减去"), metrics), rows), note(legend)])
+    legend = say(
+        "CRPS and MAE in per cent of the other's. ✓ better, ✗ worse: the interval is clear of zero.",
+        "CRPS 与 MAE 以对方的百分比表示。✓ 更好,✗ 更差:区间不含零。",
+    )
+    return join([Html(f"<h3>{heading}</h3>"), table(_columns(Text("Less", "减去"), DIFFERENCES), rows), note(legend)])
 
 
 def _difference(told: Any, metric: Metric) -> Html:

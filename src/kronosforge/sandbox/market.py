@@ -41,7 +41,7 @@ OKX_BARS = {
 KEPT = bar("2H")
 
 _MONDAY_TO_SUNDAY = np.array([1.0, 1.05, 1.1, 1.05, 1.0, 0.65, 0.6])
-_PATTERN = np.array([1.0, 1.0, 1.0, 0.0, -1.0, -1.0, -1.0]) * (7 / 6) ** 0.5  # of mean 0 and variance 1
+_PATTERN = np.array([1.0, 1.0, 1.0, 0.0, -1.0, -1.0, -1.0])
 _DAY_SHAPE = np.repeat(1 + 0.35 * np.sin(2 * np.pi * (np.arange(48) - 16) / 48), MINUTES // 48)  # busiest at 14:00 UTC
 _OF_DAY = np.arange(1, MINUTES + 1) / MINUTES
 
@@ -93,7 +93,9 @@ class Synthetic:
     A bar stands where its open does: at or after the listing, in no hole, not after `now`.
     `edge`, from 0 to 1, makes a market of known truth: the logarithm of a coin's price is a random walk by days, of whose
     every step the share `edge` (as a correlation) depends on the weekday alone; with 0 nothing can be foretold. The
-    pattern is the coin's and the seed's: three weekdays up, three down, one neither. Meant for bars of one UTC day.
+    pattern is the coin's and the seed's: three weekdays up, three down, one about neither, and no drift over the week.
+    Meant for bars of one UTC day, within some five years of 2024: further away a price may come to the bounds that it is
+    kept in, where it stands still.
     """
 
     def __init__(
@@ -229,12 +231,20 @@ class Synthetic:
 
 def _known_truth(price: float, random: np.random.Generator, sigma: Floats, edge: float) -> _Days:
     """Days of a random walk whose steps have the share `edge` from their weekday; it is at `price` when 2024 begins."""
-    pattern = random.permutation(_PATTERN)[(np.arange(len(sigma)) + 3) % 7]
-    known = sigma * edge * pattern
+    known = sigma * edge * _weekly(random.permutation(_PATTERN))[(np.arange(len(sigma)) + 3) % 7]
     steps = known + sigma * (1 - edge**2) ** 0.5 * random.standard_normal(len(sigma))
     level = np.concatenate([[0.0], np.cumsum(steps)[:-1]])  # at each day's first instant
     level -= level[instant("2024-01-01") // DAY]
     return _Days(price * np.exp(np.clip(level, -5, 12)), sigma, known)
+
+
+def _weekly(pattern: Floats) -> Floats:
+    """`pattern` (7,), Monday first, scaled so that over the week, whose days are calm or wild, what it adds is 0 and its
+    share of the variance 1."""
+    variance = _MONDAY_TO_SUNDAY
+    level = pattern - np.average(pattern, weights=variance**0.5)
+    found: Floats = level / np.average(level**2, weights=variance) ** 0.5
+    return found
 
 
 def _drift(shocks: Floats, keep: float) -> Floats:

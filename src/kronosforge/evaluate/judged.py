@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -41,13 +42,13 @@ class Judged(NamedTuple):
     def load(cls, path: Path, mark: str) -> Self | None:
         """What `save` wrote; None where it is absent, broken or has another mark."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
                 arrays = dict(file)
             if str(arrays["mark"]) != mark:
                 return None
             origins = Origins(arrays["series"].tolist(), *(arrays[name] for name in _COLUMNS))
             return cls(origins, {name: _scores(arrays, f"{name}/") for name in arrays["names"].tolist()})
-        except (OSError, ValueError, LookupError, EOFError):
+        except (OSError, ValueError, LookupError, EOFError, BadZipFile):
             return None
 
     @classmethod

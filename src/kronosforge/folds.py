@@ -18,7 +18,7 @@ from kronosforge.dataset import DATASET_FILES, MANIFEST, SCHEMA, DatasetWriter
 from kronosforge.dataset.history import History
 from kronosforge.errors import UsageError
 from kronosforge.evaluate import FILE, MODELS
-from kronosforge.evaluate.checkpoints import maybe_seen, start
+from kronosforge.evaluate.checkpoints import begun, maybe_seen, start
 from kronosforge.evaluate.evaluation import as_bytes, conclude, evaluated, finished, notes, surroundings
 from kronosforge.evaluate.gate import START, TUNED
 from kronosforge.evaluate.judged import Judged
@@ -30,7 +30,7 @@ from kronosforge.split import ALWAYS, Cuts, check_folds, check_windows, fold_cut
 from kronosforge.text import Text, tr
 from kronosforge.train.cost import cost
 from kronosforge.train.loop import Show
-from kronosforge.train.stages import STAGES, Folders, StageName, curve, dataset_fingerprint, folders, train
+from kronosforge.train.stages import FREE, STAGES, Folders, StageName, curve, dataset_fingerprint, folders, train
 from kronosforge.train.state import saved
 
 FOLDER, SCORES = "folds", "scores.npz"
@@ -81,8 +81,9 @@ def walk_forward(
 ) -> dict[str, Any]:
     """Cut the history of `config`'s dataset into `folds`, train and judge each, and pool them; the evaluation as JSON.
 
-    The folds are those of `split.fold_cuts`. Without `root`, the workspace around the current folder. Written to
-    outputs/models/<model>/folds/, finished or absent; the model's own dataset, checkpoints and CURRENT are not touched.
+    The folds are those of `split.fold_cuts`; each is trained as the model here was, or, where it was not yet, as its
+    config says. Without `root`, the workspace around the current folder. Written to outputs/models/<model>/folds/,
+    finished or absent; the model's own dataset, checkpoints and CURRENT are not touched.
     What is finished is kept and a stopped training goes on, unless `force` does everything again. Equal inputs give equal
     bytes. Raises UsageError for a number of folds that is not allowed, or where folds of other data or settings stand;
     DataError without a dataset, or where a fold has too few windows; ModelError without weights to start from;
@@ -97,6 +98,7 @@ def walk_forward(
         )
     root = root or Path(find_root())
     own = folders(config, root)
+    config = _as_trained(config, own.models)
     place = own.models / FOLDER
     inputs = {
         "schema": SCHEMA,
@@ -123,6 +125,15 @@ def walk_forward(
         found = {**head, **_pooled(config, walk, rows), "provenance": inputs}
         write_atomic(place / FILE, as_bytes(found))
     return found
+
+
+def _as_trained(config: ModelConfig, models: Path) -> ModelConfig:
+    """`config` with the settings that the model in the folder `models` was trained with, if it was."""
+    found = begun(models)
+    if found is None:
+        return config
+    free = {key: getattr(config.train, key) for key in FREE}
+    return config.model_copy(update={"train": found.rules.model_copy(update=free)})
 
 
 def _cut(config: ModelConfig, own: Folders, folds: int, root: Path) -> list[Fold]:

@@ -158,6 +158,18 @@ def test_the_models_own_files_are_not_touched(root: Path, prepared_root: Path, c
     assert not list((own / "folds").rglob("CURRENT"))
 
 
+def test_folds_are_trained_as_the_model_was(root: Path, config: ModelConfig) -> None:
+    """Whatever the config says now: of a model trained in part, too."""
+    longer = config.model_copy(update={"train": config.train.model_copy(update={"epochs": 2, "seed": 7})})
+    train(longer, root)
+    state = root / "outputs" / "models" / "model_t" / "predictor" / "last" / "training.json"
+    state.write_text(state.read_text().replace('"finished": true', '"finished": false'))
+    given = walk_forward(config, 2, root)["provenance"]["train"]
+    assert (given["epochs"], given["seed"]) == (2, 7)
+    facts = json.loads((root / PLACE / "1" / "predictor" / "last" / "training.json").read_text())["facts"]
+    assert (facts["epochs"], facts["seed"]) == (2, 7)
+
+
 def test_what_is_finished_is_found_again(again: Path, config: ModelConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it; without the table, the folds; with other settings of the evaluation, the trainings."""
     before = results(again)

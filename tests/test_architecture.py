@@ -40,11 +40,12 @@ ARROWS = {
     "collect": CORE | {"source", "store", "scope"},
     "plan": CORE | {"source", "store", "split", "dataset", "scope", "collect"},
     "pipeline": CORE | {"collect", "store", "clean", "split", "dataset", "report", "scope", "listing"},
+    "folds": CORE | {"split", "dataset", "train", "evaluate", "report", "scope", "listing"},
     "recent": CORE | {"collect", "store", "clean"},
     "fleet": {"files", "text"},
     "cli": {"errors", "text"},
     "__main__": {"cli"},
-    "__init__": {"config", "evaluate", "model", "pipeline", "train", "workspace"},  # lazily
+    "__init__": {"config", "evaluate", "folds", "model", "pipeline", "train", "workspace"},  # lazily
 }
 
 # library → the only parts that may import it

@@ -6,6 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kronosforge.config import ModelConfig as ModelConfig
     from kronosforge.evaluate import evaluate as evaluate
+    from kronosforge.folds import walk_forward as walk_forward
     from kronosforge.model import KronosPredictor as KronosPredictor
     from kronosforge.model import KronosTokenizer as KronosTokenizer
     from kronosforge.pipeline import PreparedDataset as PreparedDataset
@@ -22,6 +23,7 @@ _HOMES = {
     "load_config": "workspace",
     "prepare": "pipeline",
     "train": "train",
+    "walk_forward": "folds",
 }
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "load_config",
     "prepare",
     "train",
+    "walk_forward",
 ]
 
 

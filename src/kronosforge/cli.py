@@ -286,6 +286,15 @@ def _evaluate(parser: Parser) -> None:
     )
     parser.add_argument("--stride", metavar="N", type=int, help=tr("bars between forecasts", "相邻预测间隔的K线数"))
     parser.add_argument("--samples", metavar="N", type=int, help=tr("paths per forecast", "每次预测的路径数"))
+    parser.add_argument(
+        "--folds",
+        metavar="K",
+        type=int,
+        help=tr(
+            "walk forward instead: train anew for each of K test windows, and judge them together",
+            "改为滚动评估:为 K 个依次后移的测试窗口各自重新训练,并合并评估",
+        ),
+    )
     parser.add_argument("--device", metavar="DEVICE", help="auto | cpu | cuda | cuda:N")
     parser.add_argument("--force", action="store_true", help=tr("do again what is finished", "重新执行已完成的部分"))
     _json(parser)

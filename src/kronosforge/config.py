@@ -165,38 +165,35 @@ class TrainConfig(Section):
         return self
 
 
-class ForecastConfig(Section):
-    """How paths are sampled."""
+class SamplingConfig(Section):
+    """How paths are drawn, where the model is used and where it is judged."""
 
     samples: Annotated[int, Field(ge=1, le=100_000)] = 32
-    """Paths per series."""
+    """Paths per forecast."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
     """Logits are divided by it; 1 is the distribution that was learnt."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Smallest set of ids that holds this much probability; below 1 the fan is narrower than what the model believes."""
+    """Smallest set of ids that holds this much probability; upstream's 0.9 cuts the tails off, and the fan is narrower
+    than what the model believes."""
     top_k: Annotated[int, Field(ge=0)] = 0
-    """The k likeliest ids only; 0 keeps all, 1 is greedy."""
+    """The k likeliest ids only; 0 keeps all, 1 is greedy, and every path the same."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Of the paths, each with a stream of its own by series, origin and number; where a model is judged, of random walks
+    and resamples too."""
+
+
+class ForecastConfig(SamplingConfig):
+    """What is sampled, and told of it."""
+
     quantiles: list[Share] = [0.05, 0.25, 0.5, 0.75, 0.95]
     """Levels of the tables and the fan."""
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Of the paths; each has its own stream, by series, origin and number."""
 
 
-class EvaluateConfig(Section):
+class EvaluateConfig(SamplingConfig):
     """How models are judged on the test split."""
 
     stride: Annotated[int, Field(ge=1)] = 1
     """Bars from one forecast to the next; 1 takes every legal origin."""
-    samples: Annotated[int, Field(ge=1, le=10_000)] = 32
-    """Paths per forecast."""
-    temperature: Annotated[float, Field(gt=0)] = 1.0
-    """1 asks for the distribution that the model has learnt."""
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Upstream's 0.9 cuts the tails off, and the fan is narrower than what the model believes: not where it is judged."""
-    top_k: Annotated[int, Field(ge=0)] = 0
-    """0 keeps all; 1 is greedy, and every path the same."""
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Of paths, random walks and resamples."""
     replicates: Annotated[int, Field(ge=100, le=100_000)] = 1000
     """Resamples behind an interval."""
     level: Annotated[float, Field(gt=0, lt=1)] = 0.95
@@ -331,7 +328,8 @@ def _one_in_words(error: Any, model: str) -> str:
 
 
 def _siblings(model: str, path: tuple[str | int, ...]) -> list[str]:
-    section: Any = {c.__name__: c for c in Section.__subclasses__()}[model]
+    sections = (*Section.__subclasses__(), *SamplingConfig.__subclasses__())
+    section: Any = {c.__name__: c for c in sections}[model]
     for part in path:
         section = section.model_fields[str(part)].annotation
     return list(section.model_fields)

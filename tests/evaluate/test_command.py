@@ -85,3 +85,52 @@ def test_without_a_model_it_says_what_to_do(workspace: Path, capsys: pytest.Capt
     assert run(["evaluate", "--config", "tiny"]) == 5
     assert "kronosforge train --models tiny" in capsys.readouterr().err
     assert run(["evaluate", "--config", "model_a_4h"]) == 4
+
+
+def test_folds_say_their_cost_and_come_in_one_table(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In a pipe, and of a model that is not trained: news on stderr, the verdict first and the whole last on stdout."""
+    shutil.rmtree(workspace / "outputs")
+    assert run(["evaluate", "--config", "tiny", "--folds", "2"]) == 0
+    told = capsys.readouterr()
+    cost, *ended = told.err.splitlines()
+    assert cost.startswith("tiny: 2 trainings of at most 0:0")
+    assert [line[: line.index(":")] for line in ended] == ["tiny fold 1 of 2", "tiny fold 2 of 2"]
+    lines = told.out.splitlines()
+    assert lines[0].split(" ", 1)[1].startswith(("No edge over 2 folds; ", "Edge over 2 folds; "))
+    rows = {line.split("  ")[0]: line for line in lines}
+    found = json.loads((workspace / "outputs/models/tiny/folds/evaluation.json").read_text())
+    for name, one in [*((str(row["fold"]), row) for row in found["folds"]), ("all", found)]:
+        crps = one["models"]["fine-tuned"]["pooled"]["crps"]
+        assert (
+            " ".join((f"{100 * crps['value']:.3f} [{100 * crps['low']:.3f},", f"{100 * crps['high']:.3f}]"))
+            in rows[name]
+        )
+        assert one["origins"]["first"] in rows[name]
+        assert one["verdict"]["baseline"] in rows[name]
+    assert lines[-2].endswith("outputs/models/tiny/folds/evaluation.json")
+    assert run(["evaluate", "--config", "tiny", "--folds", "2", "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out) == found
+    assert told.err == ""
+
+
+def test_wrong_folds_are_one_line(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, code, said in (
+        (["0"], 2, "found 0; allowed: 2 to 50"),
+        (["two"], 2, "invalid int value: 'two'"),
+        (["40"], 4, "of 40 has too few windows of 11 bars"),
+        (["2", "--models", "pretrained"], 2, "leave --models out"),
+    ):
+        assert run(["evaluate", "--config", "tiny", "--folds", *words]) == code
+        told = capsys.readouterr()
+        assert (told.out, told.err.count("\n")) == ("", 1)
+        assert said in told.err
+
+
+def test_folds_in_chinese(workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KRONOS_LANG", "zh")
+    assert run(["evaluate", "--config", "tiny", "--folds", "2"]) == 0
+    told = capsys.readouterr()
+    assert "2 次训练" in told.err
+    assert "2 折总体" in told.out
+    assert "合计" in told.out

@@ -111,6 +111,31 @@ def evaluated(root: Path, data: str, name: str = "model_a", promote: bool = Fals
     return found
 
 
+def walked(root: Path, data: str, name: str = "model_a", folds: int = 3) -> dict[str, Any]:
+    """folds/evaluation.json of a model trained as `trained` says; returns what it says."""
+    one = {
+        "verdict": {"promote": False, "keep": None, "baseline": "random walk", "sentence": {"en": "No edge over 3 folds; why.", "zh": "没有优势;理由。"}},
+        "origins": {"judged": 160, "possibly_seen": 0, "first": "2025-12-01T00:00Z", "last": "2025-12-09T08:00Z"},
+        "models": {key: {"pooled": scores(point=False)["pooled"]} for key in ("fine-tuned", "pretrained", "random walk")},
+    }  # fmt: skip
+    train = {"init": "scratch", "size": "tiny", "epochs": EPOCHS, "seed": 100}
+    promoted = {**one, "verdict": {**one["verdict"], "promote": True}}
+    found = {
+        "schema": 1, "name": name, "fingerprint": "f0" * 32, **one,
+        "folds": [{"fold": k, **(promoted if k == 2 else one)} for k in range(1, folds + 1)],
+        "lower_in": {"pretrained": 3, "random walk": 1},
+        "notes": [{"en": "How it was pooled.", "zh": "合并方式。"}],
+        "provenance": {
+            "dataset": data, "folds": folds, "train": train, "settings": {"level": 0.95},
+            "models": {"pretrained": {"untrained": True}},
+        },
+    }  # fmt: skip
+    folder = root / "outputs" / "models" / name / "folds"
+    folder.mkdir(parents=True)
+    (folder / "evaluation.json").write_text(json.dumps(found))
+    return found
+
+
 def interval(value: float | None, half: float | None) -> dict[str, float | None]:
     if value is None or half is None:
         return {"value": value, "low": None, "high": None}

@@ -11,6 +11,7 @@ from browser import Chromium, chromium
 pytest.importorskip("torch", reason="what the page shows is trained here")
 
 from kronosforge.evaluate import evaluate
+from kronosforge.folds import walk_forward
 from kronosforge.pipeline import prepare
 from kronosforge.report import write_fleet_page, write_model_report
 from kronosforge.scope import places
@@ -27,12 +28,13 @@ LOOK = {
 
 @pytest.fixture(scope="module")
 def finished(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with a model that is prepared, trained and evaluated."""
+    """A workspace with a model that is prepared, trained, evaluated, and has walked forward."""
     root = tmp_path_factory.mktemp("a workspace")
     config = model(shared)
     prepare(config, places(config, root, None, copy=False), {})
     train(config, root)
     evaluate(config, root)
+    walk_forward(config, 2, root)
     return root
 
 
@@ -59,7 +61,16 @@ def test_every_section_is_drawn(browser: Chromium, root: Path, width: int, dark:
     assert visit.requests == []
     assert visit.values["overflow"] <= 0
     assert visit.values["charts"] >= 2 + 3  # two stages' curves, three example forecasts
-    heads = ["Dataset", "Training", "Evaluation", "Calibration", "Three forecasts", "Backtest", "Provenance"]
+    heads = [
+        "Dataset",
+        "Training",
+        "Evaluation",
+        "Calibration",
+        "Three forecasts",
+        "Backtest",
+        "Walk-forward",
+        "Provenance",
+    ]
     assert [head for head in visit.values["heads"] if head in heads] == heads
 
 

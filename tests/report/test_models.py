@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from finished import evaluated, prepared, trained
+from finished import evaluated, prepared, trained, walked
 from test_page import HOSTILE, Page, spoiled
 
 from kronosforge.report import write_fleet_page, write_model_report
@@ -230,3 +230,61 @@ def test_the_fleet_stands_side_by_side(root: Path, summary: dict[str, Any]) -> N
         assert part in found.text.replace("尚未训练", "").replace("采用", ""), part
     assert [value for tag, name, value in found.attributes if (tag, name) == ("a", "href")] == ["model_a/report.html"]
     assert found.tags.count("script") == 2  # no chart, no plotly
+
+
+def test_the_folds_stand_in_a_table_and_the_whole_below(root: Path) -> None:
+    assert ("section", "id", "folds") not in page(root).attributes
+    walked(root, DATA)
+    said = page(root).text
+    for part in (
+        "No edge over 3 folds; why.",
+        "3 trainings, each judged on the bars that came next; below each mean its 95 % interval.",
+        "1 2025-12-01 00:00 → 2025-12-09 08:00 160 1.230 [1.030, 1.430] 1.230 [1.030, 1.430]",
+        "untrained start 3, random walk 1.",
+        "How it was pooled.",
+        "kronosforge evaluate --config model_a --stride 1 --samples 32 --folds 3",
+    ):
+        assert part in said, part
+    table = said[said.index("3 trainings") : said.index("How it was pooled")]
+    assert table.count("160") == 4  # three folds and the whole
+    assert table.count("✓") == 1
+
+
+def test_folds_of_other_data_or_settings_are_not_told(root: Path) -> None:
+    found = walked(root, DATA)
+    path = root / "outputs/models/model_a/folds/evaluation.json"
+    given = found["provenance"]
+    for other in ({"dataset": "f" * 64}, {"train": {**given["train"], "epochs": 9}}):
+        path.write_text(json.dumps({**found, "provenance": {**given, **other}}))
+        said = page(root).text
+        assert "The folds are of another dataset or other settings than those here" in said
+        assert "kronosforge evaluate --config model_a --folds 3 --force" in said
+        assert "No edge over 3 folds" not in said
+
+
+def test_folds_of_a_model_that_was_never_trained_itself(tmp_path: Path, summary: dict[str, Any]) -> None:
+    prepared(tmp_path, summary)
+    walked(tmp_path, DATA)
+    said = page(tmp_path).text
+    assert "Not trained yet" in said
+    assert "No edge over 3 folds; why." in said
+
+
+@pytest.mark.parametrize("nothing", [None, math.nan])
+def test_numbers_of_folds_that_are_none_stay_dashes(root: Path, nothing: float | None) -> None:
+    found = walked(root, DATA)
+    for at in numbers({key: found[key] for key in ("folds", "models", "lower_in", "origins")}):
+        holder = found
+        for key in at[:-1]:
+            holder = holder[key]
+        holder[at[-1]] = nothing
+    (root / "outputs/models/model_a/folds/evaluation.json").write_text(json.dumps(found))
+    said = page(root).text
+    assert not re.search(r"\b(nan|inf|None)\b", said, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("part", ["folds", "models", "verdict", "lower_in", "origins", "notes"])
+def test_a_part_of_the_walk_that_is_absent_breaks_nothing(root: Path, part: str) -> None:
+    found = walked(root, DATA)
+    (root / "outputs/models/model_a/folds/evaluation.json").write_text(json.dumps({**found, part: None}))
+    assert page(root).open == []

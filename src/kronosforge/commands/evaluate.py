@@ -11,6 +11,7 @@ from typing import Any
 from kronosforge.commands.reports import write_pages
 from kronosforge.commands.tables import print_table
 from kronosforge.commands.train import needs_torch
+from kronosforge.config import ModelConfig
 from kronosforge.listing import find_root
 from kronosforge.resolve import KNOBS, resolve
 from kronosforge.text import tr
@@ -36,24 +37,30 @@ def run(arguments: Namespace) -> int:
     root = find_root(script=arguments.script)
     flags = {knob.flag: getattr(arguments, knob.flag.strip("-").replace("-", "_"), None) for knob in KNOBS}
     config = resolve(load_config(arguments.config, root), flags, environment(root)).config
-    from kronosforge.evaluate import evaluate  # noqa: PLC0415 - loads torch
+    if arguments.folds is not None:
+        from kronosforge.commands.folds import walk  # noqa: PLC0415 - loads torch
 
-    found = evaluate(
-        config, Path(root), models=arguments.models, progress=_progress(config.name), force=arguments.force
-    )
-    if arguments.json:
-        print(json.dumps(found, ensure_ascii=False))
+        walk(arguments, config, Path(root))
     else:
-        _print(found, Path(root) / "outputs" / "models" / config.name / "evaluation.json")
+        _evaluate(arguments, config, Path(root))
     write_pages([config], Path(root), quiet=arguments.json)
     return 0
 
 
+def _evaluate(arguments: Namespace, config: ModelConfig, root: Path) -> None:
+    from kronosforge.evaluate import evaluate  # noqa: PLC0415 - loads torch
+
+    found = evaluate(config, root, models=arguments.models, progress=counting(config.name), force=arguments.force)
+    if arguments.json:
+        print(json.dumps(found, ensure_ascii=False))
+    else:
+        _print(found, root / "outputs" / "models" / config.name / "evaluation.json")
+
+
 def _print(found: dict[str, Any], path: Path) -> None:
     if found["verdict"]:
-        sentence = found["verdict"]["sentence"]
-        print("✅" if found["verdict"]["promote"] else "⚖️", tr(sentence["en"], sentence["zh"]))
-    print(_origins(found["origins"], found["horizon"]))
+        print_verdict(found["verdict"])
+    print(origins(found["origins"], found["horizon"]))
     heads = [tr("forecast", "预测"), *(tr(*head) for head, _, _ in COLUMNS.values())]
     print_table(heads, [[name, *_cells(told["pooled"])] for name, told in found["models"].items()])
     if found["backtest"]:
@@ -63,7 +70,13 @@ def _print(found: dict[str, Any], path: Path) -> None:
     print(path)
 
 
-def _origins(counts: dict[str, Any], horizon: int) -> str:
+def print_verdict(verdict: dict[str, Any]) -> None:
+    """The sentence, marked."""
+    print("✅" if verdict["promote"] else "⚖️", tr(verdict["sentence"]["en"], verdict["sentence"]["zh"]))
+
+
+def origins(counts: dict[str, Any], horizon: int) -> str:
+    """How many forecasts, when, and how many are left out."""
     return tr(
         f"{counts['judged']} forecasts of {horizon} bars, {counts['first']} to {counts['last']}; "
         f"{counts['possibly_seen']} more may have been seen in pretraining, and are left out",
@@ -73,7 +86,12 @@ def _origins(counts: dict[str, Any], horizon: int) -> str:
 
 
 def _cells(pooled: dict[str, dict[str, float | None]]) -> list[str]:
-    return [_cell(pooled[metric], factor, places) for metric, (_, factor, places) in COLUMNS.items()]
+    return [cell(pooled[metric], metric) for metric in COLUMNS]
+
+
+def cell(told: dict[str, float | None], metric: str) -> str:
+    """An estimate as the column of `metric` has it."""
+    return _cell(told, *COLUMNS[metric][1:])
 
 
 def _cell(told: dict[str, float | None], factor: float, places: int) -> str:
@@ -97,21 +115,30 @@ def _print_backtest(told: dict[str, Any]) -> None:
     print_table([tr(*head) for head in heads], rows)
 
 
-def _progress(name: str) -> Callable[[int, int], None]:
-    """A live line on a terminal, nothing elsewhere."""
-    begin = last = time.monotonic()
+def counting(name: str) -> Callable[[int, int], None]:
+    """Tells of forecasts done and of all, in a live line."""
+    begin, tell = time.monotonic(), live()
 
     def show(done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if not sys.stderr.isatty() or (now - last < EVERY_S and done < total):
-            return
-        last = now
-        left = (now - begin) / done * (total - done)
+        left = (time.monotonic() - begin) / done * (total - done)
         line = tr(
             f"{name}: {done} of {total} forecasts, {left:.0f} s left",
             f"{name}:已完成 {done}/{total} 次预测,剩余 {left:.0f} 秒",
         )
-        print(f"\r\x1b[2K{line}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        tell(line, done == total)
 
     return show
+
+
+def live() -> Callable[[str, bool], None]:
+    """Writes a line over the one before, now and then, on a terminal; nothing elsewhere. True ends it."""
+    last = time.monotonic()
+
+    def tell(line: str, ends: bool) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if sys.stderr.isatty() and (ends or now - last >= EVERY_S):
+            last = now
+            print(f"\r\x1b[2K{line}", end="\n" if ends else "", file=sys.stderr, flush=True)
+
+    return tell

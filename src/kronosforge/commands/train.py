@@ -85,6 +85,7 @@ def needs_torch(what: str) -> None:
 
 def _preview(arguments: Namespace, resolved: dict[str, Resolved], root: Path) -> int:
     from kronosforge.train.cost import cost  # noqa: PLC0415 - loads torch
+    from kronosforge.train.stages import folders  # noqa: PLC0415
 
     facts: dict[str, Any] = {name: {} for name in resolved}
     for name, one in resolved.items():
@@ -95,7 +96,7 @@ def _preview(arguments: Namespace, resolved: dict[str, Resolved], root: Path) ->
                 print(name)
                 print_table([tr("knob", "参数"), tr("value", "值"), tr("from", "来源")], rows)
         if arguments.dry_run:
-            facts[name]["cost"] = cost(one.config, root, stages_of(arguments))
+            facts[name]["cost"] = cost(one.config, folders(one.config, root), stages_of(arguments))
     if arguments.json:
         print(json.dumps(facts, ensure_ascii=False))
     elif arguments.dry_run:
@@ -115,7 +116,7 @@ def _print_costs(costs: dict[str, Any]) -> None:
     print(tr("Plan (nothing was written; steps were measured here)", "计划(未写入任何文件;每步耗时在本机实测)"))
     print_table(titles, rows)
     seconds = sum(facts["seconds"] for stages in costs.values() for facts in stages.values())
-    print(tr("at most, one after the other:", "依次训练最多约需:"), f"{_clock(seconds)}")
+    print(tr("at most, one after the other:", "依次训练最多约需:"), f"{clock(seconds)}")
 
 
 def _here(arguments: Namespace, resolved: dict[str, Resolved], root: Path) -> int:
@@ -149,18 +150,23 @@ def _pace_printer(title: str) -> "Show":
         if now - last < EVERY_S and pace.step < pace.steps:
             return
         last = now
-        line = tr(
-            f"{title}  epoch {pace.epoch}/{pace.epochs}  step {pace.step}/{pace.steps}  loss {pace.loss:.4f}  "
-            f"{pace.bars_per_s:,.0f} bars/s  {_clock(pace.seconds_left)} left",
-            f"{title}  第 {pace.epoch}/{pace.epochs} 轮  第 {pace.step}/{pace.steps} 步  损失 {pace.loss:.4f}  "
-            f"{pace.bars_per_s:,.0f} 根/秒  剩余 {_clock(pace.seconds_left)}",
-        )
+        line = pace_line(title, pace)
         if tty:
             print(f"\r\x1b[2K{line}", end="\n" if pace.step == pace.steps else "", flush=True)
         else:
             print(f"{fleet.LIVE}{line}", flush=True)
 
     return show
+
+
+def pace_line(title: str, pace: "Pace") -> str:
+    """How far a stage has come, in one line."""
+    return tr(
+        f"{title}  epoch {pace.epoch}/{pace.epochs}  step {pace.step}/{pace.steps}  loss {pace.loss:.4f}  "
+        f"{pace.bars_per_s:,.0f} bars/s  {clock(pace.seconds_left)} left",
+        f"{title}  第 {pace.epoch}/{pace.epochs} 轮  第 {pace.step}/{pace.steps} 步  损失 {pace.loss:.4f}  "
+        f"{pace.bars_per_s:,.0f} 根/秒  剩余 {clock(pace.seconds_left)}",
+    )
 
 
 def _print_stage(stage: "StageName", done: "TrainedStage") -> None:
@@ -276,7 +282,8 @@ def _board() -> Iterator[Callable[[str, str], None]]:
         yield show
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """`1:02:03`."""
     minutes, s = divmod(int(seconds), 60)
     hours, m = divmod(minutes, 60)
     return f"{hours}:{m:02}:{s:02}"

@@ -81,7 +81,7 @@ def _parse(summary: Any) -> Said:
     return Said(
         place=summary["output_directory"],
         files={file["filename"]: file["sha256"] for file in summary["files"]},
-        cuts=Cuts(instant(summary["cuts"]["train_end"]), instant(summary["cuts"]["val_end"])),
+        cuts=Cuts(**{name: instant(time) for name, time in summary["cuts"].items()}),
         window=int(summary["window"]["bars"]),
         lookback=int(summary["window"]["lookback"]),
         clip=float(summary["config"]["dataset"]["clip"]),

@@ -33,25 +33,31 @@ class Pair(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What a finished training says of itself."""
+    """What a training says of itself."""
 
     rules: TrainConfig
     dataset: str  # fingerprint
+    finished: bool = True
 
 
-def trained(models: Path) -> Trained | None:
-    """Of the model whose folder is `models`; None where none was trained. Raises ModelError where it is not finished."""
+def begun(models: Path) -> Trained | None:
+    """Of the model whose folder is `models`; None where no training of a predictor has begun. Raises ModelError."""
     path = models / "predictor" / "last" / "training.json"
     if not path.exists():
         return None
     try:
         content = json.loads(path.read_text("utf-8"))
-        facts, finished = content["facts"], content["progress"]["finished"]
+        facts, finished = content["facts"], bool(content["progress"]["finished"])
         rules = TrainConfig(**{key: facts[key] for key in TrainConfig.model_fields if key in facts})
-        found = Trained(rules, str(facts["dataset"]))
+        return Trained(rules, str(facts["dataset"]), finished)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ModelError(tr(f"{path} cannot be read ({error})", f"{path} 无法读取({error})")) from None
-    if not finished:
+
+
+def trained(models: Path) -> Trained | None:
+    """`begun`, where it was brought to its end. Raises ModelError where it was not."""
+    found = begun(models)
+    if found and not found.finished:
         raise ModelError(
             tr(
                 f"{models / 'predictor'} is not trained to the end; kronosforge train --models {models.name} --resume",

@@ -2,12 +2,14 @@
 
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from kronosforge.bars import iso
@@ -15,10 +17,10 @@ from kronosforge.config import DatasetConfig, EvaluateConfig, ModelConfig
 from kronosforge.errors import DataError, UsageError
 from kronosforge.evaluate.backtest import LABEL, backtest
 from kronosforge.evaluate.baselines import baselines
-from kronosforge.evaluate.bootstrap import Blocks, Interval, Ints, length
+from kronosforge.evaluate.bootstrap import Blocks, Ints, length
 from kronosforge.evaluate.checkpoints import CURRENT, Pair, Trained, fine_tuned, max_context, maybe_seen, start, trained
 from kronosforge.evaluate.gate import START, TUNED, decide
-from kronosforge.evaluate.metrics import Scores
+from kronosforge.evaluate.judged import Judged
 from kronosforge.evaluate.rolling import CLOSE, PRETRAINING_END, Caster, Origins, TestSplit, by_model, roll
 from kronosforge.evaluate.tables import as_json, differences, table
 from kronosforge.files import fingerprint, write_atomic
@@ -59,14 +61,6 @@ SEEN = Text(
 )
 
 
-class Judged(NamedTuple):
-    """What the test split gave."""
-
-    test: TestSplit
-    origins: Origins
-    scores: dict[str, Scores]
-
-
 def evaluate(
     config: ModelConfig,
     root: Path | None = None,
@@ -85,29 +79,61 @@ def evaluate(
     root = root or Path(find_root())
     where = (root / "outputs" / "models" / config.name).resolve()
     dataset = (root / config.dataset_path).resolve()
+    found = evaluated(config, where, dataset, models=models, progress=progress, force=force)
+    _point(where, found)
+    return found
+
+
+def evaluated(
+    config: ModelConfig,
+    where: Path,
+    dataset: Path,
+    *,
+    models: Sequence[str] = MODELS,
+    progress: Progress = lambda done, total: None,
+    force: bool = False,
+    scores: Path | None = None,
+) -> dict[str, Any]:
+    """`evaluate`, of the model whose folder is `where` on the finished dataset in another; CURRENT is left as it is.
+
+    In `scores`, where it is given, is kept what each origin gave (`Judged`), marked with the evaluation's fingerprint.
+    """
     rules, data = _dataset(dataset, config)
     made = _made(config, where, data, models)
     pairs = {name: fine_tuned(where, made.rules) if name == TUNED else start(made.rules) for name in models}
-    device = _device(config.train.device)
     inputs = {
         "schema": SCHEMA,
         "dataset": data,
         "models": {name: pair.facts for name, pair in pairs.items()},
         "settings": config.evaluate.model_dump(mode="json"),
-        "device": device.type,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        **surroundings(config),
     }
     mark = fingerprint(inputs)
-    found = None if force else _finished(where / FILE, mark)
-    if found is None:
-        casters = {name: _caster(pair, device, rules, config.evaluate) for name, pair in pairs.items()}
-        body = judge(config.evaluate, dataset, rules, casters, seen=maybe_seen(made.rules), progress=progress,
-                     scratch=made.rules.init == "scratch")  # fmt: skip
-        head = {"schema": SCHEMA, "name": config.name, "model_name": config.model_name, "fingerprint": mark}
-        found = {**head, **body, "provenance": inputs}
-        write_atomic(where / FILE, _bytes(found))
-    _point(where, found)
+    found = None if force else finished(where / FILE, mark)
+    if found and (scores is None or Judged.load(scores, mark)):
+        return found
+    device = _device(config.train.device)
+    casters = {name: _caster(pair, device, rules, config.evaluate) for name, pair in pairs.items()}
+    body = judge(
+        config.evaluate,
+        dataset,
+        rules,
+        casters,
+        seen=maybe_seen(made.rules),
+        scratch=made.rules.init == "scratch",
+        progress=progress,
+        keep=partial(Judged.save, path=scores, mark=mark) if scores else None,
+    )
+    head = {"schema": SCHEMA, "name": config.name, "model_name": config.model_name, "fingerprint": mark}
+    found = {**head, **body, "provenance": inputs}
+    write_atomic(where / FILE, as_bytes(found))
     return found
+
+
+def surroundings(config: ModelConfig) -> dict[str, Any]:
+    """Of the machine, what figures may depend on."""
+    versions = {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    return {"device": _device(config.train.device).type, "versions": versions}
 
 
 def judge(
@@ -119,29 +145,67 @@ def judge(
     seen: bool,
     scratch: bool,
     progress: Progress = lambda done, total: None,
+    keep: Callable[[Judged], None] | None = None,
 ) -> dict[str, Any]:
-    """The evaluation of `models`, as casters, without what it takes to find them again. `seen`: published weights."""
+    """The evaluation of `models`, as casters, without what it takes to find them again. `seen`: published weights.
+
+    `keep` is given what each origin gave.
+    """
     test = TestSplit(dataset, rules)
     origins = test.origins(settings.stride)
     naive = baselines(origins.bars, rules.lookback, settings.samples, settings.seed)
-    scores = roll(test, origins, {**models, **naive}, progress)
-    early = origins.early if seen else np.zeros(len(origins), bool)
-    clean = _only(Judged(test, origins, scores), ~early)
+    judged = Judged(origins, roll(test, origins, {**models, **naive}, progress))
+    if keep:
+        keep(judged)
+    clean = judged.only(~_early(judged, seen))
+    told = conclude(judged, models, rules, settings, seen=seen, scratch=scratch)
+    return {
+        **told,
+        "backtest": _backtest(clean, models, settings),
+        "examples": _examples(test, clean, next(iter(models)), models, settings) if models else [],
+        "notes": notes(told["origins"]["possibly_seen"]),
+    }
+
+
+def conclude(
+    judged: Judged,
+    models: Collection[str],
+    rules: DatasetConfig,
+    settings: EvaluateConfig,
+    *,
+    seen: bool,
+    scratch: bool,
+    folds: int = 1,
+) -> dict[str, Any]:
+    """Tables with intervals, paired differences and the verdict, of what each origin gave in so many `folds`; `models` are
+    no baselines."""
+    early = _early(judged, seen)
+    clean = judged.only(~early)
     blocks = _blocks(clean.origins, rules.predict, settings)
     tables = {name: table(clean.origins, one, blocks) for name, one in clean.scores.items()}
     against = {name: differences(clean.origins, clean.scores, name, blocks) for name in models}
+    crps = {name: told["pooled"]["crps"]["value"] for name, told in tables.items() if name != TUNED}
+    compared = {other: each["crps"] for other, each in against.get(TUNED, {}).items()}
+    verdict = decide(crps, compared, level=settings.level, scratch=scratch, folds=folds).both()
     return {
-        "verdict": _verdict(tables, against, settings, scratch=scratch) if set(MODELS) <= set(models) else None,
+        "verdict": verdict if set(MODELS) <= set(models) else None,
         "lookback": rules.lookback,
         "horizon": rules.predict,
-        "origins": _counts(origins, clean.origins, early, blocks),
+        "origins": _counts(judged.origins, clean.origins, early, blocks),
         "models": {name: {"kind": "model" if name in models else "baseline", **tables[name]} for name in tables},
         "differences": {one: {two: as_json(d) for two, d in each.items()} for one, each in against.items()},
-        "possibly_seen": _apart(_only(Judged(test, origins, scores), early), rules, settings),
-        "backtest": _backtest(clean, models, settings),
-        "examples": _examples(clean, next(iter(models)), models, settings) if models else [],
-        "notes": [note.both() for note in (*NOTES, *([SEEN] if early.any() else []))],
+        "possibly_seen": _apart(judged.only(early), rules, settings),
     }
+
+
+def notes(possibly_seen: int) -> list[dict[str, str]]:
+    """How to read the figures, as JSON; `possibly_seen` origins are set apart."""
+    return [note.both() for note in (*NOTES, *([SEEN] if possibly_seen else []))]
+
+
+def _early(judged: Judged, seen: bool) -> npt.NDArray[np.bool_]:
+    """(N,) the origins that judge nothing, because published weights may have seen them."""
+    return judged.origins.early if seen else np.zeros(len(judged.origins), bool)
 
 
 def _dataset(folder: Path, config: ModelConfig) -> tuple[DatasetConfig, str]:
@@ -189,15 +253,6 @@ def _caster(pair: Pair, device: torch.device, rules: DatasetConfig, settings: Ev
     return by_model(forecaster, settings)
 
 
-def _only(judged: Judged, which: Any) -> Judged:
-    """Some of the origins, with their scores."""
-    scores = {
-        name: Scores({key: value[which] for key, value in one.values.items()}, one.pit[which])
-        for name, one in judged.scores.items()
-    }
-    return judged._replace(origins=judged.origins.only(which), scores=scores)
-
-
 def _blocks(origins: Origins, horizon: int, settings: EvaluateConfig) -> Blocks:
     """Blocks of time that hold whole horizons of the longest bars."""
     instants = len(origins.instants)
@@ -205,14 +260,6 @@ def _blocks(origins: Origins, horizon: int, settings: EvaluateConfig) -> Blocks:
     longest = len(np.unique(origins.at[lengths == lengths.max()])) if len(origins) else 1
     size = length(horizon, settings.stride, longest / max(instants, 1), instants, settings.block)
     return Blocks(instants, size, replicates=settings.replicates, level=settings.level, seed=settings.seed)
-
-
-def _verdict(
-    tables: Mapping[str, Any], against: Mapping[str, Any], settings: EvaluateConfig, *, scratch: bool
-) -> dict[str, Any]:
-    crps = {name: told["pooled"]["crps"]["value"] for name, told in tables.items() if name != TUNED}
-    compared: dict[str, Interval] = {other: found["crps"] for other, found in against[TUNED].items()}
-    return decide(crps, compared, level=settings.level, scratch=scratch).both()
 
 
 def _counts(every: Origins, clean: Origins, early: Any, blocks: Blocks) -> dict[str, Any]:
@@ -246,16 +293,18 @@ def _backtest(judged: Judged, models: Mapping[str, Caster], settings: EvaluateCo
     return {"label": LABEL.both(), **costs, "bars": backtest(judged.origins, signals, real, settings)}
 
 
-def _examples(judged: Judged, by: str, models: Mapping[str, Caster], settings: EvaluateConfig) -> list[dict[str, Any]]:
+def _examples(
+    test: TestSplit, judged: Judged, by: str, models: Mapping[str, Caster], settings: EvaluateConfig
+) -> list[dict[str, Any]]:
     """The forecasts of `by` with the lowest, the median and the highest CRPS, the earlier where two are equal."""
     order = np.argsort(judged.scores[by].values["crps"], kind="stable")
     chosen = {"best": 0, "median": len(order) // 2, "worst": len(order) - 1} if len(order) else {}
-    return [{"which": which, **_example(judged, by, models[by], order[[rank]])} for which, rank in chosen.items()]
+    return [{"which": which, **_example(test, judged, by, models[by], order[[rank]])} for which, rank in chosen.items()]
 
 
-def _example(judged: Judged, by: str, cast: Caster, which: Ints) -> dict[str, Any]:
+def _example(test: TestSplit, judged: Judged, by: str, cast: Caster, which: Ints) -> dict[str, Any]:
     """One origin's forecast in prices; it is drawn again, and falls as it did."""
-    known, ahead = judged.test.read(judged.origins, which)
+    known, ahead = test.read(judged.origins, which)
     last, tail = known.candles[0, -1, CLOSE], TAIL * known.ahead.shape[1]
     paths = (cast(known).close[0] + 1) * last  # (S, H)
     return {
@@ -269,7 +318,7 @@ def _example(judged: Judged, by: str, cast: Caster, which: Ints) -> dict[str, An
     }
 
 
-def _finished(path: Path, mark: str) -> dict[str, Any] | None:
+def finished(path: Path, mark: str) -> dict[str, Any] | None:
     """The evaluation at `path` where it is that of equal inputs."""
     try:
         found: dict[str, Any] = json.loads(path.read_text("utf-8"))
@@ -287,8 +336,8 @@ def _point(where: Path, found: Mapping[str, Any]) -> None:
         (where / CURRENT).unlink(missing_ok=True)
         return
     pair = found["provenance"]["models"][keep]
-    write_atomic(where / CURRENT, _bytes({"model": keep, **pair, "evaluation": found["fingerprint"]}))
+    write_atomic(where / CURRENT, as_bytes({"model": keep, **pair, "evaluation": found["fingerprint"]}))
 
 
-def _bytes(content: Mapping[str, Any]) -> bytes:
+def as_bytes(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

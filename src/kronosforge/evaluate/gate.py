@@ -39,29 +39,35 @@ class Verdict:
 
 
 def decide(
-    crps: Mapping[str, float | None], against: Mapping[str, Interval], *, level: float, scratch: bool
+    crps: Mapping[str, float | None], against: Mapping[str, Interval], *, level: float, scratch: bool, folds: int = 1
 ) -> Verdict:
     """The verdict, given the mean CRPS of the start checkpoint and of each baseline, and the fine-tuned model's differences
-    from each, paired, as shares. `scratch`: training started from random weights, so that there is nothing to keep."""
+    from each, paired, as shares. `scratch`: training started from random weights, so that there is nothing to keep. Over
+    several `folds` it is on the way of training, and names no model to use."""
     known = {name: mean for name, mean in crps.items() if name != START and mean is not None}
     baseline = min(known, key=lambda name: known[name]) if known else ""
     nothing = Interval(None, None, None)
     start, naive = against.get(START, nothing), against.get(baseline, nothing)
     promote = start.below_zero and naive.below_zero
-    keep = TUNED if promote else None if scratch else START
+    keep = None if folds > 1 else TUNED if promote else None if scratch else START
     why = [
         _against("the start checkpoint", "起始检查点", start, level),
         _against(f"the best baseline ({baseline})", f"最佳基线({baseline})", naive, level),
     ]
-    head = (
-        Text("Promoted: use the fine-tuned model", "采用:使用微调后的模型")
-        if promote
-        else Text("No edge: do not use this model", "没有优势(no edge):不要使用该模型")
-        if scratch
-        else Text("No edge: keep the pretrained model", "没有优势(no edge):保留预训练模型")
-    )
+    head = _head(promote=promote, scratch=scratch, folds=folds)
     sentence = Text(f"{head.en}; {'; '.join(w.en for w in why)}.", f"{head.zh};{';'.join(w.zh for w in why)}。")
     return Verdict(promote, keep, baseline, start, naive, sentence)
+
+
+def _head(*, promote: bool, scratch: bool, folds: int) -> Text:
+    if folds > 1:
+        edge = Text(f"Edge over {folds} folds", f"{folds} 折总体有优势")
+        return edge if promote else Text(f"No edge over {folds} folds", f"{folds} 折总体没有优势(no edge)")
+    if promote:
+        return Text("Promoted: use the fine-tuned model", "采用:使用微调后的模型")
+    if scratch:
+        return Text("No edge: do not use this model", "没有优势(no edge):不要使用该模型")
+    return Text("No edge: keep the pretrained model", "没有优势(no edge):保留预训练模型")
 
 
 def _against(en: str, zh: str, difference: Interval, level: float) -> Text:

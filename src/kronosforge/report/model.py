@@ -50,8 +50,8 @@ class Model(NamedTuple):
     summary: Json  # data_summary.json
     runs: dict[str, Run]  # stage → run, those that there are
     evaluation: Json  # evaluation.json, where it is of these very weights and data
-
     outdated: bool  # there is an evaluation of others
+    walk: Json  # folds/evaluation.json
 
     @property
     def trained(self) -> bool:
@@ -70,7 +70,8 @@ def read_model(root: Path, name: str, dataset: Path | None = None) -> Model:
     summary, evaluation = _object(dataset / "data_summary.json"), _object(folder / "evaluation.json")
     runs = {stage: run for stage in HEADLINES if (run := _run(folder / stage))}
     outdated = bool(evaluation) and not _is_of(evaluation, runs, summary)
-    return Model(name, dataset, summary, runs, {} if outdated else evaluation, outdated)
+    walk = _object(folder / "folds" / "evaluation.json")
+    return Model(name, dataset, summary, runs, {} if outdated else evaluation, outdated, walk)
 
 
 def models_of(root: Path) -> list[str]:

@@ -35,6 +35,7 @@ from kronosforge.report.sections import SPLITS, windows_of
 from kronosforge.report.shell import shell
 from kronosforge.report.training import training
 from kronosforge.report.verdict import proportions, worst
+from kronosforge.report.walk import walk
 from kronosforge.text import Text
 
 # What `kronosforge train` takes on the command line; other settings stand in the config.
@@ -57,6 +58,7 @@ NAV = {
     "calibration": say("Calibration", "校准"),
     "examples": say("Examples", "示例"),
     "backtest": say("Backtest", "回测"),
+    "folds": say("Walk-forward", "滚动评估"),
     "provenance": say("Provenance", "来源"),
 }
 
@@ -86,7 +88,14 @@ def _place(root: Path) -> Path:
 def render_model(model: Model, folder: Path) -> str:
     """The page, as it stands in `folder`: links are relative to it."""
     figures = Figures()
-    body = join([_dataset(model, folder), training(model, figures), judgement(model, figures), _provenance(model)])
+    parts = [
+        _dataset(model, folder),
+        training(model, figures),
+        judgement(model, figures),
+        walk(model),
+        _provenance(model),
+    ]
+    body = join(parts)
     nav = [(f"#{name}", words) for name, words in NAV.items() if f'<section id="{name}">' in body]
     nav.append(("../index.html", say("All models", "全部模型")))
     kind, sentence = verdict(model)
@@ -189,7 +198,9 @@ def _commands(model: Model, given: Json) -> list[str]:
     lines += [f"{line} --stage {'both' if alike else stage}" for stage, line in stages.items()][: 1 if alike else None]
     asked = {f"--{key}": dig(given, "settings", key) for key in ("stride", "samples")}
     told = [f"{flag} {value}" for flag, value in asked.items() if value is not None]
-    return [*lines, " ".join(["kronosforge evaluate --config", shlex.quote(model.name), *told])]
+    evaluate = " ".join(["kronosforge evaluate --config", shlex.quote(model.name), *told])
+    folds = dig(model.walk, "provenance", "folds")
+    return [*lines, evaluate, *([f"{evaluate} --folds {folds}"] if folds else [])]
 
 
 def _train(name: str, run: Run) -> str:

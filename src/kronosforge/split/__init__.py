@@ -1,18 +1,21 @@
 """Which bars train, which validate, which test, and the windows that fit into each."""
 
-from kronosforge.split.cuts import SPLITS, Cuts, Runs, Times, cut, cuts
-from kronosforge.split.windows import check_windows, count, expected, records_needed, starts, total
+from kronosforge.split.cuts import ALWAYS, SPLITS, Cuts, Runs, Times, cut, cuts, fold_cuts
+from kronosforge.split.windows import check_folds, check_windows, count, expected, records_needed, starts, total
 
 __all__ = [
+    "ALWAYS",
     "SPLITS",
     "Cuts",
     "Runs",
     "Times",
+    "check_folds",
     "check_windows",
     "count",
     "cut",
     "cuts",
     "expected",
+    "fold_cuts",
     "records_needed",
     "starts",
     "total",

@@ -26,15 +26,17 @@ ALWAYS = Span(-(2**62), 2**62)
 
 
 class Cuts(NamedTuple):
-    """The two instants (ms): train closes at or before the first, test opens at or after the second."""
+    """The instants (ms): train closes at or before the first, test opens at or after the second, and closes at or before
+    the third, where there is one."""
 
     train_end: int
     val_end: int
+    test_end: int = ALWAYS.stop
 
     @property
     def spans(self) -> dict[str, Span]:
         """The stretch of each split. A bar is of a split iff [open, open + length) lies inside."""
-        edges = (ALWAYS.start, self.train_end, self.val_end, ALWAYS.stop)
+        edges = (ALWAYS.start, *self)
         return {name: Span(start, stop) for name, start, stop in zip(SPLITS, edges[:-1], edges[1:], strict=True)}
 
     def slices(self, times: Times, length: int) -> dict[str, slice]:
@@ -98,6 +100,26 @@ def cuts(times: Iterable[tuple[Series, Times]], rules: SplitConfig) -> Cuts:
 
 def cut(runs: Runs, rules: SplitConfig) -> Cuts:
     """`cuts` of bars given as runs."""
+    return fold_cuts(runs, rules, 1)[0]
+
+
+def fold_cuts(runs: Runs, rules: SplitConfig, folds: int) -> list[Cuts]:
+    """The cuts of `folds` that walk forward: their test windows follow one another to the end of the history.
+
+    The first fold is split by `rules`. Each later one moves on by a test window, and trains on all that lies before its
+    validation window. One fold is the split of the whole. Raises DataError where there is no bar at all.
+    """
+    test = 1 - rules.train - rules.val
+    first = 1 / (1 + (folds - 1) * test)  # the share of all bars that the first fold has
+    trains, tests = (
+        _instants(runs, [first * (share + k * test) for k in range(folds)])
+        for share in (rules.train, rules.train + rules.val)
+    )
+    return [Cuts(*each) for each in zip(trains, tests, [*tests[1:], ALWAYS.stop], strict=True)]
+
+
+def _instants(runs: Runs, shares: Iterable[float]) -> list[int]:
+    """For each of `shares`, the first instant of the common grid before which at least so much of all bars opens."""
     total = int(runs.bars.sum())
     if not total:
         raise DataError(
@@ -110,11 +132,8 @@ def cut(runs: Runs, rules: SplitConfig) -> Cuts:
     low = (int(runs.start.min()) - phase) // step
     high = -((phase - int((runs.start + runs.length * runs.bars).max())) // step)
     steps = range(low, high + 1)
-    shares = (rules.train, rules.train + rules.val)
-    first, second = (
-        bisect_left(steps, round(share * total), key=lambda k: runs.opened(phase + k * step)) for share in shares
-    )
-    return Cuts(phase + steps[first] * step, phase + steps[second] * step)
+    at = (bisect_left(steps, round(share * total), key=lambda k: runs.opened(phase + k * step)) for share in shares)
+    return [phase + steps[k] * step for k in at]
 
 
 def _grid(runs: Runs) -> tuple[int, int]:

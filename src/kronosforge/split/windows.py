@@ -1,6 +1,6 @@
 """Training windows: lookback + predict + 1 consecutive bars of one series, inside one split and one segment."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from kronosforge.bars import Series, Span
 from kronosforge.config import SplitConfig
 from kronosforge.errors import DataError
-from kronosforge.split.cuts import SPLITS, Runs, cut
+from kronosforge.split.cuts import SPLITS, Cuts, Runs, cut, fold_cuts
 from kronosforge.text import Text, tr
 
 Windows: TypeAlias = Mapping[str, int]  # split → windows
@@ -32,9 +32,13 @@ def expected(spans: Iterable[tuple[Series, Span]], rules: SplitConfig, window: i
     """Series key → split → windows, if every bar of `spans` comes. Raises DataError where there is no bar."""
     pairs = list(spans)
     runs = Runs.join(Runs.full(series.bar, span) for series, span in pairs)
-    stretches = cut(runs, rules).spans.items()
-    inside = {split: np.maximum(runs.inside(span) - window + 1, 0) for split, span in stretches}
+    inside = _inside(runs, cut(runs, rules), window)
     return {str(series): {split: int(inside[split][i]) for split in SPLITS} for i, (series, _) in enumerate(pairs)}
+
+
+def _inside(runs: Runs, at: Cuts, window: int) -> dict[str, npt.NDArray[np.int64]]:
+    """Split → windows of each run (n,)."""
+    return {split: np.maximum(runs.inside(span) - window + 1, 0) for split, span in at.spans.items()}
 
 
 def total(windows: Iterable[Windows]) -> dict[str, int]:
@@ -43,13 +47,15 @@ def total(windows: Iterable[Windows]) -> dict[str, int]:
     return {split: sum(one[split] for one in given) for split in SPLITS}
 
 
-def records_needed(series: Iterable[Series], rules: SplitConfig, window: int) -> int:
-    """The fewest newest bars per series, without holes, that give every split `min_windows`."""
+def records_needed(series: Iterable[Series], rules: SplitConfig, window: int, folds: int = 1) -> int:
+    """The fewest newest bars per series, without holes, that give every split of every fold `min_windows`."""
     wanted = list(series)
 
     def enough(records: int) -> bool:
         spans = ((s, Span(s.bar.floor(0) - records * s.bar.length, s.bar.floor(0))) for s in wanted)
-        return min(total(expected(spans, rules, window).values()).values()) >= rules.min_windows
+        runs = Runs.join(Runs.full(s.bar, span) for s, span in spans)
+        inside = (_inside(runs, at, window).values() for at in fold_cuts(runs, rules, folds))
+        return min(int(n.sum()) for splits in inside for n in splits) >= rules.min_windows
 
     high = window
     while high < MOST_RECORDS and not enough(high):
@@ -79,6 +85,35 @@ def check_windows(windows: Mapping[Series, Windows], rules: SplitConfig, window:
         for series, splits in windows.items()
         if (missing := [split for split in SPLITS if not splits[split]])
     ]
+
+
+def check_folds(
+    windows: Callable[[int], Sequence[Windows]], folds: int, series: Iterable[Series], rules: SplitConfig, window: int
+) -> None:
+    """Raise DataError where one of `folds` has a split of fewer than `rules.min_windows`; `windows(k)` are those of each
+    of k folds. The message says how many folds fit, and how many records `folds` need."""
+    short = _short(windows(folds), rules)
+    if short is None:
+        return
+    number, found = short
+    most = next((k for k in range(folds - 1, 1, -1) if _short(windows(k), rules) is None), 0)
+    have = ", ".join(f"{split} {n}" for split, n in found.items())
+    needed = records_needed(series, rules, window, folds)
+    raise DataError(
+        tr(
+            f"fold {number} of {folds} has too few windows of {window} bars: {have}, and each split needs at least "
+            f"{rules.min_windows}; {f'at most {most} folds fit' if most else 'no folds fit'} into this history; "
+            f"{folds} need about {needed} records per series (more where there are holes): prepare them, or ask for fewer",
+            f"第 {number} 折(共 {folds} 折)中 {window} 根K线的窗口太少:{have},每个切分至少需要 {rules.min_windows} 个;"
+            f"{f'现有历史最多容纳 {most} 折' if most else '现有历史不足以分折'};"
+            f"{folds} 折约需每个序列 {needed} 条记录(有缺口时需更多):请准备更多记录,或减少折数",
+        )
+    )
+
+
+def _short(folds: Sequence[Windows], rules: SplitConfig) -> tuple[int, Windows] | None:
+    """The first fold that has too few windows in a split, and its number."""
+    return next(((n, one) for n, one in enumerate(folds, 1) if min(one.values()) < rules.min_windows), None)
 
 
 def _too_few(found: Windows, needed: int, rules: SplitConfig, window: int) -> DataError:

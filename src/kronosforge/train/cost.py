@@ -16,27 +16,27 @@ from kronosforge.model.presets import Preset
 from kronosforge.train.devices import Place, place
 from kronosforge.train.loop import Training
 from kronosforge.train.objectives import PredictorObjective, TokenizerObjective
-from kronosforge.train.stages import StageName, Start, assemble, dataset_fingerprint, folders
+from kronosforge.train.stages import Folders, StageName, Start, assemble, dataset_fingerprint
 from kronosforge.train.state import Progress
 
 STEPS = 3  # measured, after one that warms up
 BYTES = 16  # a trained parameter: weight, gradient and two moments, float32
 
 
-def cost(config: ModelConfig, root: Path, stages: tuple[StageName, ...]) -> dict[str, Any]:
+def cost(config: ModelConfig, where: Folders, stages: tuple[StageName, ...]) -> dict[str, Any]:
     """Stage → windows, steps, parameters, memory (MB) and seconds of training `config`. Reads the dataset, writes nothing.
 
     Steps are measured on random weights of the same shape, so that nothing is downloaded.
     """
-    dataset_fingerprint(folders(config, root).dataset, config)
+    dataset_fingerprint(where.dataset, config)
     with place(config.train.device, config.train.precision) as here:
-        return {name: _stage(config, root, name, here) for name in stages}
+        return {name: _stage(config, where, name, here) for name in stages}
 
 
-def _stage(config: ModelConfig, root: Path, name: StageName, here: Place) -> dict[str, Any]:
+def _stage(config: ModelConfig, where: Folders, name: StageName, here: Place) -> dict[str, Any]:
     start = _random(config, name)
     before = _memory(here)
-    stage = assemble(config, folders(config, root), name, start, {}, here)
+    stage = assemble(config, where, name, start, {}, here)
     training = Training(stage, Progress(), here)
     batches = stage.train.epoch(1)
     step_s, val_s = math.inf, math.inf
@@ -52,9 +52,7 @@ def _stage(config: ModelConfig, root: Path, name: StageName, here: Place) -> dic
             stage.objective.measure(batch._replace(x=batch.x.to(here.device), stamp=batch.stamp.to(here.device)), 1)
             val_s = min(val_s, time.perf_counter() - began)
     epochs, steps = stage.rules.epochs, stage.train.steps()
-    val_steps = math.ceil(
-        len(Windows.open(folders(config, root).dataset, "val", config.dataset)) / stage.rules.batch_size
-    )
+    val_steps = math.ceil(len(Windows.open(where.dataset, "val", config.dataset)) / stage.rules.batch_size)
     parameters = sum(p.numel() for p in stage.objective.network.parameters())
     return {
         "windows": len(stage.windows),

@@ -81,16 +81,17 @@ def train(
     resume: bool = False,
     force: bool = False,
     new_data: bool = False,
-    show: Callable[[StageName], Show] | None = None,
+    show: Callable[[StageName], Show | None] | None = None,
+    where: Folders | None = None,
 ) -> dict[StageName, TrainedStage]:
     """Train `stages` of `config` in the workspace `root`, in this process or in all that torchrun started.
 
-    Without `root`, the workspace around the current folder.
+    Without `root`, the workspace around the current folder; `where` are other folders than the model's own there.
     `resume` goes on where a run was stopped, and does nothing where it is finished; `force` trains anew. Raises UsageError
     where neither is given and a run stands there, DataError without a dataset, ModelError without weights to start from,
     TrainingError where the loss explodes.
     """
-    where = folders(config, root or Path(find_root()))
+    where = where or folders(config, root or Path(find_root()))
     facts = {"dataset": dataset_fingerprint(where.dataset, config)}
     done: dict[StageName, TrainedStage] = {}
     with place(config.train.device, config.train.precision) as here:
@@ -162,7 +163,7 @@ def _one(
         raise _stands(folder)
     start = build(config, where, name)
     own = {"stage": name, "world": here.world, "tokenizer_ids": start.objective.ids_of}
-    facts = facts | _curve(config.train) | own
+    facts = facts | curve(config.train) | own
     if found:
         must_match(found[1], facts, folder, new_data=new_data)
     stage = assemble(config, where, name, start, facts, here)
@@ -175,7 +176,7 @@ def _one(
     return TrainedStage(folder, progress, start.objective.HEADLINE)
 
 
-def _curve(rules: TrainConfig) -> dict[str, Any]:
+def curve(rules: TrainConfig) -> dict[str, Any]:
     """The settings that shape the loss curve."""
     return {key: value for key, value in rules.model_dump(mode="json").items() if key not in FREE}
 

@@ -102,6 +102,13 @@ def runs(mask: Mask, ordinal: Instants) -> tuple[Instants, Instants]:
     return at[np.append(0, ends + 1)], at[np.append(ends, len(at) - 1)] + 1
 
 
+def gaps(ordinal: Instants) -> Instants:
+    """Indices of the bars that follow a hole; `ordinal` (n,) is strictly ascending."""
+    if not len(ordinal) or ordinal[-1] - ordinal[0] == len(ordinal) - 1:
+        return np.empty(0, np.int64)
+    return np.flatnonzero(np.diff(ordinal) > 1) + 1
+
+
 def dead(nothing: Mask, ordinal: Instants, longest: int) -> Mask:
     """Bars of runs without trade that are longer than `longest` bars."""
     mask = np.zeros(len(nothing), dtype=bool)
@@ -178,10 +185,10 @@ def frozen(x: Columns, ordinal: Instants, max_gap: float) -> Mask:
         return mask
     _, range_usual, vol_usual = np.repeat(usual.T, bars, axis=1)
     mask &= (x.vol < vol_usual) | (off > JOINT_STRONG * range_usual)
-    beside = np.diff(ordinal) > 1
+    beside = gaps(ordinal)
     quiet = still(x)
-    mask[:-1] &= ~beside & ~quiet[:-1] & ~quiet[1:]
-    mask[1:] &= ~beside
+    mask[:-1] &= ~quiet[:-1] & ~quiet[1:]
+    mask[beside - 1] = mask[beside] = False
     mask[jumps(x, ordinal, max_gap) - 1] = False
     mask &= step > TICKS * _tick(x)
     return mask
@@ -231,7 +238,7 @@ def jumps(x: Columns, ordinal: Instants, max_gap: float) -> Instants:
     """Indices of bars that open |ln(open / previous close)| > `max_gap` away from their neighbour in the calendar."""
     ratio = x.open[1:] / x.close[:-1]
     at = np.flatnonzero((ratio > np.exp(max_gap)) | (ratio < np.exp(-max_gap)))
-    neighbours: Instants = at[np.diff(ordinal)[at] == 1] + 1
+    neighbours: Instants = at[ordinal[at + 1] - ordinal[at] == 1] + 1
     return neighbours
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from kronosforge.bars import Bar, Series, Span, iso
-from kronosforge.candles import ORIGINS, PRICES, SCHEMA, derived_turnover
+from kronosforge.candles import PRICES, SCHEMA, derived_turnover
 from kronosforge.clean import checks
 from kronosforge.clean.calendar import Grid, Instants, Mask
 from kronosforge.clean.checks import Columns
@@ -36,7 +36,7 @@ def tidy(candles: pl.DataFrame, span: Span, max_gap: float, log: Log) -> pl.Data
     frame = frame[SCHEMA.names()]
     frame = log.drop("outside", frame, (frame["ts"] < span.start) | (frame["ts"] >= span.stop))
     step = np.diff(frame["ts"].to_numpy())
-    if not (step < 0).any() and (step > 0).all():
+    if step.min(initial=1) > 0:
         return frame
     late = np.append(False, step < 0)
     log.rows("order", frame.filter(late))
@@ -125,8 +125,8 @@ def _unlikely(frame: pl.DataFrame, ordinal: Instants, grid: Grid, rules: CleanCo
 
 
 def _real(frame: pl.DataFrame) -> Mask | slice:
-    filled = frame["origin"].to_physical().to_numpy() == ORIGINS.index("filled")
-    return ~filled if filled.any() else slice(None)
+    filled = frame["origin"] == "filled"
+    return (~filled).to_numpy() if filled.any() else slice(None)
 
 
 def _spread(mask: Mask, rows: Mask | slice) -> Mask:
@@ -166,11 +166,12 @@ def turnover(frame: pl.DataFrame, rules: CleanConfig, series: Series, log: Log) 
     factor are sound in themselves: the unit changes there. Raises DataError where that is the whole series.
     """
     x = Columns.of(frame)
-    origin = frame["origin"].to_physical().to_numpy()
-    given = origin == ORIGINS.index("exchange")
-    off = checks.outside_range(x) & given
+    off = checks.outside_range(x)
+    derived = int((frame["origin"] == "derived").sum())
     cuts: list[int] = []
     if off.any():
+        given = (frame["origin"] == "exchange").to_numpy()
+        off &= given
         traded = np.flatnonzero((x.vol > 0) & given)
         factor = x.amt[traded] / (x.vol[traded] * (x.open + x.high + x.low + x.close)[traded] / 4)
         found = checks.unit_runs(factor, off[traded])
@@ -179,7 +180,7 @@ def turnover(frame: pl.DataFrame, rules: CleanConfig, series: Series, log: Log) 
             off[traded[first:stop]] = False
             cuts += [int(traded[edge]) for edge in (first, stop) if 0 < edge < len(traded)]
         frame = _derive(frame, off, log)
-    if 2 * (origin == ORIGINS.index("derived")).sum() > len(frame):
+    if 2 * derived > len(frame):
         cuts += [at for at, _ in checks.volume_steps(x.vol)]
     at = np.unique(np.array(cuts, dtype=np.int64))
     log.add("unit", len(at), [f"{iso(int(x.ts[i]))} vol {x.vol[i - 1]:.10g} → {x.vol[i]:.10g}" for i in at[:3]])
@@ -212,8 +213,8 @@ def _derive(frame: pl.DataFrame, off: Mask, log: Log) -> pl.DataFrame:
 
 def find_holes(candles: Sound, grid: Grid, bar: Bar) -> list[Hole]:
     """Every stretch of due bars that are not there between two that are, ascending."""
-    at = np.flatnonzero(np.diff(candles.ordinal) > 1)
-    first, last = candles.ordinal[at] + 1, candles.ordinal[at + 1] - 1
+    after = checks.gaps(candles.ordinal)
+    first, last = candles.ordinal[after - 1] + 1, candles.ordinal[after] - 1
     starts, stops = grid.at(first), grid.at(last) + bar.length
     dead = np.diff(np.searchsorted(candles.dead, [starts, stops]), axis=0)[0] > 0
     removed = np.diff(np.searchsorted(candles.removed, [starts, stops]), axis=0)[0] > 0
@@ -275,11 +276,10 @@ def segments(frame: pl.DataFrame, ordinal: Instants, units: Instants, rules: Cle
     x = Columns.of(frame)
     jumps = checks.jumps(x, ordinal, rules.max_gap)
     log.add("jump", len(jumps), [f"{iso(int(x.ts[i]))} {x.close[i - 1]:.10g} → {x.open[i]:.10g}" for i in jumps[:3]])
-    cut = np.diff(ordinal, prepend=ordinal[:1]) > 1
-    cut[jumps] = True
-    cut[np.searchsorted(x.ts, units)] = True
-    cut[:1] = False
-    return frame.hstack([pl.Series("segment", np.cumsum(cut, dtype=np.uint32) + np.uint32(1))])
+    cuts = np.unique(np.concatenate([checks.gaps(ordinal), jumps, np.searchsorted(x.ts, units)]))
+    bars = np.diff(cuts[cuts > 0], prepend=0, append=len(frame))
+    numbers = np.arange(1, len(bars) + 1, dtype=np.uint32)
+    return frame.hstack([pl.Series("segment", np.repeat(numbers, bars))])
 
 
 def remark(frame: pl.DataFrame, rules: CleanConfig, log: Log) -> None:

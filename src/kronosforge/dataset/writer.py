@@ -130,7 +130,7 @@ class _SplitWriter:
 
 
 def _segments(numbers: npt.NDArray[np.uint32]) -> Iterator[tuple[int, slice]]:
-    """Each segment's number and rows; `numbers` is ascending."""
-    edges = [*np.flatnonzero(np.diff(numbers, prepend=0)).tolist(), len(numbers)]
-    for start, stop in pairwise(edges):
-        yield int(numbers[start]), slice(start, stop)
+    """Each segment's number and rows; `numbers` ascends from 1 without a gap."""
+    firsts = np.arange(1, numbers.max(initial=0) + 2, dtype=numbers.dtype)
+    for number, (start, stop) in enumerate(pairwise(np.searchsorted(numbers, firsts).tolist()), 1):
+        yield number, slice(start, stop)

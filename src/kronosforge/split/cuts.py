@@ -59,7 +59,7 @@ class Runs(NamedTuple):
     @classmethod
     def of(cls, times: Times, length: int) -> "Runs":
         """The runs of one series."""
-        first = np.flatnonzero(np.diff(times, prepend=times[:1] - 2 * length) != length)
+        first = np.append(0, np.flatnonzero(np.diff(times) != length) + 1)[: len(times)]
         count = np.diff(first, append=len(times))
         return cls(times[first], np.full(len(first), length, np.int64), count.astype(np.int64))
 

@@ -114,7 +114,8 @@ def test_the_whole_pools_every_forecast_of_every_fold(walked: Path) -> None:
             assert one["pooled"][metric]["value"] == pytest.approx(np.average(each, weights=counts))
     for other, found in whole["differences"]["fine-tuned"].items():
         each = [row["differences"]["fine-tuned"][other]["crps"]["value"] for row in rows]
-        assert found["crps"]["value"] == pytest.approx(np.average(each, weights=counts))
+        theirs = [row["models"][other]["pooled"]["crps"]["value"] for row in rows]  # a difference is a share of it
+        assert found["crps"]["value"] == pytest.approx(np.average(each, weights=counts * theirs))
         assert found["crps"]["low"] < found["crps"]["value"] < found["crps"]["high"]
         assert whole["lower_in"][other] == sum(value < 0 for value in each)
     assert "over 3 folds" in whole["verdict"]["sentence"]["en"]

@@ -2,7 +2,7 @@ PYTHON ?= python3
 PANDAS2_PYTHON ?= $(PYTHON)
 BIN := .venv/bin
 
-.PHONY: help demo pipeline test lint clean
+.PHONY: help demo pipeline test bench lint clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -15,6 +15,9 @@ pipeline: .venv/train ## prepare and train every model, tiny, on the embedded ex
 
 test: .venv/test .venv/pandas2 lint ## lint, types and every test
 	@"$(BIN)/python" -m pytest -n auto
+
+bench: .venv/test ## every benchmark; those against upstream need KRONOS_HOME, einops and tqdm
+	@for script in benchmarks/bench_*.py; do echo "— $$script"; "$(BIN)/python" $$script || exit 1; done
 
 lint: .venv/test
 	@"$(BIN)/ruff" check .

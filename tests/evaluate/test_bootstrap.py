@@ -52,6 +52,15 @@ def test_a_share_holds_the_truth_where_errors_grow_with_the_markets_moves() -> N
     assert np.mean([told.value for told in shares]) == pytest.approx(-0.3, abs=0.005)
 
 
+def test_of_equals_few_look_better() -> None:
+    """The verdict's own risk, where it is highest: a forecast exactly as good as the one it is held against."""
+    rng, n = np.random.default_rng(0), 600
+    moods = np.stack([moody(rng, n) for _ in range(600)], axis=1)
+    mine, theirs = (moods * np.abs(rng.normal(size=(n, 600))) for _ in range(2))
+    told = Blocks(n, 12, replicates=400, level=0.95, seed=1).shares(np.arange(n), mine, theirs)
+    assert 0.01 <= np.mean([one.below_zero for one in told]) <= 0.045
+
+
 def test_a_share_of_nothing_says_nothing() -> None:
     [told] = Blocks(9, 1, replicates=200, level=0.95, seed=0).shares(np.arange(9), np.ones((9, 1)), np.zeros((9, 1)))
     assert told == (None, None, None)

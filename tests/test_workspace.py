@@ -89,6 +89,10 @@ def test_an_upstream_style_class_loads_too(workspace: Path) -> None:
         (MODEL_C.replace("8000", '"many"'), r"records_per_timeframe: found 'many'"),
         (MODEL_C.replace("USDT-SWAP_1H", "USDT/SWAP_1H"), r"target_symbols: found .* no instrument id"),
         (MODEL_C.replace("lookback=240", "lookbak=240"), r"lookbak: unknown key; allowed: lookback, predict, clip"),
+        (
+            "from kronosforge.config import EvaluateConfig\nconfig = EvaluateConfig(top=1)",
+            r"top: unknown key; allowed: samples, temperature, top_p, top_k, seed, stride, replicates",
+        ),
         (MODEL_C.replace('["BTC-USDT-SWAP_1H", "ETH-USDT-SWAP_1H"]', "[]"), r"target_symbols: found \[\]"),
         (MODEL_C.replace("ETH-USDT-SWAP_1H", "BTC-USDT-SWAP_1H"), r"stands twice"),
     ],

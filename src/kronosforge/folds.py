@@ -228,8 +228,7 @@ def _one(config: ModelConfig, fold: Fold, watch: Watch | None) -> dict[str, Any]
 
 def _pooled(config: ModelConfig, walk: Sequence[Fold], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """All forecasts of all folds as those of one test, and the folds' own rows."""
-    kept = [Judged.load(fold.where.models / SCORES, row["fingerprint"]) for fold, row in zip(walk, rows, strict=True)]
-    whole = Judged.join([one for one in kept if one is not None])
+    whole = Judged.join([_kept(fold, row["fingerprint"]) for fold, row in zip(walk, rows, strict=True)])
     told = conclude(
         whole,
         MODELS,
@@ -245,6 +244,12 @@ def _pooled(config: ModelConfig, walk: Sequence[Fold], rows: Sequence[dict[str, 
         "lower_in": {other: sum(_lower(row, other) for row in rows) for other in told["differences"][TUNED]},
         "notes": [*(note.both() for note in NOTES), *notes(told["origins"]["possibly_seen"])],
     }
+
+
+def _kept(fold: Fold, mark: str) -> Judged:
+    found = Judged.load(fold.where.models / SCORES, mark)
+    assert found is not None  # `evaluated` saw to it
+    return found
 
 
 def _lower(row: dict[str, Any], other: str) -> bool:

@@ -9,6 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+
 from kronosforge.bars import Series, iso
 from kronosforge.candles import ORIGINS
 from kronosforge.clean import Cleaned, clean
@@ -132,6 +134,7 @@ def _ahead(work: Callable[[Series], T], series: Iterable[Series]) -> Iterator[tu
 def _facts(cleaned: Cleaned, written: Written) -> dict[str, Any]:
     """What the summary says of one series."""
     candles = cleaned.candles
+    origin = candles["origin"].to_physical().to_numpy()
     return {
         "rows": len(candles),
         "first": iso(candles["ts"][0]) if len(candles) else None,
@@ -139,7 +142,7 @@ def _facts(cleaned: Cleaned, written: Written) -> dict[str, Any]:
         "segments": int(candles["segment"][-1]) if len(candles) else 0,  # numbered from 1, without a gap
         "windows": written.windows,
         "bars_in_no_window": written.bars_in_no_window,
-        "origins": {name: int((candles["origin"] == name).sum()) for name in ORIGINS},
+        "origins": {name: int(np.count_nonzero(origin == code)) for code, name in enumerate(ORIGINS)},
         "holes": [
             {"start": iso(hole.span.start), "stop": iso(hole.span.stop), "bars": hole.bars, "kind": hole.kind}
             for hole in cleaned.holes

@@ -20,6 +20,8 @@ from kronosforge.dataset.pickles import PickleWriter
 from kronosforge.files import HashedFile
 from kronosforge.split import SPLITS, Cuts, count
 
+_ROWS_A_SYNC = 500_000  # 42 MB: each sync commits the file system's journal nine times, for which who writes waits
+
 
 class Written(NamedTuple):
     """What of one series went into the files."""
@@ -48,6 +50,7 @@ class DatasetWriter:
             self._disk = files.enter_context(ThreadPoolExecutor(1))
             self._files = files.pop_all()
         self._synced = self._disk.submit(self._sync)
+        self._unsynced = 0  # rows
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +78,7 @@ class DatasetWriter:
                     lengths[split].append(piece.stop - piece.start)
         rows = {split: sum(lengths[split]) for split in SPLITS}
         windows = {split: count(lengths[split], self._window) for split in SPLITS}
-        self._go_on_syncing()
+        self._go_on_syncing(len(times))
         self._written.append(Written(str(series), keys, rows, windows, len(times) - sum(rows.values())))
         return self._written[-1]
 
@@ -93,11 +96,12 @@ class DatasetWriter:
         """SHA-256 of the pickles, by name: of what was written so far."""
         return {f"{split}_data.pkl": writer.frames.sha256.hexdigest() for split, writer in self._splits.items()}
 
-    def _go_on_syncing(self) -> None:
+    def _go_on_syncing(self, rows: int) -> None:
         """Keep the disk busy with what was written so far: whoever syncs the finished files waits for the rest only."""
-        if self._synced.done():
+        self._unsynced += rows
+        if self._unsynced >= _ROWS_A_SYNC and self._synced.done():
             self._synced.result()
-            self._synced = self._disk.submit(self._sync)
+            self._synced, self._unsynced = self._disk.submit(self._sync), 0
 
     def _sync(self) -> None:
         for writer in self._splits.values():

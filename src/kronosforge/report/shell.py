@@ -46,7 +46,11 @@ _NOSCRIPT = Html(
 
 def _json(value: object) -> str:
     """JSON that cannot end the element it stands in; null where a number is not finite."""
-    return json.dumps(_finite(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    try:
+        spelled = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        spelled = json.dumps(_finite(value), separators=(",", ":"), allow_nan=False)
+    return spelled.replace("<", "\\u003c")
 
 
 def _finite(value: Any) -> Any:

@@ -93,7 +93,7 @@ def test_folds_say_their_cost_and_come_in_one_table(workspace: Path, capsys: pyt
     assert run(["evaluate", "--config", "tiny", "--folds", "2"]) == 0
     told = capsys.readouterr()
     cost, *ended = told.err.splitlines()
-    assert cost.startswith("tiny: 2 trainings of at most 0:0")
+    assert cost.startswith("tiny: folds to train: 2, each in at most 0:0")
     assert [line[: line.index(":")] for line in ended] == ["tiny fold 1 of 2", "tiny fold 2 of 2"]
     lines = told.out.splitlines()
     assert lines[0].split(" ", 1)[1].startswith(("No edge over 2 folds; ", "Edge over 2 folds; "))
@@ -131,6 +131,6 @@ def test_folds_in_chinese(workspace: Path, capsys: pytest.CaptureFixture[str], m
     monkeypatch.setenv("KRONOS_LANG", "zh")
     assert run(["evaluate", "--config", "tiny", "--folds", "2"]) == 0
     told = capsys.readouterr()
-    assert "2 次训练" in told.err
+    assert "待训练 2 折" in told.err
     assert "2 折总体" in told.out
     assert "合计" in told.out

@@ -51,9 +51,9 @@ class _Watch:
     def begins(self, trainings: int, seconds: float) -> None:
         each, whole = clock(seconds), clock(trainings * seconds)
         line = tr(
-            f"{self._name}: {trainings} trainings of at most {each} each, {whole} in all, and the forecasts; "
+            f"{self._name}: folds to train: {trainings}, each in at most {each}, {whole} in all, and the forecasts; "
             "Ctrl-C keeps what is done, and the same command goes on",
-            f"{self._name}:{trainings} 次训练,每次至多 {each},共 {whole},另加预测;Ctrl-C 保留已完成部分,重新运行同一命令即可继续",
+            f"{self._name}:待训练 {trainings} 折,每折至多 {each},共 {whole},另加预测;Ctrl-C 保留已完成部分,重新运行同一命令即可继续",
         )
         print(line, file=sys.stderr, flush=True)
 

@@ -10,7 +10,7 @@ help: ## show this list
 demo: .venv/base ## prepare model_a_4h from the embedded exchange
 	@"$(BIN)/python" prepare_kronos_data_simple.py --config model_a_4h --source sandbox --force
 
-pipeline: .venv/train ## prepare and train every model, tiny, on the embedded exchange
+pipeline: .venv/train ## the whole way to the verdict: every model, tiny, on the embedded exchange
 	@"$(BIN)/python" full_pipeline.py --source sandbox --init scratch --size tiny
 
 test: .venv/test .venv/pandas2 lint ## lint, types and every test

@@ -34,7 +34,6 @@ from kronosforge.train.objectives import Objective, PredictorObjective, Tokenize
 from kronosforge.train.state import Progress, Stage
 
 BATCH, WINDOW, ROUNDS = 32, 101, 3
-DEFAULT = {"MKL_CBWR": "OFF"}  # what upstream runs with; this script imports what would settle it otherwise
 FASTER = 2.0  # times upstream
 SAME = 2e-5  # loss, float32
 
@@ -170,7 +169,7 @@ def job(name: str, options: argparse.Namespace) -> dict[str, float]:
     """What a process of its own measures: the median seconds of a step of `ours` or `upstream`, and its product rate."""
     command = ["--job", name, "--size", options.size, "--precision", options.precision, "--device", options.device]
     command += ["--batch", str(options.batch), *["--compile"] * options.compile]
-    environment = {**os.environ, **(SETTINGS if name == "ours" else DEFAULT)}
+    environment = {**os.environ, **(SETTINGS if name == "ours" else {})}  # as the command does
     line = [sys.executable, "-W", "ignore", __file__, *command]
     done = subprocess.run(line, check=True, stdout=subprocess.PIPE, env=environment, text=True)
     return json.loads(done.stdout.splitlines()[-1])
@@ -178,6 +177,8 @@ def job(name: str, options: argparse.Namespace) -> dict[str, float]:
 
 def run(name: str, options: argparse.Namespace) -> dict[str, float]:
     """What that process does."""
+    if name == "upstream":
+        os.environ.pop("MKL_CBWR", None)  # set by importing ours, and read at the first product
     with place(options.device, options.precision if name == "ours" else "float32") as here:
         given = batch(here.device, options.batch)
         if name == "ours" and options.size != "tokenizer":

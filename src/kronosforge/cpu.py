@@ -9,8 +9,8 @@ SETTINGS = {
     # the count before the policy. Source: https://gcc.gnu.org/onlinedocs/libgomp/GOMP_005fSPINCOUNT.html
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "10000",
-    # Intel's library promises equal bytes for equal runs in this mode alone; on AMD's processors it also leaves a code
-    # path behind that is a third slower (benchmarks/README.md). Source: oneMKL's developer guide, Conditional Numerical
+    # Intel's library promises equal bytes for equal runs in this mode; and where nothing is set, products of a few hundred
+    # rows or fewer take a third longer on AMD's processors (docs/decisions.md). Source: oneMKL's developer guide, Conditional Numerical
     # Reproducibility.
     "MKL_CBWR": "AUTO",
 }

@@ -127,6 +127,14 @@ def test_wrong_folds_are_one_line(workspace: Path, capsys: pytest.CaptureFixture
         assert said in told.err
 
 
+def test_folds_are_not_for_torchrun(
+    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "0")
+    assert run(["evaluate", "--config", "tiny", "--folds", "2"]) == 2
+    assert "without torchrun" in capsys.readouterr().err
+
+
 def test_folds_in_chinese(workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KRONOS_LANG", "zh")
     assert run(["evaluate", "--config", "tiny", "--folds", "2"]) == 0

@@ -1,6 +1,7 @@
 """`kronosforge evaluate --folds K`: what it will cost, how far it is, and one table over the folds."""
 
 import json
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -26,7 +27,14 @@ HEADS = [
 
 
 def walk(arguments: Namespace, config: ModelConfig, root: Path) -> None:
-    """Walk forward and print what was found. Raises UsageError where only some models are to be judged."""
+    """Walk forward and print what was found. Raises UsageError under torchrun, or where only some models are to be judged."""
+    if "RANK" in os.environ:
+        raise UsageError(
+            tr(
+                "--folds runs in one process; start it without torchrun",
+                "--folds 只在单个进程中运行;请不要用 torchrun 启动",
+            )
+        )
     if set(arguments.models) != set(MODELS):
         raise UsageError(
             tr(

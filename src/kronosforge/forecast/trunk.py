@@ -6,6 +6,7 @@ N groups of s samples that share a memory, t bars at once, P bars known, d model
 """
 
 import math
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -17,6 +18,9 @@ from kronosforge.model.layers import Block, RMSNorm
 MOST = 16
 """Samples in a group, at most: they pass over each other's bars behind a mask, and each group holds a copy of the known
 bars."""
+
+FEW = 64
+"""Rows for which oneDNN's packed weights are faster than plain ones, at most."""
 
 
 def grouping(samples: int) -> tuple[int, int]:
@@ -66,12 +70,27 @@ def _roomy(known: Tensor, groups: int, room: int) -> Tensor:
     return out.flatten(0, 1)
 
 
-class Product(NamedTuple):
-    """Linear layers on the same input as one product, after an RMS norm if there is one. Holds a copy of the weights."""
+class Product:
+    """Linear layers on the same input as one product, after an RMS norm if there is one. Holds a copy of the weights.
 
-    weight: Tensor  # (in, out), contiguous: read along the rows, a few rows of x cost little more than one
-    bias: Tensor | None
-    floor: Tensor | None  # √(in · eps) of the norm; its weights are in `weight`
+    A step on CPU waits for weights, and which routine fetches them fastest depends on the rows of the input: figures in
+    benchmarks/README.md.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, floor: Tensor | None) -> None:
+        """`weight` (out, in), `bias` (out,); `floor` is √(in · eps) of the norm, whose own weights are in `weight`."""
+        self.weight, self.bias, self.floor = weight.contiguous(), bias, floor
+
+    @cached_property
+    def _parts(self) -> Tensor:
+        """The weights in as many parts as there are threads (parts, out / parts, in); each thread takes one."""
+        parts = next(n for n in range(torch.get_num_threads(), 0, -1) if len(self.weight) % n == 0)
+        return self.weight.view(parts, -1, self.weight.shape[1])
+
+    @cached_property
+    def _packed(self) -> Tensor:
+        """Another copy of the weights, in the order in which oneDNN reads them."""
+        return torch.ops.mkldnn._reorder_linear_weight(self.weight, MOST)
 
     @classmethod
     def of(cls, *linears: nn.Linear, norm: RMSNorm | None = None) -> "Product":
@@ -82,24 +101,35 @@ class Product(NamedTuple):
         if norm is not None:
             weight = weight * (norm.weight.detach() * math.sqrt(width))
             floor = weight.new_tensor(math.sqrt(width * norm.eps))
-        return cls(weight.t().contiguous(), torch.cat(biases).detach() if biases else None, floor)
+        return cls(weight, torch.cat(biases).detach() if biases else None, floor)
 
     def __call__(self, x: Tensor) -> Tensor:
         """(…, in) → (…, out)."""
         if self.floor is not None:  # x / √(|x|² + in · eps); the root of `in` is in the weights
             x = x / torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True), self.floor)
-        return F.linear(x, self.weight.t(), self.bias)
+        rows = x.shape[:-1].numel()
+        if x.device.type != "cpu" or rows > FEW:
+            return F.linear(x, self.weight, self.bias)
+        if rows == 1:
+            out = torch.bmm(x.view(1, 1, -1).expand(len(self._parts), -1, -1), self._parts.mT).view(*x.shape[:-1], -1)
+            return out if self.bias is None else out.add_(self.bias)
+        if not torch.backends.mkldnn.is_available():
+            return F.linear(x, self.weight, self.bias)
+        return torch.ops.mkldnn._linear_pointwise(x, self._packed, self.bias, "none", [], "")
 
     def add_to(self, sums: Tensor, x: Tensor) -> None:
         """`sums` (…, out), contiguous, plus the product of `x` (…, in), in place."""
-        found = sums.flatten(0, -2).addmm_(x.flatten(0, -2), self.weight)
+        if x.shape[:-1].numel() <= FEW:
+            sums.add_(self(x))
+            return
+        found = sums.flatten(0, -2).addmm_(x.flatten(0, -2), self.weight.t())
         if self.bias is not None:
             found.add_(self.bias)
 
     def rearranged(self, order: Tensor, scale: Tensor) -> "Product":
         """The same with the outputs times `scale` (out,), and then in another order."""
         bias = None if self.bias is None else (self.bias * scale)[order]
-        return Product((self.weight * scale)[:, order].contiguous(), bias, self.floor)
+        return Product((self.weight * scale.unsqueeze(1))[order], bias, self.floor)
 
 
 class Layer(NamedTuple):

@@ -28,6 +28,11 @@ def test_top_p_keeps_the_id_that_crosses_the_line() -> None:
     assert kept(ids, top_p=1.0) == [0, 1, 2, 3]
 
 
+def test_top_p_keeps_ties() -> None:
+    assert kept(logs(0.2, 0.5, 0.2, 0.1), top_p=0.4) == [1]
+    assert kept(logs(0.2, 0.5, 0.2, 0.1), top_p=0.6) == [0, 1, 2]
+
+
 def test_top_k_goes_before_top_p_and_keeps_ties() -> None:
     ids = logs(0.1, 0.5, 0.15, 0.25)
     assert kept(ids, top_k=2, top_p=0.1) == [1, 3]
@@ -39,7 +44,7 @@ def test_an_id_that_is_out_is_never_drawn() -> None:
     logits = torch.tensor(logs(0.2, 0.5, 0.2, 0.1)).expand(10_000, -1)
     edges = torch.linspace(0, 1 - 2**-53, 10_000, dtype=torch.float64)
     assert set(Sampler(top_k=1).choose(logits, edges).tolist()) == {1}
-    assert set(Sampler(top_p=0.6).choose(logits, edges).tolist()) == {0, 1}
+    assert set(Sampler(top_p=0.6).choose(logits, edges).tolist()) == {0, 1, 2}
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])

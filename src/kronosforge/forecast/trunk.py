@@ -196,8 +196,11 @@ class Trunk:
 
     def extend(self, x: Tensor, memories: list[Memory], position: int, skip: int = 0) -> None:
         """Make `x` (N, t s, d), each sample's next bars, which stand from `position` on, the output."""
+        if not memories:
+            return
+        samples = memories[0].size
+        rotation = self.rotation[position : position + x.shape[1] // samples].repeat_interleave(samples, dim=0)
         for layer, memory in zip(self.layers, memories, strict=True):
-            bars = self.rotation[position : position + x.shape[1] // memory.size]
-            queries, keys, values = layer.project(x, bars.repeat_interleave(memory.size, dim=0))
+            queries, keys, values = layer.project(x, rotation)
             memory.append(keys, values)
             layer.finish(x, memory.attend(queries, skip))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
 
 from kronosforge.evaluate.bootstrap import FEWEST, Blocks, length
 
@@ -59,6 +60,47 @@ def test_of_equals_few_look_better() -> None:
     mine, theirs = (moods * np.abs(rng.normal(size=(n, 600))) for _ in range(2))
     told = Blocks(n, 12, replicates=400, level=0.95, seed=1).shares(np.arange(n), mine, theirs)
     assert 0.01 <= np.mean([one.below_zero for one in told]) <= 0.045
+
+
+def correlation(x: np.ndarray, y: np.ndarray):
+    """Pearson's of each pair of columns (n, K), as a statistic of weights."""
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        mx, my, xx, yy, xy = ((weights @ c) / weights.sum(-1, keepdims=True) for c in (x, y, x * x, y * y, x * y))
+        return (xy - mx * my) / np.sqrt((xx - mx**2) * (yy - my**2))
+
+    return statistic
+
+
+def holds_zero(x: np.ndarray, y: np.ndarray, blocks: Blocks) -> float:
+    """The share of columns in which the interval of the correlation holds 0."""
+    statistic = correlation(x, y)
+    [values] = statistic(np.ones((1, len(x))))
+    return np.mean([told.low <= 0 <= told.high for told in blocks.intervals(values, statistic)])
+
+
+def test_a_correlation_holds_the_truth_where_a_few_wild_months_carry_it(monkeypatch) -> None:
+    """Reversion to the mean of 14 days as the forecast of 3 days' moves, in 400 random walks with wild months."""
+    rng, n, lookback, horizon = np.random.default_rng(0), 1000, 14, 3
+    walks = np.stack([moody(rng, n + lookback + horizon) for _ in range(400)], axis=1)
+    walks = (walks * rng.normal(size=walks.shape)).cumsum(axis=0)
+    recent = sliding_window_view(walks, lookback, axis=0).mean(axis=-1)[:n]
+    known = walks[lookback - 1 :][:n]
+    moves = walks[lookback - 1 + horizon :][:n] - known
+    blocks = Blocks(n, 12, replicates=300, level=0.95, seed=1)
+    assert 0.92 <= holds_zero(recent - known, moves, blocks) <= 0.98
+    monkeypatch.setattr(Blocks, "_freedom", lambda self, _: np.array([n / 12 - 1]))
+    assert holds_zero(recent - known, moves, blocks) < 0.92
+
+
+def test_a_mean_of_like_blocks_has_all_their_freedom_and_one_wild_block_leaves_little() -> None:
+    rng = np.random.default_rng(0)
+    calm = rng.normal(size=400)
+    wild = np.where(np.arange(400) // 10 == 20, 30 * calm, calm)
+    blocks = Blocks(400, 10, replicates=400, level=0.95, seed=1)
+    [one, other] = blocks._freedom(lambda weights: (weights @ np.stack([calm, wild], axis=1)) / weights.sum(1)[:, None])
+    assert 30 < one <= 39
+    assert 1 <= other < 3
 
 
 def test_a_share_of_nothing_says_nothing() -> None:

@@ -19,6 +19,7 @@ from kronosforge.dataset.history import History
 from kronosforge.errors import UsageError
 from kronosforge.evaluate import FILE, MODELS
 from kronosforge.evaluate.checkpoints import begun, maybe_seen, start
+from kronosforge.evaluate.evaluation import SCHEMA as EVALUATION_SCHEMA
 from kronosforge.evaluate.evaluation import as_bytes, conclude, evaluated, finished, notes, surroundings
 from kronosforge.evaluate.gate import START, TUNED
 from kronosforge.evaluate.judged import Judged
@@ -101,7 +102,7 @@ def walk_forward(
     config = _as_trained(config, own.models)
     place = own.models / FOLDER
     inputs = {
-        "schema": SCHEMA,
+        "schema": EVALUATION_SCHEMA,
         "dataset": dataset_fingerprint(own.dataset, config),
         "folds": folds,
         "split": config.split.model_dump(include={"train", "val"}),
@@ -121,7 +122,7 @@ def walk_forward(
             stages = cost(config, todo[-1].where, STAGES)  # of the fold with the most windows
             watch.begins(len(todo), sum(stage["seconds"] for stage in stages.values()))
         rows = [_one(config, fold, watch) for fold in walk]
-        head = {"schema": SCHEMA, "name": config.name, "model_name": config.model_name, "fingerprint": mark}
+        head = {"schema": EVALUATION_SCHEMA, "name": config.name, "model_name": config.model_name, "fingerprint": mark}
         found = {**head, **_pooled(config, walk, rows), "provenance": inputs}
         write_atomic(place / FILE, as_bytes(found))
     return found

@@ -19,6 +19,7 @@ from kronosforge.config import ModelConfig, TrainConfig
 from kronosforge.dataset.verify import verify
 from kronosforge.errors import DataError, UsageError
 from kronosforge.evaluate import evaluate
+from kronosforge.evaluate.evaluation import SCHEMA as EVALUATION_SCHEMA
 from kronosforge.folds import walk_forward
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.split import SPLITS
@@ -88,6 +89,11 @@ def test_cuts_are_the_same_instants_for_every_series(walked: Path) -> None:
         assert first == {instant(cuts["val_end"])}
         assert len(index) == 3
         assert all(check.ok for check in verify(dataset))
+
+
+def test_the_table_is_as_old_as_its_rows(walked: Path) -> None:
+    """Scores of an older kind are made again, and the table with them."""
+    assert {told(walked)["schema"]} == {told(walked, fold)["schema"] for fold in range(1, K + 1)} == {EVALUATION_SCHEMA}
 
 
 def test_the_table_says_what_each_folds_own_evaluation_says(walked: Path) -> None:

@@ -28,7 +28,7 @@ from kronosforge.forecast import Forecaster
 from kronosforge.listing import find_root
 from kronosforge.text import Text, tr
 
-SCHEMA = 2  # 1: differences of CRPS and MAE as they are, not as shares
+SCHEMA = 3  # 1: differences of CRPS and MAE as they are, not as shares; 2: freedom of intervals from blocks alone
 MODELS = (TUNED, START)
 PACKAGES = ("kronosforge", "torch", "numpy", "scipy", "scoringrules")
 FILE = "evaluation.json"

@@ -52,7 +52,7 @@ NOTES = [
     Text(
         "IC over time flatters forecasts that expect prices to come back: on a random walk it is about +0.16 with 200 "
         "origins and a lookback of 90, and +0.06 with 600, for no skill at all. The verdict does not rest on it.",
-        "时间序列 IC 会高估预期价格回归的预测:在随机游走上毫无预测力时,回看 90 根、200 个起点约为 +0.16,600 个约为 +0.06。结论不以其为依据。",
+        "时间序列 IC 会高估预期价格回归的预测:在随机游走上毫无预测力时,回看 90 根、200 个起点约为 +0.16;600 个约为 +0.06。结论不以其为依据。",
     ),
 ]
 SEEN = Text(

@@ -281,6 +281,16 @@ def test_ctrl_c_saves_after_its_step(root: Path, shared: Path) -> None:
     assert manifest["progress"]["step"] in (5, 6)  # the signal is seen before the next step
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+def test_ctrl_c_at_the_last_step_is_heard(trained: Path, root: Path, shared: Path) -> None:
+    """Its stage is finished, the next one is not begun, and the same command goes on."""
+    assert child(root, shared, 11, "tokenizer", "SIGINT", 1e9) == 130
+    assert (root / "outputs/models/model_t/tokenizer/best_model/model.safetensors").exists()
+    assert not (root / "outputs/models/model_t/predictor").exists()
+    assert child(root, shared, -1, "", "SIGKILL", 1e9) == 0
+    assert files(root) == files(trained)
+
+
 HUNGRY = """
 import resource, sys
 from pathlib import Path

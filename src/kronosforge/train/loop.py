@@ -75,8 +75,10 @@ class Training:
                 self._judge()
                 progress.next_epoch()
                 self._save()
-        progress.finished = True
-        self._save()
+            progress.finished = True
+            self._save()
+        if stopped.is_set():  # after the last step
+            raise KeyboardInterrupt
 
     def _epoch(self, stopped: threading.Event) -> None:
         progress, meter = self.progress, _Meter()

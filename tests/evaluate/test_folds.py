@@ -270,8 +270,9 @@ def test_stopped_and_killed_it_goes_on_to_the_same_bytes(walked: Path, root: Pat
     def until(fold: int, number: signal.Signals) -> int:
         """Run until that fold is done, and send the signal."""
         with subprocess.Popen(
-            line, cwd=root, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        ) as process:
+            line, cwd=root, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # ignored in the background
+        ) as process:  # fmt: skip
             assert process.stderr is not None
             for said in process.stderr:
                 if said.startswith(f"model_t fold {fold} of {K}: "):

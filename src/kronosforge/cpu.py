@@ -10,8 +10,8 @@ SETTINGS = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "10000",
     # Intel's library promises equal bytes for equal runs in this mode; and where nothing is set, products of a few hundred
-    # rows or fewer take a third longer on AMD's processors (docs/decisions.md). Source: oneMKL's developer guide, Conditional Numerical
-    # Reproducibility.
+    # rows or fewer take a third longer on AMD's processors (docs/decisions.md). Source: oneMKL's developer guide,
+    # Conditional Numerical Reproducibility.
     "MKL_CBWR": "AUTO",
 }
 

@@ -108,14 +108,13 @@ class Product:
         if self.floor is not None:  # x / √(|x|² + in · eps); the root of `in` is in the weights
             x = x / torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True), self.floor)
         rows = x.shape[:-1].numel()
-        if x.device.type != "cpu" or rows > FEW:
-            return F.linear(x, self.weight, self.bias)
-        if rows == 1:
+        few = rows <= FEW and x.device.type == "cpu"
+        if few and rows == 1:
             out = torch.bmm(x.view(1, 1, -1).expand(len(self._parts), -1, -1), self._parts.mT).view(*x.shape[:-1], -1)
             return out if self.bias is None else out.add_(self.bias)
-        if not torch.backends.mkldnn.is_available():
-            return F.linear(x, self.weight, self.bias)
-        return torch.ops.mkldnn._linear_pointwise(x, self._packed, self.bias, "none", [], "")
+        if few and torch.backends.mkldnn.is_available():
+            return torch.ops.mkldnn._linear_pointwise(x, self._packed, self.bias, "none", [], "")
+        return F.linear(x, self.weight, self.bias)
 
     def add_to(self, sums: Tensor, x: Tensor) -> None:
         """`sums` (…, out), contiguous, plus the product of `x` (…, in), in place."""

@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 import ccxt
 
-from kronosforge.bars import MINUTE, Series, Span, bar, instant
 from kronosforge.config import SourceConfig
+from kronosforge.core.bars import MINUTE, Series, Span, bar, instant
 from kronosforge.sandbox import running
 from kronosforge.source import open_source
 

@@ -25,8 +25,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from kronosforge.cpu import SETTINGS
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
+from kronosforge.model.cpu import SETTINGS
 
 LOOKBACK, CONTEXT, SMALL = 400, 512, PRESETS["small"]
 

@@ -24,20 +24,20 @@ import numpy as np
 import torch
 from scipy.stats import binomtest
 
-from kronosforge.bars import instant
 from kronosforge.config import DatasetConfig, EvaluateConfig, ModelConfig, SourceConfig, SplitConfig, TrainConfig
+from kronosforge.core.bars import instant
+from kronosforge.core.files import fingerprint, write_atomic
 from kronosforge.evaluate import evaluate
 from kronosforge.evaluate.checkpoints import fine_tuned, start
 from kronosforge.evaluate.evaluation import judge
 from kronosforge.evaluate.gate import START, TUNED
 from kronosforge.evaluate.metrics import Paths
 from kronosforge.evaluate.rolling import Caster, Known, by_model
-from kronosforge.files import fingerprint, write_atomic
 from kronosforge.forecast import Forecaster
-from kronosforge.pipeline import prepare
 from kronosforge.sandbox import Clock, Sandbox, Synthetic, serving
-from kronosforge.scope import places
 from kronosforge.train import train
+from kronosforge.workflows.prepare import prepare
+from kronosforge.workspace.paths import places
 
 NONE, STRONG = 0.0, 0.8
 PROMOTED, FOUND, REACHED = 0.05, 0.95, 0.5  # at most without an edge; at least with one; of the oracle's IC

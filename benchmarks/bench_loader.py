@@ -23,9 +23,9 @@ import polars as pl
 import torch
 from peak import resident_mb
 
-from kronosforge.bars import DAY, MINUTE, series
-from kronosforge.candles import FEATURES, SCHEMA
 from kronosforge.config import DatasetConfig
+from kronosforge.core.bars import DAY, MINUTE, series
+from kronosforge.core.candles import FEATURES, SCHEMA
 from kronosforge.dataset import DatasetWriter
 from kronosforge.dataset.loader import Batch, Loader, Windows
 from kronosforge.dataset.native import CANDLES, FOLDER, TIME, NativeWriter, write_index

@@ -24,10 +24,10 @@ import torch
 import torch.nn.functional as F
 
 from kronosforge.config import TrainConfig
-from kronosforge.cpu import SETTINGS
 from kronosforge.dataset.loader import Batch
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import Checkpoint
+from kronosforge.model.cpu import SETTINGS
 from kronosforge.train.devices import Place, place
 from kronosforge.train.loop import Training
 from kronosforge.train.objectives import Objective, PredictorObjective, TokenizerObjective

@@ -9,8 +9,8 @@ import types
 
 from torch.utils.data import DataLoader
 
-from kronosforge.candles import FEATURES
 from kronosforge.config import DatasetConfig
+from kronosforge.core.candles import FEATURES
 
 SECONDS = 4.0  # long enough for a steady rate
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterable
 import numpy as np
 import polars as pl
 
-from kronosforge.bars import Bar, Series, Span
-from kronosforge.candles import SCHEMA
+from kronosforge.core.bars import Bar, Series, Span
+from kronosforge.core.candles import SCHEMA
 from kronosforge.source.base import Batch, Cost
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kronosforge.skeleton import lay
+from kronosforge.workspace.scaffold import lay
 
 SCRIPT = "prepare_kronos_data_simple.py"
 

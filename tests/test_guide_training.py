@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("torch", reason="training needs torch")
 
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
-from kronosforge.skeleton import lay
+from kronosforge.workspace.scaffold import lay
 
 TINY = ("--init", "scratch", "--size", "tiny", "--epochs", "1")
 GUIDE = ("python", "multi_model_trainer.py", "--models", "model_a_4h", "model_b_1d")

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from kronosforge.bars import LENGTHS, Series, bar, instant, instrument_id, series
-from kronosforge.errors import ConfigError
+from kronosforge.core.bars import LENGTHS, Series, bar, instant, instrument_id, series
+from kronosforge.core.errors import ConfigError
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 

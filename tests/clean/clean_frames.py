@@ -3,10 +3,10 @@
 import numpy as np
 import polars as pl
 
-from kronosforge.bars import Span, instant, series
-from kronosforge.candles import PRICES, SCHEMA
 from kronosforge.clean import Cleaned, clean
 from kronosforge.config import CleanConfig
+from kronosforge.core.bars import Span, instant, series
+from kronosforge.core.candles import PRICES, SCHEMA
 
 HOURLY = series("MADE-UP_1H")
 START = instant("2024-01-01")

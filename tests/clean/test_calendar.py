@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from kronosforge.bars import Span, bar, instant, iso
 from kronosforge.clean import expected
-from kronosforge.errors import ConfigError
+from kronosforge.core.bars import Span, bar, instant, iso
+from kronosforge.core.errors import ConfigError
 
 
 def due(calendar, code, start, stop):
@@ -62,8 +62,6 @@ def test_spans_are_half_open():
 
 
 def test_a_market_that_never_closes_does_not_wait_for_pandas():
-    code = (
-        "import sys, kronosforge.clean as c, kronosforge.bars as b; c.expected('24/7', b.bar('1H'), b.Span(0, 10**9))"
-    )
+    code = "import sys, kronosforge.clean as c, kronosforge.core.bars as b; c.expected('24/7', b.bar('1H'), b.Span(0, 10**9))"
     loaded = "; sys.exit(bool({'pandas', 'exchange_calendars'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code + loaded], check=False).returncode == 0

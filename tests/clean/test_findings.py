@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from clean_frames import run, spoil, walk, without
 
 from kronosforge.clean.findings import ACTIONS, KINDS, Finding, Log
+from tests.clean.clean_frames import run, spoil, walk, without
 
 
 @pytest.fixture

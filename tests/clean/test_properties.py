@@ -3,16 +3,16 @@
 import numpy as np
 import polars as pl
 import pytest
-from clean_frames import HOURLY, LENGTH, START, flat, run, walk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kronosforge.bars import Span, series
-from kronosforge.candles import FEATURES, SCHEMA
 from kronosforge.clean import clean, expected
 from kronosforge.clean.findings import KINDS
 from kronosforge.config import CleanConfig
-from kronosforge.errors import DataError
+from kronosforge.core.bars import Span, series
+from kronosforge.core.candles import FEATURES, SCHEMA
+from kronosforge.core.errors import DataError
+from tests.clean.clean_frames import HOURLY, LENGTH, START, flat, run, walk
 
 N = 150
 WILD = st.sampled_from([None, float("nan"), float("inf"), -1.0, 0.0, 1e-12, 1e12])

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from clean_frames import counts
 
-from kronosforge.bars import DAY, HOUR, Span, instant, series
 from kronosforge.clean import Cleaned, checks, clean
 from kronosforge.config import CleanConfig, SourceConfig
-from kronosforge.errors import DataError
-from kronosforge.source.files import FilesSource
+from kronosforge.core.bars import DAY, HOUR, Span, instant, series
+from kronosforge.core.errors import DataError
+from kronosforge.source.files.folder import FilesSource
+from tests.clean.clean_frames import counts
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from clean_frames import HOURLY, LENGTH, LENIENT, START, counts, flat, run, spoil, walk, without
 
-from kronosforge.bars import Span, series
-from kronosforge.candles import SCHEMA
-from kronosforge.errors import DataError
+from kronosforge.core.bars import Span, series
+from kronosforge.core.candles import SCHEMA
+from kronosforge.core.errors import DataError
+from tests.clean.clean_frames import HOURLY, LENGTH, LENIENT, START, counts, flat, run, spoil, walk, without
 
 
 def test_sound_candles_pass_untouched():

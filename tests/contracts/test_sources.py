@@ -8,12 +8,12 @@ from typing import TypeVar
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from worlds import BAR, HOLE, LISTED, NOW, STOP, WORLDS, World, truth
 
-from kronosforge.bars import Span
-from kronosforge.candles import SCHEMA
-from kronosforge.errors import NoDataError
+from kronosforge.core.bars import Span
+from kronosforge.core.candles import SCHEMA
+from kronosforge.core.errors import NoDataError
 from kronosforge.source.base import Batch
+from tests.contracts.worlds import BAR, HOLE, LISTED, NOW, STOP, WORLDS, World, truth
 
 T = TypeVar("T")
 Ask = Callable[[Callable[[World], Awaitable[T]]], T]

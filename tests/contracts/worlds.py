@@ -9,9 +9,9 @@ from typing import NamedTuple
 import polars as pl
 from aiohttp import web
 
-from kronosforge.bars import Series, Span, bar, instant
-from kronosforge.candles import SCHEMA
 from kronosforge.config import SourceConfig
+from kronosforge.core.bars import Series, Span, bar, instant
+from kronosforge.core.candles import SCHEMA
 from kronosforge.sandbox import Clock, Sandbox, Synthetic, serve
 from kronosforge.source import Source, open_source
 

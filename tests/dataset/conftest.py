@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kronosforge.bars import iso, series
-from kronosforge.candles import FEATURES, SCHEMA
+from kronosforge.core.bars import iso, series
+from kronosforge.core.candles import FEATURES, SCHEMA
 from kronosforge.dataset import DATASET_FILES, DatasetWriter
 from kronosforge.split import Cuts, total
 

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
+from kronosforge.core.errors import DiskError
 from kronosforge.dataset import MANIFEST, PICKLES, hand_over
-from kronosforge.errors import DiskError
 
 
 def names(folder):

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kronosforge.bars import series
-from kronosforge.candles import FEATURES
+from kronosforge.core.bars import series
+from kronosforge.core.candles import FEATURES
 from kronosforge.dataset import DatasetWriter
 from kronosforge.dataset.history import History
 from kronosforge.split import Cuts, Runs, total

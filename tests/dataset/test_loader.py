@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from kronosforge.config import DatasetConfig
+from kronosforge.core.errors import ConfigError, DataError
 from kronosforge.dataset.loader import Loader, Windows
-from kronosforge.errors import ConfigError, DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes")  # on few cores
 RULES = DatasetConfig(lookback=8, predict=3)

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from kronosforge.core.errors import DataError
 from kronosforge.dataset.native import head, open_split
-from kronosforge.errors import DataError
 
 
 @pytest.mark.parametrize("shape", [(0, 6), (5, 6), (10**12, 6), (0,), (10**15,)])

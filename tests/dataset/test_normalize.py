@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from kronosforge.candles import FEATURES
+from kronosforge.core.candles import FEATURES
 from kronosforge.dataset.normalize import normalize, scale
 
 LOOKBACK, BARS = 6, 10

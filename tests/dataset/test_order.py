@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kronosforge.core.errors import ConfigError
 from kronosforge.dataset.order import Order, groups, permute, word
-from kronosforge.errors import ConfigError
 
 SERIES = {"A_1H": 30, "B_1H": 100, "C_1H": 7}
 keys = st.integers(0, 2**64 - 1)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kronosforge.candles import FEATURES
+from kronosforge.core.candles import FEATURES
 from kronosforge.dataset.pickles import CONSTRUCTORS, PickleWriter
 from kronosforge.dataset.unpickle import load
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kronosforge.core.errors import DataError
 from kronosforge.dataset.pickles import PickleWriter
 from kronosforge.dataset.unpickle import load
-from kronosforge.errors import DataError
 
 
 class Evil:

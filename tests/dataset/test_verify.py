@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from kronosforge.bars import HOUR
-from kronosforge.candles import FEATURES
+from kronosforge.core.bars import HOUR
+from kronosforge.core.candles import FEATURES
 from kronosforge.dataset import hand_over, native, verify
 from kronosforge.dataset.pickles import PickleWriter
 from kronosforge.dataset.unpickle import load

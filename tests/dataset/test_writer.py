@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kronosforge.bars import HOUR, series
-from kronosforge.candles import FEATURES
+from kronosforge.core.bars import HOUR, series
+from kronosforge.core.candles import FEATURES
 from kronosforge.dataset import DATASET_FILES, DatasetWriter
 from kronosforge.dataset.native import open_split
 from kronosforge.dataset.unpickle import load

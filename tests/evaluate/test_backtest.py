@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kronosforge.bars import DAY, HOUR
 from kronosforge.config import EvaluateConfig
+from kronosforge.core.bars import DAY, HOUR
 from kronosforge.evaluate.backtest import YEAR, backtest, holdings, sharpe
 from kronosforge.evaluate.rolling import Origins
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kronosforge.bars import DAY, bar
+from kronosforge.core.bars import DAY, bar
 from kronosforge.evaluate.baselines import baselines, drift, last_price, random_walk, season, seasonal
 from kronosforge.evaluate.rolling import Known
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from kronosforge.config import DatasetConfig, ModelConfig, TrainConfig
-from kronosforge.errors import DataError, ModelError, UsageError
+from kronosforge.core.errors import DataError, ModelError, UsageError
 from kronosforge.evaluate import evaluate, evaluation
 from kronosforge.evaluate.checkpoints import maybe_seen, start, untrained
 from kronosforge.evaluate.metrics import MEANS, Paths

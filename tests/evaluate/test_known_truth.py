@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kronosforge.bars import instant
 from kronosforge.config import DatasetConfig, EvaluateConfig, ModelConfig, SourceConfig, SplitConfig, TrainConfig
+from kronosforge.core.bars import instant
 from kronosforge.evaluate import evaluate
 from kronosforge.evaluate.evaluation import judge
 from kronosforge.evaluate.metrics import Paths
 from kronosforge.evaluate.rolling import Known
-from kronosforge.pipeline import prepare
 from kronosforge.sandbox import Clock, Sandbox, Synthetic, serving
-from kronosforge.scope import places
 from kronosforge.train.stages import train
+from kronosforge.workflows.prepare import prepare
+from kronosforge.workspace.paths import places
 
 COIN = "BTC-USDT"
 CONFIG = ModelConfig(

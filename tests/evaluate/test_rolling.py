@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from kronosforge.bars import DAY, instant, series
 from kronosforge.config import DatasetConfig, EvaluateConfig, ModelConfig
+from kronosforge.core.bars import DAY, instant, series
+from kronosforge.core.errors import DataError
 from kronosforge.dataset.native import open_split
-from kronosforge.errors import DataError
 from kronosforge.evaluate.baselines import CLOSE, baselines
 from kronosforge.evaluate.checkpoints import untrained
 from kronosforge.evaluate.metrics import Scores

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kronosforge.errors import DataError, UsageError
+from kronosforge.core.errors import DataError, UsageError
 from kronosforge.forecast import Forecaster
 from kronosforge.forecast import forecaster as module
 from kronosforge.forecast.repair import Violations, repair, violations

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from kronosforge.errors import UsageError
+from kronosforge.core.errors import UsageError
 from kronosforge.forecast.sampling import Sampler, uniforms
 
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from kronosforge.errors import ModelError
+from kronosforge.core.errors import ModelError
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from tests.model.test_parity import REFERENCE
 
@@ -135,7 +135,7 @@ def hub() -> Iterator[str]:
 
 LOAD = """
 import sys
-from kronosforge.errors import ModelError
+from kronosforge.core.errors import ModelError
 from kronosforge.model import KronosTokenizer
 try:
     print("bits", KronosTokenizer.from_pretrained("NeoQuasar/Kronos-Tokenizer-base").bits[0])

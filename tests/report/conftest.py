@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from kronosforge.bars import Span, iso, series
-from kronosforge.candles import SCHEMA
+from kronosforge.core.bars import Span, iso, series
+from kronosforge.core.candles import SCHEMA
 from kronosforge.report import SeriesChart, aggregate
 
 # With a day taken out, so that there is a hole to show.

@@ -5,8 +5,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from kronosforge.candles import FEATURES
-from kronosforge.files import sha256
+from kronosforge.core.candles import FEATURES
+from kronosforge.core.files import sha256
 
 HOUR = 3_600_000
 STEPS, EPOCHS = 90, 3

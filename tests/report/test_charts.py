@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kronosforge.bars import Span, series
-from kronosforge.candles import FEATURES, SCHEMA, empty
+from kronosforge.core.bars import Span, series
+from kronosforge.core.candles import FEATURES, SCHEMA, empty
 from kronosforge.report import aggregate
 from kronosforge.report.charts import MOST_HOLES, payload
 

@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import Chromium, chromium
+
+from tests.browser import Chromium, chromium
 
 pytest.importorskip("torch", reason="what the page shows is trained here")
 
 from kronosforge.evaluate import evaluate
-from kronosforge.folds import walk_forward
-from kronosforge.pipeline import prepare
 from kronosforge.report import write_fleet_page, write_model_report
-from kronosforge.scope import places
 from kronosforge.train import train
+from kronosforge.workflows.prepare import prepare
+from kronosforge.workflows.walk_forward import walk_forward
+from kronosforge.workspace.paths import places
 from tests.report.test_render import DRAW_ALL
 from tests.train.conftest import model
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from finished import evaluated, prepared, trained, walked
-from test_page import HOSTILE, Page, spoiled
 
 from kronosforge.report import write_fleet_page, write_model_report
 from kronosforge.report.figures import MOST_POINTS, thinned
+from tests.report.finished import evaluated, prepared, trained, walked
+from tests.report.test_page import HOSTILE, Page, spoiled
 
 DATA = "0123456789abcdef" * 4  # the summary's fingerprint
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from kronosforge.bars import series
-from kronosforge.candles import empty
+from kronosforge.core.bars import series
+from kronosforge.core.candles import empty
 from kronosforge.report import SeriesChart, aggregate, write_report
 from kronosforge.report.page import render
 from kronosforge.report.sections import MOST_CHARTS, MOST_ROWS

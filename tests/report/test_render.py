@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Chromium, chromium
-from finished import evaluated, prepared, trained
 
 from kronosforge.report import SeriesChart, write_fleet_page, write_model_report, write_report
+from tests.browser import Chromium, chromium
+from tests.report.finished import evaluated, prepared, trained
 
 DRAW_ALL = """(async () => {
   const charts = [...document.querySelectorAll(".chart")];

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from kronosforge.bars import instant
+from kronosforge.core.bars import instant
 
 NOW = instant("2026-01-01T00:30:30Z")  # 30 seconds into a minute, half an hour into the day
 

@@ -6,7 +6,7 @@ import hmac
 
 import pytest
 
-from kronosforge.bars import iso
+from kronosforge.core.bars import iso
 
 from .asking import NOW, get
 

@@ -7,7 +7,7 @@ from okx.MarketData import MarketAPI
 from okx.PublicData import PublicAPI
 from okx.Status import StatusAPI
 
-from kronosforge.bars import DAY, HOUR, MINUTE, Span, bar
+from kronosforge.core.bars import DAY, HOUR, MINUTE, Span, bar
 from kronosforge.sandbox import Clock, Sandbox, Server, Synthetic, running, serving
 
 from .asking import NOW

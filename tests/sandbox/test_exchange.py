@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kronosforge.bars import DAY, HOUR, MINUTE, Span, series
+from kronosforge.core.bars import DAY, HOUR, MINUTE, Span, series
 from kronosforge.sandbox import Clock, Sandbox, Synthetic, instrument, serving
 
 from .asking import NOW, get

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from kronosforge.errors import UsageError
+from kronosforge.core.errors import UsageError
 from kronosforge.sandbox import Clock, Faults, Sandbox, serving
 from kronosforge.sandbox.faults import KINDS, parse, repeat
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kronosforge.bars import DAY, HOUR, MINUTE, Span, bar, instant
+from kronosforge.core.bars import DAY, HOUR, MINUTE, Span, bar, instant
 from kronosforge.sandbox import Synthetic
 from kronosforge.sandbox.market import BLOCK, OKX_BARS
 

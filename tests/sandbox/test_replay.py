@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from kronosforge.bars import HOUR, Span
-from kronosforge.errors import SourceError, UsageError
+from kronosforge.core.bars import HOUR, Span
+from kronosforge.core.errors import SourceError, UsageError
 from kronosforge.sandbox import Clock, Replay, Sandbox, build, running, serving
 from kronosforge.sandbox.market import OKX_BARS
 from kronosforge.sandbox.replay import COLUMNS

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kronosforge.errors import ConfigError, UsageError
+from kronosforge.core.errors import ConfigError, UsageError
 from kronosforge.sandbox import build, running
 
 from .asking import get

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kronosforge.source import transport
+from kronosforge.source.exchanges import transport
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kronosforge.bars import DAY, HOUR, LENGTHS, MINUTE, Span, bar, instant, iso, series
 from kronosforge.config import SplitConfig
-from kronosforge.errors import DataError
+from kronosforge.core.bars import DAY, HOUR, LENGTHS, MINUTE, Span, bar, instant, iso, series
+from kronosforge.core.errors import DataError
 from kronosforge.split import SPLITS, Cuts, Runs, cuts
 
 RULES = SplitConfig()

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_cuts import models, opens
 
-from kronosforge.bars import HOUR, series
 from kronosforge.config import SplitConfig
-from kronosforge.errors import DataError
+from kronosforge.core.bars import HOUR, series
+from kronosforge.core.errors import DataError
 from kronosforge.split import ALWAYS, Runs, check_folds, count, cut, cuts, fold_cuts, records_needed
+from tests.split.test_cuts import models, opens
 
 RULES = SplitConfig()
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kronosforge.bars import DAY, HOUR, Span, series
 from kronosforge.config import SplitConfig
-from kronosforge.errors import DataError
+from kronosforge.core.bars import DAY, HOUR, Span, series
+from kronosforge.core.errors import DataError
 from kronosforge.split import check_windows, count, expected, records_needed, starts, total
 
 BTC, ETH = series("BTC_4H"), series("ETH_4H")

@@ -1,7 +1,8 @@
 from pathlib import Path
 
 import pytest
-from shelves import Bench
+
+from tests.store.shelves import Bench
 
 
 @pytest.fixture

@@ -4,11 +4,10 @@ import asyncio
 import sys
 from pathlib import Path
 
-from dying import each_step
-from fakes import MemorySource, candles, grid
-
-from kronosforge.bars import Series, Span, bar
+from kronosforge.core.bars import Series, Span, bar
 from kronosforge.store import Store, store
+from tests.dying import each_step
+from tests.fakes import MemorySource, candles, grid
 
 FOUR_HOURS = bar("4H")
 SERIES = Series("BTC-USDT-SWAP", FOUR_HOURS)

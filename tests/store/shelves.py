@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from fakes import MemorySource
 
-from kronosforge.bars import Series, Span, bar
+from kronosforge.core.bars import Series, Span, bar
 from kronosforge.store import Store, Updated
+from tests.fakes import MemorySource
 
 BAR = bar("4H")
 SERIES = Series("BTC-USDT-SWAP", BAR)

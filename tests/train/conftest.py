@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from kronosforge.cpu import SETTINGS
+from kronosforge.model.cpu import SETTINGS
 
 os.environ.update(SETTINGS)  # before torch: other tests want the cores too
 
@@ -14,8 +14,8 @@ pytest.importorskip("torch", reason="training needs torch")
 import torch
 
 from kronosforge.config import DatasetConfig, ModelConfig, SourceConfig, SplitConfig, TrainConfig
-from kronosforge.pipeline import prepare
-from kronosforge.scope import places
+from kronosforge.workflows.prepare import prepare
+from kronosforge.workspace.paths import places
 
 torch.set_num_threads(1)
 

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from kronosforge.config import ModelConfig
+from kronosforge.core.errors import DataError, ModelError, TrainingError, UsageError
 from kronosforge.dataset.loader import Batch
-from kronosforge.errors import DataError, ModelError, TrainingError, UsageError
 from kronosforge.model import KronosPredictor, KronosTokenizer
 from kronosforge.train import train
 from kronosforge.train.devices import Place, place
@@ -295,7 +295,7 @@ HUNGRY = """
 import resource, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from kronosforge.errors import TrainingError
+from kronosforge.core.errors import TrainingError
 from kronosforge.train import train
 from tests.train.conftest import TINY, model
 

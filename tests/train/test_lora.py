@@ -7,7 +7,7 @@ import torch
 
 pytest.importorskip("peft", reason="LoRA needs peft")
 
-from kronosforge.errors import UsageError
+from kronosforge.core.errors import UsageError
 from kronosforge.model import PRESETS, KronosPredictor
 from kronosforge.train import lora, train
 from tests.train.conftest import TINY

@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kronosforge.bars import series
-from kronosforge.candles import FEATURES
 from kronosforge.config import DatasetConfig, SplitConfig
+from kronosforge.core.bars import series
+from kronosforge.core.candles import FEATURES
 from kronosforge.dataset import DatasetWriter
 from kronosforge.dataset.windows import Windows
 from kronosforge.split import cuts

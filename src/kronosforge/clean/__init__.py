@@ -4,14 +4,15 @@ from typing import NamedTuple
 
 import polars as pl
 
-from kronosforge.bars import Series, Span
 from kronosforge.clean import repair
-from kronosforge.clean.calendar import Grid, expected, grid
+from kronosforge.clean.calendar import expected, grid
 from kronosforge.clean.findings import Finding, Log
+from kronosforge.clean.grid import Grid
 from kronosforge.clean.repair import Hole
 from kronosforge.config import CleanConfig
-from kronosforge.errors import DataError
-from kronosforge.text import tr
+from kronosforge.core.bars import Series, Span
+from kronosforge.core.errors import DataError
+from kronosforge.core.i18n import tr
 
 __all__ = ["Cleaned", "Finding", "Hole", "clean", "expected"]
 

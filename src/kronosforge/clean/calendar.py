@@ -1,65 +1,7 @@
-"""When bars are due: every bar of the clock, or the bars of an exchange's sessions.
+"""When bars are due: every bar of the clock, or the bars of an exchange's sessions."""
 
-Bars are counted by ordinals: two bars are neighbours where their ordinals differ by one, be it over a weekend.
-"""
-
-from importlib import import_module
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
-
-from kronosforge.bars import Bar, Span
-
-Instants = NDArray[np.int64]  # ms
-Mask = NDArray[np.bool_]
-
-ALWAYS = "24/7"
-
-
-class Grid(Protocol):
-    """The bars that are due, as numbered places in time."""
-
-    continuous: bool
-    """True where the market never closes, so that each bar opens where the one before closed."""
-
-    def place(self, ts: Instants) -> tuple[Instants, Mask]:
-        """The ordinal of each instant, and whether a bar is due there. Ordinals elsewhere mean nothing."""
-        ...
-
-    def at(self, ordinal: Instants) -> Instants:
-        """The open times of due bars, by their ordinals."""
-        ...
-
-    def due(self, span: Span) -> Instants:
-        """The open times due inside `span`, ascending."""
-        ...
-
-    def count(self, span: Span) -> int:
-        """How many bars are due inside `span`."""
-        ...
-
-
-class Always:
-    """A market that never closes: bars open at offset + k × length; the ordinal is k."""
-
-    continuous = True
-
-    def __init__(self, bar: Bar) -> None:
-        self.bar = bar
-
-    def place(self, ts: Instants) -> tuple[Instants, Mask]:
-        ordinal = (ts - self.bar.offset) // self.bar.length
-        return ordinal, self.at(ordinal) == ts
-
-    def at(self, ordinal: Instants) -> Instants:
-        return ordinal * self.bar.length + self.bar.offset
-
-    def due(self, span: Span) -> Instants:
-        return np.arange(self.bar.ceil(span.start), span.stop, self.bar.length, dtype=np.int64)
-
-    def count(self, span: Span) -> int:
-        return span.bars(self.bar)
+from kronosforge.clean.grid import ALWAYS, Always, Grid, Instants
+from kronosforge.core.bars import Bar, Span
 
 
 def grid(name: str, bar: Bar, span: Span) -> Grid:
@@ -70,8 +12,9 @@ def grid(name: str, bar: Bar, span: Span) -> Grid:
     if name == ALWAYS:
         return Always(bar)
     # exchange_calendars brings pandas (about a second): only who trades by sessions waits for it.
-    sessions: Grid = import_module("kronosforge.clean.sessions").Sessions(name, bar, span)
-    return sessions
+    from kronosforge.clean.sessions import Sessions  # noqa: PLC0415
+
+    return Sessions(name, bar, span)
 
 
 def expected(name: str, bar: Bar, span: Span) -> Instants:

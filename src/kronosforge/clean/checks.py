@@ -11,8 +11,8 @@ import polars as pl
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from kronosforge.candles import FEATURES
-from kronosforge.clean.calendar import Instants, Mask
+from kronosforge.clean.grid import Instants, Mask
+from kronosforge.core.candles import FEATURES
 
 Values = NDArray[np.float64]
 

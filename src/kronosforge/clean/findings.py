@@ -5,9 +5,9 @@ from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
-from kronosforge.bars import iso
-from kronosforge.candles import FEATURES
-from kronosforge.text import tr
+from kronosforge.core.bars import iso
+from kronosforge.core.candles import FEATURES
+from kronosforge.core.i18n import tr
 
 Action = Literal["dropped", "kept", "cut", "filled", "derived"]
 

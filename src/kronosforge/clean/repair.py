@@ -5,15 +5,15 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from kronosforge.bars import Bar, Series, Span, iso
-from kronosforge.candles import PRICES, SCHEMA, derived_turnover
 from kronosforge.clean import checks
-from kronosforge.clean.calendar import Grid, Instants, Mask
 from kronosforge.clean.checks import Columns
 from kronosforge.clean.findings import KINDS, Log, shown, values
+from kronosforge.clean.grid import Grid, Instants, Mask
 from kronosforge.config import CleanConfig
-from kronosforge.errors import DataError
-from kronosforge.text import tr
+from kronosforge.core.bars import Bar, Series, Span, iso
+from kronosforge.core.candles import PRICES, SCHEMA, derived_turnover
+from kronosforge.core.errors import DataError
+from kronosforge.core.i18n import tr
 
 MOST = 0.9  # of the bars with volume: so many are the whole series
 

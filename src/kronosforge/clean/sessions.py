@@ -8,10 +8,10 @@ import numpy as np
 from exchange_calendars import ExchangeCalendar
 from exchange_calendars.errors import InvalidCalendarName
 
-from kronosforge.bars import DAY, Bar, Span, instant, iso
-from kronosforge.clean.calendar import Instants, Mask
-from kronosforge.errors import ConfigError
-from kronosforge.text import tr
+from kronosforge.clean.grid import Instants, Mask
+from kronosforge.core.bars import DAY, Bar, Span, instant, iso
+from kronosforge.core.errors import ConfigError
+from kronosforge.core.i18n import tr
 
 NS = 1_000_000  # ns in a ms
 NO_BREAK = np.iinfo(np.int64).min  # numpy's NaT

@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
-from kronosforge.files import locked, publishing
+from kronosforge.core.files import locked, publishing
+from kronosforge.core.i18n import tr
 from kronosforge.split import SPLITS
-from kronosforge.text import tr
 
 MANIFEST, SCHEMA = "data_summary.json", 1  # SCHEMA numbers the manifest's layout
 PICKLES = tuple(f"{split}_data.pkl" for split in SPLITS)

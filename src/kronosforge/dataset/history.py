@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from kronosforge.bars import Series
-from kronosforge.bars import series as parsed
-from kronosforge.candles import FEATURES
+from kronosforge.core.bars import Series
+from kronosforge.core.bars import series as parsed
+from kronosforge.core.candles import FEATURES
 from kronosforge.dataset.native import open_split
 from kronosforge.split import SPLITS, Cuts, Runs, Times, count, total
 

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kronosforge.bars import HOUR
+from kronosforge.core.bars import HOUR
+from kronosforge.core.i18n import tr
 from kronosforge.dataset.pickles import PickleWriter
-from kronosforge.text import tr
 
 LOOKBACK, PREDICT = 8, 4
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from kronosforge.core.errors import DataError
+from kronosforge.core.i18n import tr
 from kronosforge.dataset.order import Ints, Mix, Order, groups
 from kronosforge.dataset.windows import Windows
-from kronosforge.errors import DataError
-from kronosforge.text import tr
 
 __all__ = ["Batch", "Loader", "Mix", "Windows"]
 

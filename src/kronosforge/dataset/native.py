@@ -15,9 +15,9 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kronosforge.candles import FEATURES
-from kronosforge.errors import DataError
-from kronosforge.text import tr
+from kronosforge.core.candles import FEATURES
+from kronosforge.core.errors import DataError
+from kronosforge.core.i18n import tr
 
 FOLDER, CANDLES, TIME, INDEX = "native", "candles.npy", "time.npy", "index.json"
 _ROWS = 1 << 16  # converted at once

@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kronosforge.errors import ConfigError
-from kronosforge.text import tr
+from kronosforge.core.errors import ConfigError
+from kronosforge.core.i18n import tr
 
 Mix: TypeAlias = Literal["bars", "series"] | Mapping[str, float]
 Ints: TypeAlias = npt.NDArray[np.int64]

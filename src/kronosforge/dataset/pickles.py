@@ -15,7 +15,7 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kronosforge.candles import FEATURES
+from kronosforge.core.candles import FEATURES
 
 INDEX = "datetime"  # any other name raises KeyError in upstream's finetune/dataset.py
 # Public constructors, by the place in the unpickler's memo where the head below puts them.

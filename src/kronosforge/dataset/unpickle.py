@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kronosforge.core.errors import DataError
+from kronosforge.core.i18n import tr
 from kronosforge.dataset.pickles import CONSTRUCTORS, DTYPES
-from kronosforge.errors import DataError
-from kronosforge.text import tr
 
 # What the unpickler and the constructors raise on bytes that are not ours.
 _BROKEN = (

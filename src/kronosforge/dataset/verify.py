@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kronosforge.bars import instant, iso, series
-from kronosforge.candles import FEATURES
+from kronosforge.core.bars import instant, iso, series
+from kronosforge.core.candles import FEATURES
+from kronosforge.core.errors import DataError
+from kronosforge.core.files import sha256
+from kronosforge.core.i18n import tr
 from kronosforge.dataset.handover import DATASET_FILES, MANIFEST, PICKLES, SCHEMA
 from kronosforge.dataset.native import FOLDER, NativeSplit, open_split
 from kronosforge.dataset.normalize import normalize
 from kronosforge.dataset.pickles import INDEX
 from kronosforge.dataset.unpickle import load
-from kronosforge.errors import DataError
-from kronosforge.files import sha256
 from kronosforge.split import SPLITS, Cuts, count, starts
-from kronosforge.text import tr
 
 SAMPLE = 64  # windows of each split whose future is changed, to see that the lookback stays
 

@@ -7,12 +7,12 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from kronosforge.bars import DAY, HOUR, MINUTE, iso
 from kronosforge.config import DatasetConfig
+from kronosforge.core.bars import DAY, HOUR, MINUTE, iso
+from kronosforge.core.errors import DataError
+from kronosforge.core.i18n import tr
 from kronosforge.dataset.native import open_split
 from kronosforge.dataset.normalize import normalize
-from kronosforge.errors import DataError
-from kronosforge.text import tr
 
 STAMPS = 5  # minute, hour, weekday (Monday 0), day, month
 

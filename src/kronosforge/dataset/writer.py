@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from kronosforge.bars import Series
-from kronosforge.candles import FEATURES
+from kronosforge.core.bars import Series
+from kronosforge.core.candles import FEATURES
+from kronosforge.core.files import HashedFile
 from kronosforge.dataset import native
 from kronosforge.dataset.pickles import PickleWriter
-from kronosforge.files import HashedFile
 from kronosforge.split import SPLITS, Cuts, count
 
 _ROWS_A_SYNC = 500_000  # 42 MB: each sync commits the file system's journal nine times, for which who writes waits

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kronosforge.bars import DAY, iso
 from kronosforge.config import EvaluateConfig
+from kronosforge.core.bars import DAY, iso
+from kronosforge.core.i18n import Text
 from kronosforge.evaluate.bootstrap import Blocks, Floats, Interval, Ints
 from kronosforge.evaluate.rolling import Origins
-from kronosforge.text import Text
 
 YEAR = 365.25 * DAY
 LABEL = Text(

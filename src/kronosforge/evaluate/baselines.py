@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from scipy.special import ndtri
 
-from kronosforge.bars import DAY, WEEK, Bar
-from kronosforge.candles import FEATURES
+from kronosforge.core.bars import DAY, WEEK, Bar
+from kronosforge.core.candles import FEATURES
 from kronosforge.evaluate.bootstrap import Floats
 from kronosforge.evaluate.metrics import Paths
 from kronosforge.evaluate.rolling import Known

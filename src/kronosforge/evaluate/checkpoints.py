@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import torch
 
 from kronosforge.config import TrainConfig
-from kronosforge.errors import ModelError
-from kronosforge.files import sha256
+from kronosforge.core.errors import ModelError
+from kronosforge.core.files import sha256
+from kronosforge.core.i18n import tr
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import CONFIG, WEIGHTS, Checkpoint, locate
-from kronosforge.text import tr
 
 PUBLISHER = "NeoQuasar/"
 CURRENT = "CURRENT"  # in a model's folder: JSON, which pair to use

@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from kronosforge.bars import iso
 from kronosforge.config import DatasetConfig, EvaluateConfig, ModelConfig
-from kronosforge.errors import DataError, UsageError
+from kronosforge.core.bars import iso
+from kronosforge.core.errors import DataError, UsageError
+from kronosforge.core.files import fingerprint, write_atomic
+from kronosforge.core.i18n import Text, tr
 from kronosforge.evaluate.backtest import LABEL, backtest
 from kronosforge.evaluate.baselines import baselines
 from kronosforge.evaluate.bootstrap import Blocks, Ints, length
@@ -23,10 +25,8 @@ from kronosforge.evaluate.gate import START, TUNED, decide
 from kronosforge.evaluate.judged import Judged
 from kronosforge.evaluate.rolling import CLOSE, PRETRAINING_END, Caster, Origins, TestSplit, by_model, roll
 from kronosforge.evaluate.tables import as_json, differences, table
-from kronosforge.files import fingerprint, write_atomic
 from kronosforge.forecast import Forecaster
-from kronosforge.listing import find_root
-from kronosforge.text import Text, tr
+from kronosforge.workspace.discovery import find_root
 
 SCHEMA = 3  # 1: differences of CRPS and MAE as they are, not as shares; 2: freedom of intervals from blocks alone
 MODELS = (TUNED, START)

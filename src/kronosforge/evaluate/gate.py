@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kronosforge.core.i18n import Text
 from kronosforge.evaluate.bootstrap import Interval
-from kronosforge.text import Text
 
 TUNED, START = "fine-tuned", "pretrained"
 

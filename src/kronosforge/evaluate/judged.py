@@ -8,9 +8,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from kronosforge.core.files import write_atomic
 from kronosforge.evaluate.metrics import Scores, join
 from kronosforge.evaluate.rolling import Origins
-from kronosforge.files import write_atomic
 
 _COLUMNS = ("instants", "at", "of", "row", "begin", "end")
 

@@ -13,16 +13,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kronosforge.bars import Bar, instant, series
-from kronosforge.candles import FEATURES
 from kronosforge.config import DatasetConfig, EvaluateConfig
+from kronosforge.core.bars import Bar, instant, series
+from kronosforge.core.candles import FEATURES
+from kronosforge.core.errors import DataError
+from kronosforge.core.i18n import tr
 from kronosforge.dataset.native import NativeSplit, open_split
-from kronosforge.errors import DataError
 from kronosforge.evaluate.bootstrap import Floats, Ints
 from kronosforge.evaluate.metrics import Paths, Scores, join, score
 from kronosforge.forecast import Forecaster
 from kronosforge.split import starts
-from kronosforge.text import tr
 
 PRETRAINING_END = "2024-06-01"
 """Published weights are out of sample from here on: training went through February 2024, validation through May.

@@ -12,15 +12,15 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from kronosforge.core.errors import UsageError
+from kronosforge.core.i18n import tr
 from kronosforge.dataset.normalize import normalize, scale
-from kronosforge.errors import UsageError
 from kronosforge.forecast.engine import Engine, Sliding
 from kronosforge.forecast.frames import History, calendar, future_times, history, milliseconds
 from kronosforge.forecast.repair import repair, violations
 from kronosforge.forecast.result import Forecast
 from kronosforge.forecast.sampling import Sampler, uniforms
 from kronosforge.model import KronosPredictor, KronosTokenizer
-from kronosforge.text import tr
 
 MEMORY = 1 << 30  # bytes of keys and values held at once, unless a single path needs more
 

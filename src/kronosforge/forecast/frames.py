@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kronosforge.bars import iso
-from kronosforge.candles import FEATURES, PRICES
-from kronosforge.errors import DataError, UsageError
-from kronosforge.text import tr
+from kronosforge.core.bars import iso
+from kronosforge.core.candles import FEATURES, PRICES
+from kronosforge.core.errors import DataError, UsageError
+from kronosforge.core.i18n import tr
 
 TIMES = ["timestamps", "timestamp", "datetime", "date", "time", "ts"]
 SPELLINGS = {**{name: [name] for name in PRICES}, "vol": ["vol", "volume"], "amt": ["amt", "amount"]}

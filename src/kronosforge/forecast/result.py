@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kronosforge.candles import FEATURES
+from kronosforge.core.candles import FEATURES
 from kronosforge.forecast.repair import Violations
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)

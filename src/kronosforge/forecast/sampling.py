@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kronosforge.errors import UsageError
+from kronosforge.core.errors import UsageError
+from kronosforge.core.i18n import tr
 from kronosforge.model.predictor import draw
-from kronosforge.text import tr
 
 
 @dataclass(frozen=True, kw_only=True)

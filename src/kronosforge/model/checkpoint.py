@@ -15,10 +15,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from kronosforge.errors import ModelError
-from kronosforge.files import publishing
+from kronosforge.core.errors import ModelError
+from kronosforge.core.files import publishing
+from kronosforge.core.i18n import tr
 from kronosforge.model.presets import PredictorArguments, TokenizerArguments
-from kronosforge.text import tr
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

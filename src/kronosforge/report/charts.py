@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from kronosforge.bars import Series, Span
-from kronosforge.candles import FEATURES
+from kronosforge.core.bars import Series, Span
+from kronosforge.core.candles import FEATURES
 
 Floats = npt.NDArray[np.float64]
 

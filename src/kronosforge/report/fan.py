@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kronosforge.bars import iso
+from kronosforge.core.bars import iso
 from kronosforge.report.html import Html, text
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 960, 400, 12, 84, 34, 30

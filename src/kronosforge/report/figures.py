@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from kronosforge.core.i18n import Text
 from kronosforge.report.html import Html, join, say
-from kronosforge.text import Text
 
 MOST_POINTS = 1000  # of one line
 SHORT = 6  # digits

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import NamedTuple, NewType
 
-from kronosforge.bars import iso
+from kronosforge.core.bars import iso
 
 Html = NewType("Html", str)
 Instant = int | str

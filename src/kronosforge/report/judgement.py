@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from kronosforge.bars import instant
+from kronosforge.core.bars import instant
+from kronosforge.core.i18n import Text
 from kronosforge.report.figures import Axis, Figures, Mark, Trace, finite
 from kronosforge.report.html import (
     Column,
@@ -26,7 +27,6 @@ from kronosforge.report.html import (
 )  # fmt: skip
 from kronosforge.report.model import START, TUNED, Json, Model, dig
 from kronosforge.report.sections import MOST_ROWS
-from kronosforge.text import Text
 
 NAMES = {
     TUNED: Text("fine-tuned", "微调后"),

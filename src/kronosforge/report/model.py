@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kronosforge.files import sha256
+from kronosforge.core.files import sha256
 from kronosforge.report.figures import finite
 
 HEADLINES = {"tokenizer": "reconstruction", "predictor": "loss"}  # what is best where it is lowest

@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from kronosforge.config import TrainConfig
-from kronosforge.files import write_atomic
+from kronosforge.core.files import write_atomic
+from kronosforge.core.i18n import Text
 from kronosforge.report.figures import Figures, finite
 from kronosforge.report.html import (
     Column,
@@ -36,7 +37,6 @@ from kronosforge.report.shell import shell
 from kronosforge.report.training import training
 from kronosforge.report.verdict import proportions, worst
 from kronosforge.report.walk import walk
-from kronosforge.text import Text
 
 # What `kronosforge train` takes on the command line; other settings stand in the config.
 FLAGS = (

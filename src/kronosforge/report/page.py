@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kronosforge.bars import instant
-from kronosforge.files import write_atomic
+from kronosforge.core.bars import instant
+from kronosforge.core.files import write_atomic
+from kronosforge.core.i18n import Text
 from kronosforge.report import sections
 from kronosforge.report.charts import SeriesChart, payload
 from kronosforge.report.html import join, say
 from kronosforge.report.provenance import provenance
 from kronosforge.report.shell import shell
 from kronosforge.report.verdict import verdict
-from kronosforge.text import Text
 
 NAV = [
     ("#asked", say("Asked", "任务")),

@@ -9,8 +9,8 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
+from kronosforge.core.i18n import Text
 from kronosforge.report.html import Html, join, say, text
-from kronosforge.text import Text
 
 CHARTLESS = "start();\n"  # instead of the script that draws
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kronosforge.config import ModelConfig
-from kronosforge.files import fingerprint, sha256, sync_file
+from kronosforge.core.files import fingerprint, sha256, sync_file
 
 PACKAGES = ("kronosforge", "polars", "numpy", "pyarrow", "ccxt")
 

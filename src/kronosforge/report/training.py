@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from kronosforge.candles import FEATURES
+from kronosforge.core.candles import FEATURES
+from kronosforge.core.i18n import Text
 from kronosforge.report.figures import Axis, Figures, Mark, Trace, finite, thinned
 from kronosforge.report.html import (
     Column,
@@ -25,7 +26,6 @@ from kronosforge.report.html import (
 )  # fmt: skip
 from kronosforge.report.model import HEADLINES, Model, Run, dig
 from kronosforge.report.sections import MOST_ROWS
-from kronosforge.text import Text
 
 
 class Said(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kronosforge.bars import Bar, Span
+from kronosforge.core.bars import Bar, Span
 from kronosforge.sandbox import auth
 from kronosforge.sandbox.auth import Credentials, RefusedError
 from kronosforge.sandbox.faults import REJECTIONS, Faults, repeat

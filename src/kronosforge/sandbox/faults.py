@@ -11,8 +11,8 @@ from zlib import crc32
 
 import numpy as np
 
-from kronosforge.errors import UsageError
-from kronosforge.text import tr
+from kronosforge.core.errors import UsageError
+from kronosforge.core.i18n import tr
 
 KINDS = {
     "429": "rate limit or busy systems",

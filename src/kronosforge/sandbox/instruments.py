@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from kronosforge.bars import instant
+from kronosforge.core.bars import instant
 
 # Contract values of the real swaps: https://www.okx.com/trade-market/info/swap, seen in recorded answers.
 _CONTRACTS = {"BTC-USDT": "0.01", "ETH-USDT": "0.1", "BTC-USD": "100", "ETH-USD": "10"}

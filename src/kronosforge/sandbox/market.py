@@ -16,7 +16,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from kronosforge.bars import DAY, HONG_KONG, HOUR, LENGTHS, MINUTE, Bar, Span, bar, instant, subtract
+from kronosforge.core.bars import DAY, HONG_KONG, HOUR, LENGTHS, MINUTE, Bar, Span, bar, instant, subtract
 from kronosforge.sandbox.instruments import DEFAULT, Instrument
 
 Row = list[str]  # ts, o, h, l, c, vol, volCcy, volCcyQuote, confirm

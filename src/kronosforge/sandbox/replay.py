@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from kronosforge.bars import Bar, Span
-from kronosforge.errors import SourceError, UsageError
+from kronosforge.core.bars import Bar, Span
+from kronosforge.core.errors import SourceError, UsageError
+from kronosforge.core.i18n import tr
 from kronosforge.sandbox.instruments import Instrument, instrument
 from kronosforge.sandbox.market import OKX_BARS, Row
-from kronosforge.text import tr
 
 log = logging.getLogger("kronosforge.sandbox")
 

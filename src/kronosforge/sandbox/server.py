@@ -11,13 +11,13 @@ from typing import Any
 
 from aiohttp import web
 
-from kronosforge.bars import instant
-from kronosforge.errors import UsageError
+from kronosforge.core.bars import instant
+from kronosforge.core.errors import UsageError
+from kronosforge.core.i18n import tr
 from kronosforge.sandbox.exchange import Clock, Sandbox, Served
 from kronosforge.sandbox.faults import parse
 from kronosforge.sandbox.market import HORIZON, Market, Synthetic
 from kronosforge.sandbox.replay import Replay
-from kronosforge.text import tr
 
 HOST = "127.0.0.1"
 

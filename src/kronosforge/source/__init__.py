@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kronosforge.config import SourceConfig
-from kronosforge.errors import ConfigError
+from kronosforge.core.errors import ConfigError
+from kronosforge.core.i18n import tr
 from kronosforge.source.base import Source
-from kronosforge.source.binance import BinanceSource
-from kronosforge.source.bybit import BybitSource
-from kronosforge.source.files import FilesSource
-from kronosforge.source.keys import Credentials, credentials, probe_credentials
-from kronosforge.source.okx import OkxSource
-from kronosforge.text import tr
+from kronosforge.source.exchanges.binance import BinanceSource
+from kronosforge.source.exchanges.bybit import BybitSource
+from kronosforge.source.exchanges.credentials import Credentials, credentials, probe_credentials
+from kronosforge.source.exchanges.okx import OkxSource
+from kronosforge.source.files.folder import FilesSource
 
 __all__ = ["Credentials", "Source", "credentials", "open_source", "probe_credentials"]
 

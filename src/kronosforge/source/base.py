@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 import polars as pl
 
-from kronosforge.bars import Series, Span
+from kronosforge.core.bars import Series, Span
 
 
 class Batch(NamedTuple):

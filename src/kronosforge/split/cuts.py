@@ -13,10 +13,10 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kronosforge.bars import Bar, Series, Span
 from kronosforge.config import SplitConfig
-from kronosforge.errors import DataError
-from kronosforge.text import tr
+from kronosforge.core.bars import Bar, Series, Span
+from kronosforge.core.errors import DataError
+from kronosforge.core.i18n import tr
 
 Times: TypeAlias = npt.NDArray[np.int64]  # open times, ms, ascending
 

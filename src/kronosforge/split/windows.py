@@ -6,11 +6,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kronosforge.bars import Series, Span
 from kronosforge.config import SplitConfig
-from kronosforge.errors import DataError
+from kronosforge.core.bars import Series, Span
+from kronosforge.core.errors import DataError
+from kronosforge.core.i18n import Text, tr
 from kronosforge.split.cuts import SPLITS, Cuts, Runs, cut, fold_cuts
-from kronosforge.text import Text, tr
 
 Windows: TypeAlias = Mapping[str, int]  # split → windows
 

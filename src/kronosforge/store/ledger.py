@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from kronosforge.bars import Span, join, subtract
-from kronosforge.files import canonical, fingerprint
+from kronosforge.core.bars import Span, join, subtract
+from kronosforge.core.files import canonical, fingerprint
 
 VERSION = 1
 # Before any candle: the start of `everything before the listing`.

@@ -13,12 +13,12 @@ from typing import TypeVar
 import numpy as np
 import polars as pl
 
-from kronosforge.bars import Bar, Span
-from kronosforge.candles import FEATURES, SCHEMA, empty
-from kronosforge.errors import DataError
-from kronosforge.files import disk_errors, sync_folder, write_atomic
+from kronosforge.core.bars import Bar, Span
+from kronosforge.core.candles import FEATURES, SCHEMA, empty
+from kronosforge.core.errors import DataError
+from kronosforge.core.files import disk_errors, sync_folder, write_atomic
+from kronosforge.core.i18n import tr
 from kronosforge.store.ledger import Ledger, NewerError, Piece, parse
-from kronosforge.text import tr
 
 MANIFEST, CORRUPT = "manifest.json", "corrupt"
 # Rows of a compacted file, about 8 MB: small enough to rewrite when a series grows, large enough to read at full speed.

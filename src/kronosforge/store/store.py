@@ -10,14 +10,14 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from kronosforge.bars import Bar, Series, Span, bar, instrument_id, iso, join
-from kronosforge.candles import SCHEMA
-from kronosforge.errors import ConfigError, SourceError
-from kronosforge.files import locked_async
+from kronosforge.core.bars import Bar, Series, Span, bar, instrument_id, iso, join
+from kronosforge.core.candles import SCHEMA
+from kronosforge.core.errors import ConfigError, SourceError
+from kronosforge.core.files import locked_async
+from kronosforge.core.i18n import tr
 from kronosforge.source.base import Batch, Source
 from kronosforge.store.ledger import Ledger
 from kronosforge.store.shelf import DamagedError, Shelf
-from kronosforge.text import tr
 
 # A killed download loses at most this much.
 FLUSH_ROWS, FLUSH_SECONDS = 5_000, 2.0

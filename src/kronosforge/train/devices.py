@@ -10,8 +10,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from kronosforge.errors import UsageError
-from kronosforge.text import tr
+from kronosforge.core.errors import UsageError
+from kronosforge.core.i18n import tr
 
 
 class Place(NamedTuple):

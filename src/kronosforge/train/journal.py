@@ -11,8 +11,8 @@ from typing import Any, Self
 
 from torch.utils.tensorboard import SummaryWriter
 
-from kronosforge.errors import UsageError
-from kronosforge.text import tr
+from kronosforge.core.errors import UsageError
+from kronosforge.core.i18n import tr
 from kronosforge.train.state import Progress
 
 METRICS, EVENTS = "metrics.jsonl", "tensorboard"

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from kronosforge.core.errors import TrainingError, UsageError
+from kronosforge.core.i18n import tr
 from kronosforge.dataset.loader import Batch
-from kronosforge.errors import TrainingError, UsageError
-from kronosforge.text import tr
 from kronosforge.train.devices import Place
 from kronosforge.train.journal import Journal
 from kronosforge.train.schedule import learning_rate

@@ -5,9 +5,9 @@ from copy import deepcopy
 
 from torch import nn
 
-from kronosforge.errors import UsageError
+from kronosforge.core.errors import UsageError
+from kronosforge.core.i18n import tr
 from kronosforge.model import KronosPredictor
-from kronosforge.text import tr
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "out_proj", "w1", "w2", "w3"]
 

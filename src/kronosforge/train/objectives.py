@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kronosforge.candles import FEATURES
+from kronosforge.core.candles import FEATURES
 from kronosforge.dataset.loader import Batch
 from kronosforge.model import KronosPredictor, KronosTokenizer
 

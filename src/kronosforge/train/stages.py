@@ -11,19 +11,19 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import torch
 
 from kronosforge.config import ModelConfig, TrainConfig
+from kronosforge.core.errors import DataError, ModelError, UsageError
+from kronosforge.core.files import locked
+from kronosforge.core.i18n import tr
 from kronosforge.dataset.loader import Loader, Windows
-from kronosforge.errors import DataError, ModelError, UsageError
-from kronosforge.files import locked
-from kronosforge.listing import find_root
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import Checkpoint
-from kronosforge.text import tr
 from kronosforge.train import lora
 from kronosforge.train.devices import Place, place
 from kronosforge.train.journal import Journal
 from kronosforge.train.loop import Show, Training
 from kronosforge.train.objectives import Objective, PredictorObjective, TokenizerObjective
 from kronosforge.train.state import MANIFEST, Progress, Stage, must_match, restore, saved
+from kronosforge.workspace.discovery import find_root
 
 StageName: TypeAlias = Literal["tokenizer", "predictor"]
 STAGES: tuple[StageName, ...] = ("tokenizer", "predictor")

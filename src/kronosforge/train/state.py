@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from kronosforge.config import TrainConfig
+from kronosforge.core.errors import ModelError, UsageError
+from kronosforge.core.files import publishing, recover
+from kronosforge.core.i18n import tr
 from kronosforge.dataset.loader import Loader, Windows
-from kronosforge.errors import ModelError, UsageError
-from kronosforge.files import publishing, recover
 from kronosforge.model.checkpoint import CONFIG, WEIGHTS, Checkpoint
-from kronosforge.text import tr
 from kronosforge.train.objectives import Objective
 
 MANIFEST, TENSORS = "training.json", "training.safetensors"

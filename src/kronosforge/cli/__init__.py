@@ -1,0 +1,3 @@
+"""The command line: one module per command, each `run(arguments) -> exit code`, imported when it is called."""
+
+from kronosforge.cli.main import run as run

@@ -1,1 +1,0 @@
-"""One module a command; each is imported when it is called, and offers `run(arguments) -> exit code`."""

@@ -1,0 +1,1 @@
+"""What every stage shares: bars, candles, errors, files, messages. Imports no stage."""

@@ -1,0 +1,259 @@
+"""Files that are finished or absent: written aside, fsynced, renamed; a folder's manifest last."""
+
+import asyncio
+import errno
+import hashlib
+import io
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from kronosforge.core.errors import BusyError, DiskError
+from kronosforge.core.i18n import tr
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+# A folder's new version on its way: being written → whole on disk → old version removed, names being moved.
+INCOMING, READY, MOVING = ".incoming", ".ready", ".moving"
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_REFUSED = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO,
+    errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG,
+}  # fmt: skip
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn what a disk can refuse into a DiskError that names the place."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskError(
+                tr(
+                    f"no space left on the disk of {path}; free some and run the command again, nothing was damaged",
+                    f"{path} 所在磁盘已满;请清理后重新运行,原有数据未受影响",
+                )
+            ) from None
+        if error.errno in _REFUSED:
+            raise DiskError(
+                tr(
+                    f"{path} cannot be written: {error.strerror}; choose another folder or change its permissions",
+                    f"无法写入 {path}:{error.strerror};请换目录或修改权限",
+                )
+            ) from None
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's entries durable. Windows has no such call, and needs none for renames."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Make a written file's bytes durable."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Put `data` at `path`: whoever looks sees the old bytes or the new ones. Raises DiskError."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with disk_errors(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with aside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+            sync_folder(path.parent)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def publishing(folder: Path, manifest: str, replaces: tuple[str, ...]) -> Iterator[Path]:
+    """Yield an empty staging folder; on a clean exit what it holds replaces `manifest` and `replaces` in `folder`.
+
+    The staging folder lies inside `folder`, so that this works where `folder` is a mount point or a link; other files
+    in `folder` are not touched. Until the new version is whole on disk the old one stands; from then on a killed process
+    is finished by `recover`; files of two versions never lie side by side, and `manifest` comes last. Call it under a
+    lock. Raises DiskError.
+    """
+    made = not folder.exists()
+    with disk_errors(folder):
+        try:
+            recover(folder, manifest, replaces)
+            (folder / INCOMING).mkdir(parents=True)
+            yield folder / INCOMING
+            _sync_tree(folder / INCOMING)
+        except BaseException:
+            shutil.rmtree(folder / INCOMING, ignore_errors=True)
+            if made and folder.exists() and not any(folder.iterdir()):
+                folder.rmdir()
+            raise
+        (folder / INCOMING).rename(folder / READY)
+        sync_folder(folder)
+        recover(folder, manifest, replaces)
+
+
+def recover(folder: Path, manifest: str, replaces: tuple[str, ...]) -> None:
+    """Finish, or sweep away, what a killed `publishing` left in `folder`. Idempotent; call it under a lock."""
+    shutil.rmtree(folder / INCOMING, ignore_errors=True)
+    if (folder / READY).exists():
+        for name in (manifest, *replaces):
+            _remove(folder / name)
+        (folder / READY).rename(folder / MOVING)
+    if (folder / MOVING).exists():
+        for path in sorted((folder / MOVING).iterdir(), key=lambda p: p.name == manifest):
+            path.replace(folder / path.name)
+        (folder / MOVING).rmdir()
+        sync_folder(folder)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        sync_folder(path) if path.is_dir() else sync_file(path)
+    sync_folder(folder)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path, what: str, wait: float = 600.0) -> Iterator[None]:
+    """Hold `folder` for writing: one process at a time, released by the kernel if that process is killed.
+
+    A second process waits up to `wait` seconds, saying whom it waits for, then raises BusyError. `what` is how people
+    call the thing: `the dataset model_a_4h`. The lock file stays beside `folder`, empty while nobody holds it: removing
+    it would let two processes hold two files of that name.
+    """
+    lock = _lock(folder)
+    for pause in _tries(lock, what, wait):
+        time.sleep(pause)
+    with _noted(lock):
+        yield
+
+
+@asynccontextmanager
+async def locked_async(folder: Path, what: str, wait: float = 600.0) -> AsyncIterator[None]:
+    """`locked` for coroutines: while one waits, the others run."""
+    lock = _lock(folder)
+    for pause in _tries(lock, what, wait):
+        await asyncio.sleep(pause)
+    with _noted(lock):
+        yield
+
+
+def _lock(folder: Path) -> FileLock:
+    path = folder.with_name(f".{folder.name}.lock")
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path)
+
+
+def _tries(lock: FileLock, what: str, wait: float) -> Iterator[float]:
+    """Try until `lock` is held; yields the pause before each further try. Raises BusyError after `wait` seconds."""
+    end = time.monotonic() + wait
+    pause = 0.02
+    told = False
+    while not _taken(lock):
+        holder = _holder(lock)
+        if time.monotonic() >= end:
+            raise BusyError(
+                tr(
+                    f"{what} is held by {holder} for more than {wait:.0f} s; let it end, or stop it, and try again",
+                    f"{what} 被 {holder} 占用超过 {wait:.0f} 秒;请等它结束或停止它后重试",
+                )
+            )
+        if not told and holder != _me():
+            told = True
+            waiting = tr(f"waiting for {what}: {holder} is writing it", f"等待 {what}:{holder} 正在写入")
+            print(waiting, file=sys.stderr, flush=True)
+        yield pause
+        pause = min(0.5, 2 * pause)
+
+
+def _taken(lock: FileLock) -> bool:
+    try:
+        with disk_errors(Path(lock.lock_file)):
+            lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True
+
+
+@contextmanager
+def _noted(lock: FileLock) -> Iterator[None]:
+    """Name the holder inside the lock file. It is a courtesy to those who wait: Windows or a full disk may refuse it."""
+    path = Path(lock.lock_file)
+    try:
+        with suppress(OSError):
+            path.write_text(_me(), "utf-8")
+        yield
+    finally:
+        with suppress(OSError):
+            path.write_text("")
+        lock.release()
+
+
+def _me() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def _holder(lock: FileLock) -> str:
+    try:
+        note = Path(lock.lock_file).read_text("utf-8")
+    except OSError:
+        note = ""
+    return note or tr("another process", "另一个进程")
+
+
+class HashedFile(io.BufferedWriter):
+    """A new file that is written from its start to its end; `sha256` digests what was written so far."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path, "wb"))
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        self.sha256.update(data)
+        return super().write(data)
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def canonical(value: Any) -> bytes:
+    """The one JSON spelling of `value`: sorted keys, no spaces, UTF-8, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def fingerprint(value: Any) -> str:
+    """Hex SHA-256 of `value` in its canonical spelling."""
+    return hashlib.sha256(canonical(value)).hexdigest()

@@ -1,0 +1,105 @@
+"""What all exchanges share: a clock, a walk, and what a download costs."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from urllib.parse import urlsplit
+
+from kronosforge.core.bars import HONG_KONG, Series, Span
+from kronosforge.core.errors import ConfigError, NoDataError
+from kronosforge.core.i18n import tr
+from kronosforge.source.base import Batch, Cost
+from kronosforge.source.exchanges.pages import Pages
+from kronosforge.source.exchanges.transport import Transport
+from kronosforge.source.exchanges.walk import walk
+
+
+class ExchangeSource(ABC):
+    """A source behind a `Transport`. A venue says how to ask for the time and for pages, and what they cost."""
+
+    stored = True
+
+    def __init__(self, venue: str, transport: Transport) -> None:
+        self.venue = venue
+        self.transport = transport
+        self._ahead: float | None = None  # the venue's clock less ours, ms
+
+    @abstractmethod
+    async def clock(self) -> int:
+        """The venue's clock as it answers it, ms."""
+
+    @abstractmethod
+    async def pages(self, series: Series) -> Pages:
+        """What the venue has of `series`. Raises NoDataError for an instrument that it does not know."""
+
+    @abstractmethod
+    def cost(self, series: Series, span: Span, now: int) -> Cost:
+        """See `Source`."""
+
+    async def now(self) -> int:
+        """The venue's clock, ms: asked once, then carried on by this machine's monotonic one.
+
+        It is late by the answer's way here, never early. Raises SourceError.
+        """
+        if self._ahead is None:
+            answer = await self.clock()
+            self._ahead = answer - time.monotonic() * 1000
+        return int(time.monotonic() * 1000 + self._ahead)
+
+    async def fetch(self, series: Series, span: Span) -> AsyncIterator[Batch]:
+        """See `Source`; a span that reaches into bars that are not finished yet is cut there."""
+        now = await self.now()
+        async with aclosing(walk(await self.pages(series), span, now)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def close(self) -> None:
+        """Release connections. Safe to call twice."""
+        await self.transport.close()
+
+
+def pages_of(bars: int, limit: int) -> int:
+    """How many pages of `limit` rows the walk takes for `bars` bars: each repeats one row of the page before."""
+    return -(-bars // (limit - 1)) if bars else 0
+
+
+def place(name: str, home: str, url: str | None) -> tuple[str, str]:
+    """(venue, address): `name` at the exchange's own address `home`, `name@host_port` elsewhere.
+
+    Candles of two places may differ, so that they never share a folder of the store. Raises ConfigError.
+    """
+    address = (url or home).rstrip("/")
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(
+            tr(
+                "source.url (KRONOS_OKX_URL): found no http(s) address; write one such as https://eea.okx.com",
+                "source.url(KRONOS_OKX_URL)不是 http(s) 地址;例如 https://eea.okx.com",
+            )
+        )
+    if address == home:
+        return name, address
+    return f"{name}@{parts.hostname}" + (f"_{parts.port}" if parts.port else ""), address
+
+
+def unknown(venue: str, instrument: str) -> NoDataError:
+    """The error for an instrument that the venue does not list."""
+    return NoDataError(
+        tr(
+            f"{venue} lists no instrument {instrument}; check its spelling, and whether it was delisted",
+            f"{venue} 没有合约 {instrument};请检查拼写,或它是否已下架",
+        )
+    )
+
+
+def refuse_hong_kong(venue: str, series: Series) -> None:
+    """Raise ConfigError where `series` asks for UTC+8 days of a venue that has none."""
+    if series.bar.hong_kong:
+        plain = series.bar.code.removesuffix(HONG_KONG)
+        raise ConfigError(
+            tr(
+                f"{series}: {venue} has UTC days only; write {series.instrument}_{plain}",
+                f"{series}:{venue} 只有 UTC 日线;请写 {series.instrument}_{plain}",
+            )
+        )

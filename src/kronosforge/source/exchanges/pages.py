@@ -1,0 +1,60 @@
+"""What a venue of pages gives: rows in one form, each time once, on the bar's grid."""
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+from kronosforge.core.bars import Series, iso
+from kronosforge.core.errors import SourceError
+from kronosforge.core.i18n import tr
+
+
+class Candle(NamedTuple):
+    """One row of a venue. Instants in ms; vol in base coins, amt in quote currency."""
+
+    ts: int
+    open: float
+    high: float
+    low: float
+    close: float
+    vol: float
+    amt: float
+    finished: bool  # confirmed by the venue, and over on its clock
+
+
+Page = list[Candle]  # newest first, each time once
+
+
+class Pages(Protocol):
+    """What a venue has of one series."""
+
+    series: Series
+    limit: int  # bars that a page is expected to hold; fewer is no error
+    tries: int
+
+    async def page(self, newest: int) -> Page:
+        """The newest bars that open at or before `newest`. Raises SourceError."""
+        ...
+
+
+def as_page(candles: Iterable[Candle], series: Series, newest: int) -> Page:
+    """The candles that open at or before `newest` as a page.
+
+    Of two copies of a bar the finished one stays. Raises ValueError where two finished copies differ, SourceError for a
+    time that is no open of the bar: the venue counts its days or weeks in another way than this series does.
+    """
+    page: dict[int, Candle] = {}
+    for candle in candles:
+        if series.bar.floor(candle.ts) != candle.ts:
+            raise SourceError(
+                tr(
+                    f"{series}: the venue's bar opens at {iso(candle.ts)}, where no {series.bar.code} bar opens; "
+                    "its days or weeks begin elsewhere, choose another bar",
+                    f"{series}:交易所K线的开盘时刻 {iso(candle.ts)} 不在 {series.bar.code} 的网格上;请换用其他周期",
+                )
+            )
+        other = page.setdefault(candle.ts, candle)
+        if other != candle and other.finished and candle.finished:
+            raise ValueError(f"two different bars of {iso(candle.ts)}")
+        if candle.finished:
+            page[candle.ts] = candle
+    return [page[ts] for ts in sorted(page, reverse=True) if ts <= newest]

@@ -1,0 +1,183 @@
+"""One venue over HTTP: ccxt's raw endpoints, our own judgement of every answer, bounded retries.
+
+ccxt signs, builds addresses and speaks HTTP. Its exceptions are not used: their text may hold addresses and headers, and
+their classes hide codes that matter (OKX's 50119 is unmapped, HTML on HTTP 429 becomes ExchangeNotAvailable). Its log is
+silenced, because it prints the headers of signed requests.
+"""
+
+import asyncio
+import importlib
+import logging
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from kronosforge.config import SourceConfig
+from kronosforge.core.errors import SourceError
+from kronosforge.core.i18n import tr
+from kronosforge.source.exchanges.rate import RateLimit
+
+log = logging.getLogger("kronosforge.source")
+
+# Seconds. Nine attempts, the default, take half a minute: short outages pass in that time.
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 15.0
+
+_dice = random.SystemRandom()
+_mute = logging.Logger("ccxt, muted", logging.CRITICAL + 1)  # unattached, so no level that a user sets reaches it
+
+T = TypeVar("T")
+
+
+class Verdict(NamedTuple):
+    """What is wrong with an answer: the venue's code ("" where it gave none), words, and whether to ask again."""
+
+    code: str
+    reason: str
+    again: bool
+
+
+# From HTTP status and JSON body to what is wrong with them, None for a good answer.
+Judge = Callable[[int, dict[str, Any] | list[Any]], Verdict | None]
+
+
+class FaultyAnswerError(Exception):
+    """One answer that cannot be used. Stays inside this package."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.reason)
+        self.verdict = verdict
+
+
+class RefusedError(SourceError):
+    """The venue understood, and said no. `code` is its own."""
+
+    def __init__(self, detail: str, verdict: Verdict) -> None:
+        super().__init__(detail)
+        self.code = verdict.code
+
+
+class Endpoint(NamedTuple):
+    """A method of ccxt's raw interface, and the limit that it shares with whoever calls it."""
+
+    method: str
+    limit: RateLimit
+
+
+class Transport:
+    """Asks one venue. Connects at the first request and belongs to the event loop of that moment.
+
+    venue     its name in messages
+    exchange  ccxt's module and class, `okx`
+    options   ccxt's settings: addresses, and credentials where requests are to be signed
+    judge     tells a good answer from a bad one
+    """
+
+    def __init__(
+        self, venue: str, exchange: str, config: SourceConfig, judge: Judge, options: Mapping[str, Any] | None = None
+    ) -> None:
+        self.venue = venue
+        self.tries = config.retries + 1
+        self._exchange_name = exchange
+        self._judge = judge
+        self._options = {
+            **(options or {}),
+            "enableRateLimit": False,  # RateLimit replaces it
+            "timeout": round(config.timeout_s * 1000),
+            "aiohttp_proxy": config.proxy,
+        }
+        self._exchange: Any = None
+        self._network_errors: tuple[type[Exception], ...] = ()
+
+    async def get(self, endpoint: Endpoint, params: Mapping[str, Any], what: str, read: Callable[[Any], T]) -> T:
+        """`read` of the answer. An answer that is missing, broken or a passing error is asked for again.
+
+        `what` says in a message what was asked for; `read` raises KeyError, IndexError, TypeError or ValueError on an
+        answer of the wrong shape. Raises RefusedError where asking again is no use, SourceError after the last try.
+        """
+        verdict = Verdict("", "", again=True)
+        for attempt in range(self.tries):
+            await pause(attempt)
+            try:
+                async with endpoint.limit.request():
+                    answer = await self._ask(endpoint.method, params)
+                return _shaped(answer, read)
+            except FaultyAnswerError as fault:
+                verdict = fault.verdict
+            log.debug("%s: %s: attempt %d of %d: %s", self.venue, what, attempt + 1, self.tries, verdict.reason)
+            if not verdict.again:
+                raise RefusedError(
+                    tr(
+                        f"{self.venue} refused {what}: {verdict.reason}; check names and bars, and whether {self.venue} "
+                        "serves your region",
+                        f"{self.venue} 拒绝了 {what}:{verdict.reason};请检查名称与周期,以及 {self.venue} 是否支持您所在地区",
+                    ),
+                    verdict,
+                )
+        raise self.exhausted(what, verdict.reason)
+
+    def exhausted(self, what: str, reason: str) -> SourceError:
+        """The error after the last try."""
+        return SourceError(
+            tr(
+                f"{self.venue} did not give {what}, asked {self.tries} times, last: {reason}; check the network, the "
+                "proxy (source.proxy) and the address (KRONOS_OKX_URL, source.url), or raise source.retries, and run again",
+                f"{self.venue} 没有给出 {what},已请求 {self.tries} 次,最后一次:{reason};请检查网络、代理(source.proxy)"
+                "和地址(KRONOS_OKX_URL、source.url),或增大 source.retries 后重试",
+            )
+        )
+
+    async def _ask(self, method: str, params: Mapping[str, Any]) -> Any:
+        exchange = self._open()
+        try:
+            return await getattr(exchange, method)(dict(params))
+        except self._network_errors as error:
+            name = type(error.__cause__ or error).__name__
+            raise FaultyAnswerError(Verdict("", tr(f"no answer ({name})", f"没有应答({name})"), again=True)) from None
+
+    def _open(self) -> Any:
+        if self._exchange is None:
+            # a second of imports, so not before the first request; by name, because each venue is a module of ccxt
+            module = importlib.import_module(f"ccxt.async_support.{self._exchange_name}")
+            self._exchange = getattr(module, self._exchange_name)(self._options)
+            self._exchange.logger = _mute
+            self._exchange.handle_errors = self._weigh
+            self._exchange.handle_http_status_code = lambda *_: None
+            self._network_errors = (importlib.import_module("ccxt").BaseError, OSError)
+        return self._exchange
+
+    def _weigh(self, *answer: Any) -> None:
+        """ccxt calls this with every answer: status, reason, url, method, headers, text, body (None: no JSON), …"""
+        status, body = answer[0], answer[6]
+        if isinstance(body, dict | list):
+            verdict = self._judge(status, body)
+        else:
+            verdict = Verdict("", tr(f"HTTP {status} without JSON", f"HTTP {status},不是 JSON"), again=True)
+        if verdict:  # its words are the venue's own: kept to one line of moderate length
+            raise FaultyAnswerError(verdict._replace(reason=" ".join(verdict.reason.split())[:200]))
+
+    def sign_at(self, now: int) -> None:
+        """Sign requests with the venue's clock, which stands at `now` (ms), instead of this machine's."""
+        exchange = self._open()
+        ahead = now - exchange.milliseconds()
+        exchange.nonce = lambda: exchange.milliseconds() + ahead
+
+    async def close(self) -> None:
+        """Release the connections. Safe to call twice."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            await exchange.close()
+
+
+def _shaped(answer: Any, read: Callable[[Any], T]) -> T:
+    try:
+        return read(answer)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        reason = tr(f"an answer of another shape ({error})", f"返回格式不符({error})")
+        raise FaultyAnswerError(Verdict("", reason, again=True)) from None
+
+
+async def pause(attempt: int) -> None:
+    """Wait before attempt number `attempt`: not before the first, then ever longer, jittered."""
+    if attempt:
+        longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempt - 1))
+        await asyncio.sleep(longest * _dice.uniform(0.5, 1.0))

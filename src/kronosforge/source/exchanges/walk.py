@@ -1,0 +1,180 @@
+"""The way back through a venue's history, page by page, so that no bar can be lost or doubled between two of them.
+
+A page is asked for at a bar that is already known, and must begin with it. That one bar of overlap proves that nothing
+lies between the pages, and makes an empty or a wrong page provably wrong: it is asked for again. Only a page that holds
+nothing but the overlap is the beginning of history. A venue that is walked this way needs to keep one promise: a page
+asked for at T is the newest bars that open at or before T, without any left out.
+
+To use the venue's whole request rate, pages are under way at the cursors where a market without holes would have its
+page ends; where it has holes, or a page is short, the pages still have to join by the same proof.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+
+import polars as pl
+
+from kronosforge.core.bars import Span, iso
+from kronosforge.core.candles import SCHEMA
+from kronosforge.core.errors import NoDataError, SourceError
+from kronosforge.core.i18n import tr
+from kronosforge.source.base import Batch
+from kronosforge.source.exchanges.pages import Page, Pages
+from kronosforge.source.exchanges.transport import pause
+
+IN_FLIGHT = 16  # pages under way at once: OKX's 10 a second at 1.6 s of latency
+ANCHOR_TRIES = 8  # looks for the bar above a span, which proves the first page; it may be missing in truth
+
+
+async def walk(pages: Pages, span: Span, now: int) -> AsyncGenerator[Batch, None]:
+    """`Source.fetch` for a venue of pages. `now` is the venue's clock, ms; later bars are not asked for.
+
+    Raises NoDataError where the venue has no candle of the series at all, SourceError where its pages do not join.
+    """
+    above = min(pages.series.bar.ceil(span.stop), pages.series.bar.floor(now))
+    if span.start >= above:
+        yield _batch([], span)
+        return
+    known = await _top(pages, above)
+    if not known:
+        await _expect_nothing(pages, above, now)
+        yield _batch([], span)._replace(oldest=True)
+        return
+    batch = _batch(known, _added(known, span))
+    ahead = _Ahead(pages, span.start, known[-1].ts)
+    try:
+        while (oldest := known[-1].ts) > span.start:
+            older = await ahead.join(known)
+            if older is None:
+                batch = batch._replace(span=batch.span or span, oldest=True)
+                break
+            if older[-1].ts < oldest:
+                if batch.span:
+                    yield batch
+                known, span = older, Span(span.start, batch.span.start)
+                batch = _batch(known, _added(known, span))
+        yield batch
+    finally:
+        await ahead.close()
+
+
+class _Ahead:
+    """Pages under way, newest first, down to `start`; `oldest` is the end of what is known."""
+
+    def __init__(self, pages: Pages, start: int, oldest: int) -> None:
+        self._pages = pages
+        self._start = start
+        self._next = oldest
+        self._under_way: deque[tuple[int, asyncio.Task[Page]]] = deque()
+
+    async def join(self, known: Page) -> Page | None:
+        """A page that overlaps `known`, the page that reaches furthest back; None where nothing older exists."""
+        cursor, task = self._take(known[-1].ts)
+        overlap = next(candle.ts for candle in known if candle.ts <= cursor)
+        page = await self._proven(await task, cursor, overlap)
+        if [candle.ts for candle in page] != [known[-1].ts]:
+            return page
+        # the beginning is remembered for good, so it is worth a second look
+        page = await self._proven(await self._pages.page(cursor), cursor, overlap)
+        return page if len(page) > 1 else None
+
+    def _take(self, oldest: int) -> tuple[int, asyncio.Task[Page]]:
+        """The next page under way; where that would leave a gap below `oldest`, a page at `oldest` itself."""
+        self._next = min(self._next, oldest)
+        while len(self._under_way) < IN_FLIGHT and self._next > self._start:
+            self._under_way.append((self._next, self._ask(self._next)))
+            self._next -= (self._pages.limit - 1) * self._pages.series.bar.length
+        if not self._under_way or self._under_way[0][0] < oldest:
+            return oldest, self._ask(oldest)
+        return self._under_way.popleft()
+
+    def _ask(self, newest: int) -> asyncio.Task[Page]:
+        return asyncio.create_task(self._page(newest))
+
+    async def _page(self, newest: int) -> Page:
+        return await self._pages.page(newest)
+
+    async def _proven(self, page: Page, cursor: int, overlap: int) -> Page:
+        """`page`, or another one at `cursor`, that begins with the bar at `overlap`. Raises SourceError."""
+        for attempt in range(1, self._pages.tries + 1):
+            if page and page[0].ts == overlap:
+                return page
+            await pause(attempt)
+            page = await self._pages.page(cursor)
+        raise SourceError(
+            tr(
+                f"{self._pages.series}: {self._pages.tries} pages in a row came back without the bar of {iso(overlap)}, "
+                "which an earlier page held; the venue's answers do not fit together, try again later",
+                f"{self._pages.series}:连续 {self._pages.tries} 页缺少之前返回过的 {iso(overlap)} K线;"
+                "交易所的数据前后不一致,请稍后重试",
+            )
+        )
+
+    async def close(self) -> None:
+        """Give up what is still under way."""
+        tasks = [task for _, task in self._under_way]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _top(pages: Pages, at: int) -> Page:
+    """The page at `at`, if possible one that begins there: with the bar above the span, mostly the one now forming."""
+    best: Page = []
+    for _ in range(ANCHOR_TRIES):
+        page = await pages.page(at)
+        if page and (not best or page[0].ts > best[0].ts):
+            best = page
+        if best and best[0].ts == at:
+            break
+    return best
+
+
+def _added(page: Page, span: Span) -> Span:
+    """The part of `span` that `page` makes known, where all above it is known."""
+    return Span(min(max(span.start, page[-1].ts), span.stop), span.stop)
+
+
+def _batch(page: Page, span: Span) -> Batch:
+    """The finished bars of `page` inside `span`."""
+    inside = [candle for candle in reversed(page) if candle.finished and span.start <= candle.ts < span.stop]
+    rows = [(*candle[:-1], "exchange") for candle in inside]
+    return Batch(span, pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+
+
+async def _expect_nothing(pages: Pages, below: int, now: int) -> None:
+    """Prove that no bar opens at or before `below`, where pages came back empty: halve the way to the oldest bar there is.
+
+    Raises NoDataError where there is no bar at all, SourceError where the answers contradict each other.
+    """
+    newest = await _top(pages, pages.series.bar.floor(now))
+    if not newest:
+        raise NoDataError(
+            tr(
+                f"the venue has no candle of {pages.series}; check the name",
+                f"交易所没有 {pages.series} 的K线;请检查名称",
+            )
+        )
+    oldest = newest[-1].ts
+    for _ in range(pages.tries):
+        oldest = await _halved(pages, below, oldest)
+        page = await pages.page(oldest)
+        if oldest > below and [candle.ts for candle in page] == [oldest]:
+            return
+    raise SourceError(
+        tr(
+            f"{pages.series}: pages before {iso(below)} come back empty, and yet there are bars; try again later",
+            f"{pages.series}:{iso(below)} 之前的页为空,却又有K线;请稍后重试",
+        )
+    )
+
+
+async def _halved(pages: Pages, empty: int, oldest: int) -> int:
+    """The oldest bar that pages between `empty`, where there was none, and `oldest` lead to."""
+    bar = pages.series.bar
+    while oldest - empty > bar.length:
+        middle = bar.floor((empty + oldest) // 2)
+        page = await pages.page(middle)
+        empty, oldest = (empty, page[-1].ts) if page else (middle, oldest)
+    return oldest

@@ -1,0 +1,86 @@
+"""From a file's times to open times, and the proof that its rows are bars of the size that its name says."""
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from kronosforge.core.bars import DAY, LENGTHS, Bar, iso
+from kronosforge.source.files.formats import Table
+from kronosforge.source.files.names import anchored
+from kronosforge.source.files.times import Times
+
+Instants = npt.NDArray[np.int64]
+
+# A market that never closes has every weekday in a seventh of its rows; an exchange's rare Saturday stays below this.
+_RARE_WEEKDAY = 0.05
+
+
+def opens(table: Table, times: Times, bar: Bar, label: str) -> pl.Series:
+    """Open times, ms UTC; null where a row has no time. `label` is `close` where times name a bar's end.
+
+    A day of an exchange that closes at night is named by its date, 00:00 UTC, whatever its own offset; `label` does not
+    move it, nor any other date without a time of day. Raises SourceError where the rows are no bars of this size.
+    """
+    if _are_sessions(times, bar):
+        ts = times.wall
+    elif label == "close" and not (times.dates and bar.length >= DAY):
+        ts = times.ts - bar.length
+    else:
+        ts = times.ts
+    _check(table, ts, bar)
+    return ts
+
+
+def _are_sessions(times: Times, bar: Bar) -> bool:
+    """True for days at local midnight, off the UTC day, on which a weekday never or hardly ever trades.
+
+    The days of a market that never closes are 24 hours from such a midnight: calling them UTC days would be wrong.
+    """
+    wall = times.wall.drop_nulls().to_numpy()
+    on_utc_days = not (times.ts.drop_nulls().to_numpy() % DAY).any()
+    if bar.length < DAY or bar.hong_kong or on_utc_days or len(wall) < 7 or (wall % DAY).any():
+        return False
+    weekdays = np.bincount(wall // DAY % 7, minlength=7)
+    return bool(weekdays.min() < _RARE_WEEKDAY * len(wall))
+
+
+def _check(table: Table, ts: pl.Series, bar: Bar) -> None:
+    """Single rows off the grid are for the clean stage; a file whose rows are another bar is refused."""
+    known = ts.drop_nulls().unique().sort().to_numpy()
+    if not len(known):
+        raise table.refuse(0, "no row has a time; fill the time column", "没有任何一行有时间;请补上时间列")
+    if _fit(known, bar):
+        return
+    first, match = ", ".join(iso(int(t)) for t in known[:3]), _match(known)
+    english = (
+        f"they are {match}; ask for that or rename the file" if match else "check source.label and source.timezone"
+    )
+    chinese = f"而是 {match};请使用该周期或重命名文件" if match else "请检查 source.label 与 source.timezone"
+    raise table.refuse(
+        0,
+        f"its rows, opening at {first}, …, are not {bar.code} bars; {english}",
+        f"其开盘时刻 {first} … 不是 {bar.code} K线;{chinese}",
+    )
+
+
+def _fit(known: Instants, bar: Bar) -> bool:
+    """True where most rows stand a bar or more apart, some exactly one, and the day that they open is the bar's."""
+    steps = np.diff(known)
+    shorter, longer = steps < bar.length, steps > bar.length
+    if len(steps) > 1 and (2 * shorter.sum() > len(steps) or longer.all()):
+        return False
+    # Bars of a session step from the exchange's own open, such as 09:30: only its calendar knows which are due.
+    return 2 * _on(known, bar) > len(known) or (bar.length < DAY and _match(known) is None)
+
+
+def _on(known: Instants, bar: Bar) -> int:
+    return int(((known - bar.offset) % bar.length == 0).sum())
+
+
+def _match(known: Instants) -> str | None:
+    """The largest bar whose grid holds nine of ten rows, two of them next to each other."""
+    for code in reversed(LENGTHS):
+        for bar in anchored(code):
+            if 10 * _on(known, bar) >= 9 * len(known) and (np.diff(known) == bar.length).any():
+                return bar.code
+    return None

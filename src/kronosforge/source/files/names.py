@@ -1,0 +1,125 @@
+"""Which series a file holds, by its name: `<INSTRUMENT>_<BAR>[_anything].{csv,csv.gz,parquet,feather,zip}`."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from kronosforge.core.bars import DAY, HONG_KONG, HOUR, LENGTHS, MINUTE, WEEK, Bar, Series, bar, instrument_id
+from kronosforge.core.errors import ConfigError, NoDataError, SourceError
+from kronosforge.core.i18n import tr
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet", ".feather", ".zip")
+
+# A single capital M is a month everywhere, which is no bar of ours; every other unit may be written in either case.
+_BAR = re.compile(
+    r"(?:(?P<count>\d{1,4})(?P<unit>(?i:min|h|d|w)|m)|(?P<word>(?i:hourly|daily|weekly)))(?P<anchor>(?i:utc|@utc\+8)?)"
+)
+_UNITS = {"m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
+_WORDS = {"hourly": HOUR, "daily": DAY, "weekly": WEEK}
+_CODES = {length: code for code, length in LENGTHS.items()}
+
+
+class Named(NamedTuple):
+    """A file of candles and what its name says."""
+
+    path: Path
+    instrument: str
+    code: str  # without anchor
+    anchor: str  # `utc`, `@utc+8`, or empty: then the rows tell which day it is
+    exact: bool  # nothing after the bar
+
+    def fits(self, series: Series) -> bool:
+        """True where the name allows `series`."""
+        base = series.bar.code.removesuffix(HONG_KONG)
+        anchors = ("", "@utc+8") if series.bar.hong_kong else ("", "utc")
+        return (self.instrument, self.code) == (series.instrument, base) and self.anchor in anchors
+
+    @property
+    def readings(self) -> list[Series]:
+        """The series that the name allows: a `1D` without anchor may be the UTC or the Hong Kong day."""
+        return [s for b in anchored(self.code) if self.fits(s := Series(self.instrument, b))]
+
+
+def anchored(code: str) -> list[Bar]:
+    """The bar `code`, and its Hong Kong twin where that one opens at other instants."""
+    splits = (8 * HOUR) % LENGTHS[code] != 0
+    return [bar(code), bar(code + HONG_KONG)] if splits else [bar(code)]
+
+
+def scan(folder: Path) -> list[Named]:
+    """The files of `folder` itself whose names say a series, by name. Raises SourceError where it is no folder."""
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.is_file())
+    except OSError as error:
+        raise SourceError(
+            tr(
+                f"{folder} cannot be read as a folder of candles: {error.strerror}; give --source files:DIR",
+                f"无法读取K线目录 {folder}:{error.strerror};请用 --source files:DIR 指定",
+            )
+        ) from None
+    return [named for path in paths if (named := parse(path))]
+
+
+def parse(path: Path) -> Named | None:
+    """What the name of `path` says; None where it names no series. `_` before the bar is tried before `-`."""
+    suffix = max((s for s in SUFFIXES if path.name.lower().endswith(s)), key=len, default="")
+    stem = path.name[: len(path.name) - len(suffix)]
+    if not suffix:
+        return None
+    for separator in "_-":
+        for at in (i for i, letter in enumerate(stem) if letter == separator):
+            found = _BAR.match(stem, at + 1)
+            code = _code(found) if found else None
+            rest = stem[found.end() :] if found else ""
+            if found and code and rest[:1] in ("", "_", "-", ".", " ") and _is_instrument(stem[:at]):
+                return Named(path, stem[:at], code, found["anchor"].lower(), not rest)
+    return None
+
+
+def _code(found: re.Match[str]) -> str | None:
+    if found["word"]:
+        return _CODES[_WORDS[found["word"].lower()]]
+    return _CODES.get(int(found["count"]) * _UNITS[found["unit"].lower()])
+
+
+def _is_instrument(name: str) -> bool:
+    try:
+        return bool(instrument_id(name))
+    except ConfigError:
+        return False
+
+
+def choose(folder: Path, series: Series) -> Named:
+    """The one file of `folder` that holds `series`.
+
+    A name with nothing after the bar goes before others, then a named anchor (`1Dutc`) before none. Raises NoDataError
+    where no name fits, SourceError where several fit equally.
+    """
+    found = scan(folder)
+    fitting = sorted((n for n in found if n.fits(series)), key=_rank)
+    if not fitting:
+        raise NoDataError(_nothing_fits(folder, series, found))
+    best = [n for n in fitting if _rank(n) == _rank(fitting[0])]
+    if len(best) > 1:
+        names = ", ".join(n.path.name for n in best)
+        raise SourceError(
+            tr(
+                f"{folder} has several files for {series}: {names}; keep one, or name it {series}{SUFFIXES[0]}",
+                f"{folder} 中有多个 {series} 文件:{names};请只保留一个,或将其命名为 {series}{SUFFIXES[0]}",
+            )
+        )
+    return best[0]
+
+
+def _rank(named: Named) -> tuple[bool, bool]:
+    return not named.exact, not named.anchor
+
+
+def _nothing_fits(folder: Path, series: Series, found: list[Named]) -> str:
+    keys = list(dict.fromkeys(str(n.readings[0]) for n in found))
+    held = ", ".join(keys[:12]) + (" …" if len(keys) > 12 else "")
+    names = f"{series}.csv (.csv.gz .parquet .feather .zip)"
+    return tr(
+        f"{folder} has no file for {series}; found {held or 'no candle files'}; name the file {names}",
+        f"{folder} 中没有 {series} 的文件;现有:{held or '无K线文件'};请将文件命名为 {names}",
+    )

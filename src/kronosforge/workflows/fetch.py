@@ -1,0 +1,142 @@
+"""From a source to candles that can be read series by series: through the store, or straight where the source is local."""
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kronosforge.config import ModelConfig, SourceConfig
+from kronosforge.core.bars import Series, Span, instant
+from kronosforge.core.errors import KronosForgeError, NoDataError
+from kronosforge.core.i18n import tr
+from kronosforge.source import open_source
+from kronosforge.source.base import Source
+from kronosforge.store import Store
+from kronosforge.workspace.paths import SANDBOX_CLOCK, wanted
+
+Progress = Callable[[Series, int, int], None]
+"""Called with a series, the bars that are here, and the bars that are wanted."""
+
+EVER = Span(-(2**62), 2**62)
+
+
+class Collected(NamedTuple):
+    """The candles of a model: for each series its span, and how to read it."""
+
+    spans: dict[Series, Span]
+    read: Callable[[Series], pl.DataFrame]  # candles.SCHEMA, maybe with `confirm`; as the source gave them
+    times: Callable[[Series], NDArray[np.int64]]  # open times, ascending, each once
+
+
+@asynccontextmanager
+async def opened(
+    config: SourceConfig, environ: Mapping[str, str], root: Path, *, start: bool = True
+) -> AsyncIterator[Source]:
+    """The config's source, closed on leaving. Relative folders mean `root`.
+
+    `sandbox` starts one for the while and goes to it over HTTP like OKX; with `start` False it is not started, and only
+    what needs no network can be asked.
+    """
+    kind, colon, folder = config.name.partition(":")
+    venue = "sandbox" if config.name == "sandbox" else None
+    name = "okx" if venue else f"{kind}:{root / folder}" if colon else config.name
+    there = config.model_copy(update={"name": name})
+    if venue and start:
+        with importlib.import_module("kronosforge.sandbox").running(clock=SANDBOX_CLOCK) as server:
+            async with _closing(
+                open_source(there.model_copy(update={"url": server.url}), environ, venue=venue)
+            ) as source:
+                yield source
+    else:
+        async with _closing(open_source(there, environ, venue=venue)) as source:
+            yield source
+
+
+@asynccontextmanager
+async def _closing(source: Source) -> AsyncIterator[Source]:
+    try:
+        yield source
+    finally:
+        await source.close()
+
+
+async def collect(config: ModelConfig, source: Source, store: Store, progress: Progress | None = None) -> Collected:
+    """Bring every series of the model here, all at once under the venue's limits.
+
+    Raises NoDataError that names the series of which there is nothing, SourceError where the source fails.
+    """
+    if not source.stored:
+        return await local(config, source)
+    spans = wanted(config, await source.now())
+    await _together(store.update(source, series, span, progress) for series, span in spans.items())
+
+    def times(series: Series) -> NDArray[np.int64]:
+        return store.times(source.venue, series, spans[series])
+
+    _refuse_nothing(source, spans, [series for series in spans if not len(times(series))])
+    return Collected(spans, lambda series: store.read(source.venue, series, spans[series]), times)
+
+
+async def local(config: ModelConfig, source: Source) -> Collected:
+    """The candles of a source that needs no store. Each series has its own newest bar; N records are its newest N rows.
+
+    Raises NoDataError, SourceError.
+    """
+    frames = {series: await _all(source, series) for series in config.series}
+    spans = {series: _newest(config, series, frame) for series, frame in frames.items()}
+    inside = {
+        series: frame.filter(pl.col("ts").is_null() | pl.col("ts").is_between(*spans[series], closed="left"))
+        for series, frame in frames.items()
+    }
+    _refuse_nothing(source, spans, [series for series, span in spans.items() if not span])
+    return Collected(spans, inside.__getitem__, lambda series: _opens(inside[series]))
+
+
+async def _all(source: Source, series: Series) -> pl.DataFrame:
+    return pl.concat([batch.candles async for batch in source.fetch(series, EVER)][::-1])
+
+
+def _newest(config: ModelConfig, series: Series, frame: pl.DataFrame) -> Span:
+    opens = _opens(frame.filter("confirm") if "confirm" in frame.columns else frame)
+    if not len(opens):
+        return Span(0, 0)
+    stop = int(opens[-1]) + series.bar.length
+    stop = min(stop, instant(config.until)) if config.until else stop
+    if config.since:
+        return Span(instant(config.since), stop)
+    known = opens[opens < stop][-config.records_per_timeframe :]
+    return Span(int(known[0]), stop) if len(known) else Span(stop, stop)
+
+
+def _opens(frame: pl.DataFrame) -> NDArray[np.int64]:
+    return frame["ts"].drop_nulls().unique().sort().to_numpy()
+
+
+def _refuse_nothing(source: Source, spans: Mapping[Series, Span], empty: list[Series]) -> None:
+    if empty:
+        names = ", ".join(f"{series} in {spans[series]}" if spans[series] else str(series) for series in empty)
+        raise NoDataError(
+            tr(
+                f"{source.venue} has no candle of {names}; check the names and the dates",
+                f"{source.venue} 没有 {names} 的K线;请检查名称与日期",
+            )
+        )
+
+
+async def _together(jobs: Iterable[Coroutine[Any, Any, Any]]) -> None:
+    """Run the jobs at once; the first error stops the others and is raised as itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for job in jobs:
+                group.create_task(job)
+    except* KronosForgeError as errors:
+        first: BaseException = errors
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None

@@ -1,0 +1,69 @@
+"""The dry run: what `prepare` would fetch and write, from the config and the store alone. No network, nothing written."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from kronosforge.config import ModelConfig
+from kronosforge.core.bars import Series, Span, instant, iso
+from kronosforge.core.errors import UsageError
+from kronosforge.dataset import DATASET_FILES, MANIFEST
+from kronosforge.source.base import Source
+from kronosforge.split import check_windows, expected, total
+from kronosforge.store import Store
+from kronosforge.workflows.fetch import local, opened
+from kronosforge.workspace.paths import SANDBOX_CLOCK, Places, guard, wanted
+
+
+def plan(config: ModelConfig, where: Places, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The plan as JSON: per series its span, bars, what is held, pages and seconds; windows per split; files; warnings.
+
+    The clock is this machine's, unless the source's stands still. Windows are those of series without holes. Raises
+    DataError where a split would be left without a window.
+    """
+    return asyncio.run(_plan(config, where, environ))
+
+
+async def _plan(config: ModelConfig, where: Places, environ: Mapping[str, str]) -> dict[str, Any]:
+    now = instant(SANDBOX_CLOCK) if config.source.name == "sandbox" else time.time_ns() // 1_000_000
+    async with opened(config.source, environ, where.root, start=False) as source:
+        spans = wanted(config, now) if source.stored else (await local(config, source)).spans
+    store = Store(where.candles)
+    series = {str(one): _series(source, store, one, span, now) for one, span in spans.items()}
+    windows = expected(spans.items(), config.split, config.dataset.window)
+    by_series = {one: windows[str(one)] for one in spans}
+    writes = [where.dataset / name for name in (*DATASET_FILES, MANIFEST)] + ([where.copy] if where.copy else [])
+    return {
+        "model_name": config.model_name,
+        "source": source.venue,
+        "clock": iso(now),
+        "series": {key: {**facts, "windows": windows[key]} for key, facts in series.items()},
+        "seconds": sum(facts["seconds"] for facts in series.values()),
+        "windows": total(windows.values()),
+        "warnings": [str(text) for text in check_windows(by_series, config.split, config.dataset.window)],
+        "writes": [str(path) for path in writes],
+        "exists": _refusal(config, where),
+    }
+
+
+def _series(source: Source, store: Store, series: Series, span: Span, now: int) -> dict[str, Any]:
+    missing = store.missing(source.venue, series, span) if source.stored else []
+    costs = [source.cost(series, gap, now) for gap in missing]
+    return {
+        "from": iso(span.start),
+        "to": iso(span.stop),
+        "bars": span.bars(series.bar),
+        "held": span.bars(series.bar) - sum(gap.bars(series.bar) for gap in missing),
+        "pages": sum(cost.pages for cost in costs),
+        "seconds": sum(cost.seconds for cost in costs),
+    }
+
+
+def _refusal(config: ModelConfig, where: Places) -> str:
+    """Why `prepare` would not write there, or nothing."""
+    try:
+        guard(where.dataset, config, force=False)
+    except UsageError as error:
+        return str(error)
+    return ""

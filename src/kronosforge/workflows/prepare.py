@@ -1,0 +1,160 @@
+"""One model, the stages in order: source → store → clean → split → dataset → report."""
+
+import asyncio
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from kronosforge.clean import Cleaned, clean
+from kronosforge.config import ModelConfig
+from kronosforge.core.bars import Series, iso
+from kronosforge.core.candles import ORIGINS
+from kronosforge.core.files import locked, publishing, recover
+from kronosforge.core.i18n import tr
+from kronosforge.dataset import DATASET_FILES, MANIFEST, SCHEMA, DatasetWriter, Written, hand_over
+from kronosforge.report import SeriesChart, aggregate, write_report
+from kronosforge.report.summary import seal, summarise
+from kronosforge.split import check_windows, cuts, total
+from kronosforge.store import Store
+from kronosforge.workflows.fetch import Collected, Progress, collect, opened
+from kronosforge.workspace.discovery import find_root
+from kronosforge.workspace.paths import Places, guard, places, shown
+
+T = TypeVar("T")
+AHEAD = 2  # series that are read and cleaned while one is written; each is in memory
+CHARTS = 12  # series drawn in the report; the tables hold all of them
+
+
+class PreparedDataset(NamedTuple):
+    """A finished dataset: its folder, the copy for Kronos if one was made, and what `data_summary.json` says."""
+
+    folder: Path
+    copy: Path | None
+    summary: dict[str, Any]
+
+
+def prepare(
+    config: ModelConfig,
+    where: Places | None = None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> PreparedDataset:
+    """Bring `config`'s candles here and make its dataset of them.
+
+    `where` defaults to the workspace around the current folder. An existing dataset stands until the new one is whole,
+    and is replaced only with `force`. Raises UsageError where it may not be replaced, SourceError where candles cannot
+    be had, DataError where they are not fit.
+    """
+    where = where or places(config, Path(find_root()), environ.get("KRONOS_HOME"), copy=True)
+    guard(where.dataset, config, force=force)
+    return asyncio.run(_prepare(config, where, environ, force=force, progress=progress))
+
+
+async def _prepare(
+    config: ModelConfig, where: Places, environ: Mapping[str, str], *, force: bool, progress: Progress | None
+) -> PreparedDataset:
+    async with opened(config.source, environ, where.root) as source:
+        collected = await collect(config, source, Store(where.candles), progress)
+    newest = max(span.stop for span in collected.spans.values())
+    origin = {"name": config.source.name, "venue": source.venue, "clock": iso(newest)}
+    with locked(where.dataset, tr(f"the dataset {where.dataset.name}", f"数据集 {where.dataset.name}")):
+        recover(where.dataset, MANIFEST, DATASET_FILES)
+        guard(where.dataset, config, force=force)
+        with publishing(where.dataset, MANIFEST, DATASET_FILES) as staging:
+            summary = build(config, collected, staging, folder=shown(where), origin=origin)
+        if where.copy:
+            hand_over(where.dataset, where.copy)
+    return PreparedDataset(where.dataset, where.copy, summary)
+
+
+def build(
+    config: ModelConfig, collected: Collected, staging: Path, *, folder: str, origin: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write the dataset of what was collected into `staging`, manifest last, one series in memory at a time."""
+    window = config.dataset.window
+
+    def cleaned_of(series: Series) -> Cleaned:
+        return clean(collected.read(series), series, collected.spans[series], config.clean)
+
+    instants = cuts(((series, collected.times(series)) for series in collected.spans), config.split)
+    charts: list[SeriesChart] = []
+    facts: dict[str, Any] = {}
+    written: dict[Series, Written] = {}
+    with DatasetWriter(staging, instants, window) as writer:
+        for series, cleaned in _ahead(cleaned_of, collected.spans):
+            written[series] = writer.add(series, cleaned.candles)
+            facts[str(series)] = _facts(cleaned, written[series])
+            if len(charts) < CHARTS:
+                charts.append(aggregate(series, cleaned.candles, [hole.span for hole in cleaned.holes]))
+        writer.finish()
+    windows = {series: one.windows for series, one in written.items()}
+    warnings = check_windows(windows, config.split, window)
+    summary = seal(
+        summarise(
+            config,
+            schema=SCHEMA,
+            folder=folder,
+            source=origin,
+            cuts={"train_end": iso(instants.train_end), "val_end": iso(instants.val_end)},
+            series=facts,
+            windows=total(windows.values()),
+            warnings=[text.both() for text in warnings],
+        ),
+        staging,
+        writer.digests,
+    )
+    write_report(summary, charts, staging / "report.html")
+    summary = seal(summary, staging)
+    text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
+    (staging / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    return summary
+
+
+def _ahead(work: Callable[[Series], T], series: Iterable[Series]) -> Iterator[tuple[Series, T]]:
+    """Each of `series` with its `work`, in order; the next ones are worked on meanwhile."""
+    with ThreadPoolExecutor(AHEAD) as threads:
+        waiting = deque[tuple[Series, Future[T]]]()
+        for one in series:
+            waiting.append((one, threads.submit(work, one)))
+            if len(waiting) > AHEAD:
+                first, job = waiting.popleft()
+                yield first, job.result()
+        for first, job in waiting:
+            yield first, job.result()
+
+
+def _facts(cleaned: Cleaned, written: Written) -> dict[str, Any]:
+    """What the summary says of one series."""
+    candles = cleaned.candles
+    origin = candles["origin"].to_physical().to_numpy()
+    return {
+        "rows": len(candles),
+        "first": iso(candles["ts"][0]) if len(candles) else None,
+        "last": iso(candles["ts"][-1]) if len(candles) else None,
+        "segments": int(candles["segment"][-1]) if len(candles) else 0,  # numbered from 1, without a gap
+        "windows": written.windows,
+        "bars_in_no_window": written.bars_in_no_window,
+        "origins": {name: int(np.count_nonzero(origin == code)) for code, name in enumerate(ORIGINS)},
+        "holes": [
+            {"start": iso(hole.span.start), "stop": iso(hole.span.stop), "bars": hole.bars, "kind": hole.kind}
+            for hole in cleaned.holes
+        ],
+        "findings": [
+            {
+                "kind": finding.kind,
+                "count": finding.count,
+                "action": finding.action,
+                "examples": list(finding.examples),
+                "text": finding.texts,
+            }
+            for finding in cleaned.findings
+        ],
+    }

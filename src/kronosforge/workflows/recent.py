@@ -1,0 +1,86 @@
+"""The newest finished candles of a model's series, fetched where they are missing, and when its next bars open."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kronosforge.clean import clean, expected
+from kronosforge.config import ModelConfig
+from kronosforge.core.bars import DAY, Series, Span, iso
+from kronosforge.core.candles import FEATURES
+from kronosforge.core.errors import DataError
+from kronosforge.core.i18n import tr
+from kronosforge.store import Store
+from kronosforge.workflows.fetch import collect, opened
+
+SPARE = 20  # bars asked for besides, so that a dropped one does not make the history too short
+SESSIONS = 8  # with an exchange's sessions: slots of the clock for one bar that is due, at most
+
+
+class Recent(NamedTuple):
+    """What is known of a series, and what comes."""
+
+    times: NDArray[np.int64]  # (L,), open times, ms UTC
+    values: NDArray[np.float64]  # (L, 6), Kronos' order
+    ahead: NDArray[np.int64]  # (horizon,), the open times to come
+
+
+def recent(
+    config: ModelConfig, root: Path, environ: Mapping[str, str], *, bars: int, horizon: int, at: str | None = None
+) -> dict[Series, Recent]:
+    """The newest `bars` candles of each series that are finished at `at` (ISO 8601; now by default).
+
+    Raises SourceError where candles cannot be had, DataError where a series has fewer without a hole.
+    """
+    return asyncio.run(_recent(config, root, environ, bars, horizon, at))
+
+
+async def _recent(
+    config: ModelConfig, root: Path, environ: Mapping[str, str], bars: int, horizon: int, at: str | None
+) -> dict[Series, Recent]:
+    slots = (bars + SPARE) * (1 if config.clean.calendar == "24/7" else SESSIONS)
+    asked = config.model_copy(update={"records_per_timeframe": slots, "since": None, "until": at or config.until})
+    async with opened(config.source, environ, root) as source:
+        collected = await collect(asked, source, Store(root / "data" / "candles"))
+    rules = config.clean.model_copy(update={"max_bad_share": 0.5})  # of a short history, one bad bar is a large share
+    found = {}
+    for series, span in collected.spans.items():
+        candles = clean(collected.read(series), series, span, rules).candles
+        candles = candles.filter(pl.col("segment") == pl.col("segment").max()).tail(bars)
+        if len(candles) < bars:
+            raise _too_short(series, len(candles), bars)
+        times = candles["ts"].cast(pl.Int64).to_numpy()
+        values = candles.select(FEATURES).to_numpy()
+        found[series] = Recent(times, values, _ahead(config.clean.calendar, series, int(times[-1]), horizon))
+    return found
+
+
+def _ahead(calendar: str, series: Series, newest: int, horizon: int) -> NDArray[np.int64]:
+    """The first `horizon` open times after `newest` by the venue's calendar."""
+    start = newest + series.bar.length
+    reach = horizon * series.bar.length
+    while len(due := expected(calendar, series.bar, Span(start, start + reach))) < horizon:
+        if reach > 4000 * DAY + horizon * series.bar.length:
+            raise DataError(
+                tr(
+                    f"{series}: the calendar {calendar} knows no {horizon} bars after {iso(newest)}",
+                    f"{series}:日历 {calendar} 在 {iso(newest)} 之后不足 {horizon} 根K线",
+                )
+            )
+        reach = 2 * reach + DAY
+    return due[:horizon]
+
+
+def _too_short(series: Series, found: int, bars: int) -> DataError:
+    return DataError(
+        tr(
+            f"{series}: {found} bars without a hole before the forecast, and the model sees {bars}; "
+            "take another --at, or wait until the hole is far enough back",
+            f"{series}:预测起点之前只有 {found} 根连续K线,而模型需要 {bars} 根;请换一个 --at,或等缺口过去",
+        )
+    )

@@ -1,0 +1,100 @@
+"""The workspace: finds and loads `config_*.py` files, and reads the environment that goes with them."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from dotenv import dotenv_values
+from pydantic import ValidationError
+
+from kronosforge.config import ModelConfig, in_words, validate
+from kronosforge.core.errors import ConfigError
+from kronosforge.core.i18n import tr
+from kronosforge.workspace.discovery import config_files, config_name, config_path, find_root
+
+# Upstream's flat attribute → our key. Source: shiyu-coder/Kronos, finetune/config.py (67b630e).
+UPSTREAM = {
+    "model_name": "model_name",
+    "description": "description",
+    "timeframe": "timeframe",
+    "target_symbols": "target_symbols",
+    "records_per_timeframe": "records_per_timeframe",
+    "dataset_path": "dataset_path",
+    "lookback_window": "dataset.lookback",
+    "predict_window": "dataset.predict",
+    "clip": "dataset.clip",
+}
+
+
+def load_config(name_or_path: str, root: str | None = None) -> ModelConfig:
+    """The ModelConfig of one file: `config = ModelConfig(...)`, or an upstream-style `class Config`.
+
+    Raises ConfigError naming file, key, what was found and what is allowed.
+    """
+    root = root or (None if Path(name_or_path).is_file() else find_root())
+    path = config_path(name_or_path, root)
+    module = _run(path)
+    found = getattr(module, "config", None)
+    if isinstance(found, ModelConfig):
+        values = found.model_dump(exclude_unset=True)
+    elif isinstance(getattr(module, "Config", None), type):
+        values = _from_upstream(module.Config())
+    else:
+        raise ConfigError(
+            tr(f"{path}: no `config = ModelConfig(...)` in it", f"{path}:文件中没有 `config = ModelConfig(...)`")
+        )
+    return validate({**values, "name": config_name(path)}, path)
+
+
+def _run(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"kronosforge_config_{config_name(path)}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    except ConfigError:
+        raise
+    except ValidationError as error:
+        raise in_words(error, path) from None
+    except Exception as error:  # noqa: BLE001 - the user's own code may raise anything
+        line = getattr(error, "lineno", None)
+        place = f"{path}, line {line}" if line else path
+        raise ConfigError(f"{place}: {type(error).__name__}: {error}") from None
+    finally:
+        sys.dont_write_bytecode = writes
+    return module
+
+
+def _from_upstream(flat: object) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for theirs, ours in UPSTREAM.items():
+        if hasattr(flat, theirs):
+            section, _, key = ours.rpartition(".")
+            (values.setdefault(section, {}) if section else values)[key] = getattr(flat, theirs)
+    return values
+
+
+def environment(root: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The process's environment over the workspace's `.env`, which is read and never written."""
+    stored = dotenv_values(Path(root) / ".env")
+    return {**{key: value or "" for key, value in stored.items()}, **environ}
+
+
+class ConfigManager:
+    """The workspace's configs, by name: what `Kronos/finetune/config_manager.py` hands to users."""
+
+    def __init__(self, root: str | None = None) -> None:
+        self.root = root or find_root()
+
+    def list_available_configs(self) -> list[str]:
+        """The names that `load_config` takes, ascending."""
+        return list(config_files(self.root))
+
+    def load_config(self, name: str) -> ModelConfig:
+        """The named model's config. Raises ConfigError."""
+        return load_config(name, self.root)

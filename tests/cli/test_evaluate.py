@@ -1,0 +1,144 @@
+"""`kronosforge evaluate`: what it prints, and that no edge is no error."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kronosforge.cli import run
+from kronosforge.config import ModelConfig
+from kronosforge.train.stages import train
+from kronosforge.workflows.prepare import prepare
+from kronosforge.workspace.loading import load_config
+from kronosforge.workspace.paths import places
+from kronosforge.workspace.scaffold import lay
+
+CONFIG = """
+from kronosforge.config import DatasetConfig, EvaluateConfig, ModelConfig, SourceConfig, TrainConfig
+
+config = ModelConfig(
+    model_name="Model_Tiny",
+    target_symbols=["BTC-USDT-SWAP_4H"],
+    records_per_timeframe=200,
+    source=SourceConfig(name="sandbox"),
+    dataset=DatasetConfig(lookback=8, predict=2),
+    train=TrainConfig(init="scratch", size="tiny", epochs=1, batch_size=16, windows_per_epoch=16),
+    evaluate=EvaluateConfig(samples=4, replicates=100),
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("w")
+    lay(root)
+    (root / "Kronos" / "finetune" / "config_tiny.py").write_text(CONFIG)
+    config: ModelConfig = load_config("tiny", str(root))
+    prepare(config, places(config, root, None, copy=False), {})
+    train(config, root)
+    return root
+
+
+@pytest.fixture
+def workspace(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(made, tmp_path / "w")
+    monkeypatch.chdir(tmp_path / "w")
+    monkeypatch.setenv("KRONOS_LANG", "en")
+    for name in ("KRONOS_SOURCE", "KRONOS_OUTPUT_DIR", "KRONOS_TOKENIZER_PATH", "KRONOS_PREDICTOR_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "w"
+
+
+def test_the_verdict_comes_first_and_the_baselines_stand_beside(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["evaluate", "--config", "tiny", "--samples", "3"]) == 0
+    told = capsys.readouterr()
+    lines = told.out.splitlines()
+    assert lines[0].split(" ", 1)[1].startswith(("No edge: do not use this model; ", "Promoted: "))
+    rows = {line.split("  ")[0] for line in lines}
+    assert {"fine-tuned", "pretrained", "last price", "drift", "seasonal naive", "random walk"} <= rows
+    assert lines[-2].endswith("outputs/models/tiny/evaluation.json")
+    assert lines[-1].endswith("outputs/reports/tiny/report.html")
+    assert told.err == ""
+    assert json.loads(Path(lines[-2]).read_text())["provenance"]["settings"]["samples"] == 3
+
+
+def test_json_is_one_object(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "--config", "tiny", "--stride", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["provenance"]["settings"]["stride"] == 2
+    assert {"en", "zh"} == found["verdict"]["sentence"].keys()
+
+
+def test_in_chinese(workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KRONOS_LANG", "zh")
+    assert run(["evaluate", "--config", "tiny", "--models", "pretrained"]) == 0
+    told = capsys.readouterr().out
+    assert "方向命中 %" in told
+    assert "简单回测" in told
+
+
+def test_without_a_model_it_says_what_to_do(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(workspace / "outputs")
+    assert run(["evaluate", "--config", "tiny"]) == 5
+    assert "kronosforge train --models tiny" in capsys.readouterr().err
+    assert run(["evaluate", "--config", "model_a_4h"]) == 4
+
+
+def test_folds_say_their_cost_and_come_in_one_table(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In a pipe, and of a model that is not trained: news on stderr, the verdict first and the whole last on stdout."""
+    shutil.rmtree(workspace / "outputs")
+    assert run(["evaluate", "--config", "tiny", "--folds", "2"]) == 0
+    told = capsys.readouterr()
+    cost, *ended = told.err.splitlines()
+    assert cost.startswith("tiny: folds to train: 2, each in at most 0:0")
+    assert [line[: line.index(":")] for line in ended] == ["tiny fold 1 of 2", "tiny fold 2 of 2"]
+    lines = told.out.splitlines()
+    assert lines[0].split(" ", 1)[1].startswith(("No edge over 2 folds; ", "Edge over 2 folds; "))
+    rows = {line.split("  ")[0]: line for line in lines}
+    found = json.loads((workspace / "outputs/models/tiny/folds/evaluation.json").read_text())
+    for name, one in [*((str(row["fold"]), row) for row in found["folds"]), ("all", found)]:
+        crps = one["models"]["fine-tuned"]["pooled"]["crps"]
+        assert (
+            " ".join((f"{100 * crps['value']:.3f} [{100 * crps['low']:.3f},", f"{100 * crps['high']:.3f}]"))
+            in rows[name]
+        )
+        assert one["origins"]["first"] in rows[name]
+        assert one["verdict"]["baseline"] in rows[name]
+    assert lines[-2].endswith("outputs/models/tiny/folds/evaluation.json")
+    assert run(["evaluate", "--config", "tiny", "--folds", "2", "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out) == found
+    assert told.err == ""
+
+
+def test_wrong_folds_are_one_line(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, code, said in (
+        (["0"], 2, "found 0; allowed: 2 to 50"),
+        (["two"], 2, "invalid int value: 'two'"),
+        (["40"], 4, "of 40 has too few windows of 11 bars"),
+        (["2", "--models", "pretrained"], 2, "leave --models out"),
+    ):
+        assert run(["evaluate", "--config", "tiny", "--folds", *words]) == code
+        told = capsys.readouterr()
+        assert (told.out, told.err.count("\n")) == ("", 1)
+        assert said in told.err
+
+
+def test_folds_are_not_for_torchrun(
+    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "0")
+    assert run(["evaluate", "--config", "tiny", "--folds", "2"]) == 2
+    assert "without torchrun" in capsys.readouterr().err
+
+
+def test_folds_in_chinese(workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KRONOS_LANG", "zh")
+    assert run(["evaluate", "--config", "tiny", "--folds", "2"]) == 0
+    told = capsys.readouterr()
+    assert "待训练 2 折" in told.err
+    assert "2 折总体" in told.out
+    assert "合计" in told.out

@@ -1,10 +1,14 @@
 """The public Python surface: a name more or less is a decision, made here."""
 
+import inspect
+
 import kronosforge
 
 
 def test_the_public_names_are_these() -> None:
     assert sorted(kronosforge.__all__) == [
+        "Forecast",
+        "Forecaster",
         "KronosPredictor",
         "KronosTokenizer",
         "ModelConfig",
@@ -25,5 +29,9 @@ def test_functions_named_as_their_package_can_be_called_after_it_was_imported() 
     import kronosforge.evaluate.gate
     import kronosforge.train.loop
 
-    assert callable(kronosforge.train)
-    assert callable(kronosforge.evaluate)
+    assert inspect.isfunction(kronosforge.train)
+    assert inspect.isfunction(kronosforge.evaluate)
+
+
+def test_dir_lists_the_public_names() -> None:
+    assert set(kronosforge.__all__) <= set(dir(kronosforge))

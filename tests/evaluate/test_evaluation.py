@@ -10,7 +10,7 @@ import torch
 
 from kronosforge.config import DatasetConfig, ModelConfig, TrainConfig
 from kronosforge.core.errors import DataError, ModelError, UsageError
-from kronosforge.evaluate import evaluate, evaluation
+from kronosforge.evaluate import evaluate, evaluation, rolling
 from kronosforge.evaluate.checkpoints import maybe_seen, start, untrained
 from kronosforge.evaluate.metrics import MEANS, Paths
 from kronosforge.evaluate.rolling import CLOSE, Caster, Known
@@ -125,7 +125,7 @@ def test_windows_that_may_have_been_seen_judge_nothing(trained: Path, config: Mo
     models = {"fine-tuned": oracle(config, trained), "pretrained": oracle(config, trained, 0.1)}
 
     def judged(end: int, *, seen: bool = True) -> dict:
-        monkeypatch.setattr("kronosforge.evaluate.rolling.PRETRAINING_END", evaluation.iso(end))
+        monkeypatch.setattr(rolling, "PRETRAINING_END", evaluation.iso(end))
         return evaluation.judge(
             config.evaluate, trained / config.dataset_path, config.dataset, models, seen=seen, scratch=False
         )

@@ -17,10 +17,11 @@ from kronosforge.config import ModelConfig, TrainConfig
 from kronosforge.core.bars import instant
 from kronosforge.core.errors import DataError, UsageError
 from kronosforge.dataset.verify import verify
-from kronosforge.evaluate import evaluate
+from kronosforge.evaluate import evaluate, evaluation
 from kronosforge.evaluate.evaluation import SCHEMA as EVALUATION_SCHEMA
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.split import SPLITS
+from kronosforge.train import stages
 from kronosforge.train.stages import train
 from kronosforge.workflows import walk_forward as folds
 from kronosforge.workflows.walk_forward import walk_forward
@@ -184,13 +185,13 @@ def test_what_is_finished_is_found_again(again: Path, config: ModelConfig, monke
     walk_forward(config, K, again)
     monkeypatch.undo()
     (again / PLACE / "evaluation.json").unlink()
-    monkeypatch.setattr("kronosforge.evaluate.evaluation.judge", lambda *a, **k: pytest.fail("judged twice"))
+    monkeypatch.setattr(evaluation, "judge", lambda *a, **k: pytest.fail("judged twice"))
     walk_forward(config, K, again)
     monkeypatch.undo()
     assert results(again) == before
     weights = {name: data for name, data in before.items() if name.endswith("safetensors")}
     more = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"stride": 2})})
-    monkeypatch.setattr("kronosforge.train.stages.Training", lambda *a, **k: pytest.fail("trained twice"))
+    monkeypatch.setattr(stages, "Training", lambda *a, **k: pytest.fail("trained twice"))
     assert walk_forward(more, K, again)["origins"]["judged"] < told_of(before)["origins"]["judged"]
     assert {name: data for name, data in results(again).items() if name in weights} == weights
 

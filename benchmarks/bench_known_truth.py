@@ -37,7 +37,7 @@ from kronosforge.forecast import Forecaster
 from kronosforge.sandbox import Clock, Sandbox, Synthetic, serving
 from kronosforge.train import train
 from kronosforge.workflows.prepare import prepare
-from kronosforge.workspace.paths import places
+from kronosforge.workspace.paths import dataset_folders
 
 NONE, STRONG = 0.0, 0.8
 PROMOTED, FOUND, REACHED = 0.05, 0.95, 0.5  # at most without an edge; at least with one; of the oracle's IC
@@ -80,7 +80,7 @@ def make(config: ModelConfig, root: Path, traded: Synthetic) -> None:
     """Prepare `config` in the workspace `root` from an exchange that trades in this market."""
     with serving(Sandbox(traded, Clock(END), rate_limits=False)) as server:
         asked = config.model_copy(update={"source": SourceConfig(name="okx", url=server.url)})
-        prepare(asked, places(asked, root, None, copy=False), {})
+        prepare(asked, dataset_folders(asked, root, copy=False), {})
 
 
 def oracle(traded: Synthetic) -> Caster:

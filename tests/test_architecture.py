@@ -20,13 +20,13 @@ ARROWS = {
     "store": BASE | {"source.base"},
     "clean": BASE,
     "split": BASE,
-    "dataset": BASE | {"split"},
+    "dataset": BASE | {"split", "workspace.paths"},
     "model": {"core"},
-    "train": BASE | {"dataset", "model", "workspace.discovery"},
+    "train": BASE | {"dataset", "model", "workspace.paths"},
     "forecast": BASE | {"dataset.normalize", "model"},
-    "evaluate": BASE | {"dataset", "split", "model", "forecast", "workspace.discovery"},
+    "evaluate": BASE | {"dataset", "split", "model", "forecast", "workspace.paths"},
     "sandbox": {"core"},
-    "report": BASE,
+    "report": BASE | {"workspace.paths"},
     "workflows": BASE
     | {"workspace", "source", "store", "clean", "split", "dataset", "train", "evaluate", "report", "sandbox"},
     "cli": BASE

@@ -11,7 +11,7 @@ from kronosforge.config import ModelConfig
 from kronosforge.train.stages import train
 from kronosforge.workflows.prepare import prepare
 from kronosforge.workspace.loading import load_config
-from kronosforge.workspace.paths import places
+from kronosforge.workspace.paths import dataset_folders
 from kronosforge.workspace.scaffold import lay
 
 CONFIG = """
@@ -35,7 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lay(root)
     (root / "Kronos" / "finetune" / "config_tiny.py").write_text(CONFIG)
     config: ModelConfig = load_config("tiny", str(root))
-    prepare(config, places(config, root, None, copy=False), {})
+    prepare(config, dataset_folders(config, root, copy=False), {})
     train(config, root)
     return root
 

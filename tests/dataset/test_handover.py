@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from kronosforge.core.errors import DiskError
-from kronosforge.dataset import MANIFEST, PICKLES, hand_over
+from kronosforge.dataset import PICKLES, hand_over
+from kronosforge.workspace.paths import MANIFEST
 
 
 def names(folder):

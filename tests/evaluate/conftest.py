@@ -15,7 +15,7 @@ import torch
 
 from kronosforge.config import DatasetConfig, EvaluateConfig, ModelConfig, SourceConfig, SplitConfig, TrainConfig
 from kronosforge.workflows.prepare import prepare
-from kronosforge.workspace.paths import places
+from kronosforge.workspace.paths import dataset_folders
 
 torch.set_num_threads(1)
 
@@ -45,7 +45,7 @@ def config(settings: EvaluateConfig) -> ModelConfig:
 @pytest.fixture(scope="session")
 def prepared_root(config: ModelConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("a workspace")
-    prepare(config, places(config, root, None, copy=False), {})
+    prepare(config, dataset_folders(config, root, copy=False), {})
     return root
 
 

@@ -15,7 +15,8 @@ from kronosforge.evaluate.checkpoints import maybe_seen, start, untrained
 from kronosforge.evaluate.metrics import MEANS, Paths
 from kronosforge.evaluate.rolling import CLOSE, Caster, Known
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
-from kronosforge.train.stages import build, folders, train
+from kronosforge.train.stages import build, train
+from kronosforge.workspace.paths import model_folders
 
 
 @pytest.fixture(scope="session")
@@ -152,7 +153,7 @@ def test_published_weights_are_known_by_id_and_by_shape(tmp_path: Path) -> None:
 
 def test_the_untrained_start_is_what_training_started_from(trained: Path, config: ModelConfig) -> None:
     tokenizer, predictor = untrained("tiny", config.train.seed)
-    where = folders(config, trained)
+    where = model_folders(config, trained)
     for name, network in (("tokenizer", tokenizer), ("predictor", predictor)):
         begun = build(config, where, name).objective.network.state_dict()
         assert all(torch.equal(value, begun[key]) for key, value in network.state_dict().items())

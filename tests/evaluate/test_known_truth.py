@@ -16,7 +16,7 @@ from kronosforge.evaluate.rolling import Known
 from kronosforge.sandbox import Clock, Sandbox, Synthetic, serving
 from kronosforge.train.stages import train
 from kronosforge.workflows.prepare import prepare
-from kronosforge.workspace.paths import places
+from kronosforge.workspace.paths import dataset_folders
 
 COIN = "BTC-USDT"
 CONFIG = ModelConfig(
@@ -43,7 +43,7 @@ def judged(root: Path, edge: float) -> dict[str, Any]:
     market = Synthetic(0, edge=edge)
     with serving(Sandbox(market, Clock(instant("2025-01-01")), rate_limits=False)) as server:
         config = CONFIG.model_copy(update={"source": SourceConfig(name="okx", url=server.url)})
-        prepare(config, places(config, root, None, copy=False), {})
+        prepare(config, dataset_folders(config, root, copy=False), {})
     train(config, root)
     found = evaluate(config, root)
     casters = {"oracle": partial(known_moves, market)}

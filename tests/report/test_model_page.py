@@ -16,7 +16,7 @@ from kronosforge.report import write_fleet_page, write_model_report
 from kronosforge.train import train
 from kronosforge.workflows.prepare import prepare
 from kronosforge.workflows.walk_forward import walk_forward
-from kronosforge.workspace.paths import places
+from kronosforge.workspace.paths import dataset_folders
 from tests.report.test_render import DRAW_ALL
 from tests.train.conftest import model
 
@@ -32,7 +32,7 @@ def finished(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a model that is prepared, trained, evaluated, and has walked forward."""
     root = tmp_path_factory.mktemp("a workspace")
     config = model(shared)
-    prepare(config, places(config, root, None, copy=False), {})
+    prepare(config, dataset_folders(config, root, copy=False), {})
     train(config, root)
     evaluate(config, root)
     walk_forward(config, 2, root)

@@ -15,7 +15,7 @@ import torch
 
 from kronosforge.config import DatasetConfig, ModelConfig, SourceConfig, SplitConfig, TrainConfig
 from kronosforge.workflows.prepare import prepare
-from kronosforge.workspace.paths import places
+from kronosforge.workspace.paths import dataset_folders
 
 torch.set_num_threads(1)
 
@@ -40,7 +40,7 @@ def model(shared: Path, rules: TrainConfig = TINY) -> ModelConfig:
 def prepared_root(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("a workspace")
     config = model(shared)
-    prepare(config, places(config, root, None, copy=False), {})
+    prepare(config, dataset_folders(config, root, copy=False), {})
     return root
 
 

@@ -20,8 +20,9 @@ from kronosforge.model import KronosPredictor, KronosTokenizer
 from kronosforge.train import train
 from kronosforge.train.devices import Place, place
 from kronosforge.train.loop import Training
-from kronosforge.train.stages import Folders, StageName, assemble, build, folders
+from kronosforge.train.stages import StageName, assemble, build
 from kronosforge.train.state import Progress, Stage
+from kronosforge.workspace.paths import ModelFolders, model_folders
 from tests.train.conftest import TINY, draw_nothing
 
 HERE = Place(torch.device("cpu"), 0, 1, bf16=False)
@@ -43,7 +44,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 def stage_of(config: ModelConfig, root: Path, name: StageName = "tokenizer") -> Stage:
-    where: Folders = folders(config, root)
+    where: ModelFolders = model_folders(config, root)
     return assemble(config, where, name, build(config, where, name), {"dataset": "d"}, HERE)
 
 
@@ -143,7 +144,7 @@ def test_a_predictor_without_tokenizer_is_refused(config: ModelConfig, root: Pat
 def test_tokenizer_and_predictor_must_belong_together(config: ModelConfig, root: Path) -> None:
     train(config, root, ["tokenizer"])
     with pytest.raises(ModelError, match=r"\(6, 6\) bits and the predictor reads \(10, 10\)"):
-        build(with_rules(config, size="mini"), folders(config, root), "predictor")
+        build(with_rules(config, size="mini"), model_folders(config, root), "predictor")
 
 
 def test_training_needs_a_dataset_of_the_same_windows(config: ModelConfig, root: Path, tmp_path: Path) -> None:
@@ -329,13 +330,14 @@ torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[3])
 from kronosforge.train.devices import place
 from kronosforge.train.loop import Training
-from kronosforge.train.stages import assemble, build, folders
+from kronosforge.train.stages import assemble, build
+from kronosforge.workspace.paths import model_folders
 from kronosforge.train.state import Progress
 from tests.train.conftest import TINY, draw_nothing, model
 
 root, size = Path(sys.argv[1]), int(sys.argv[4])
 config = model(Path(sys.argv[2]), TINY.model_copy(update={"batch_size": size}))
-where = folders(config, root)
+where = model_folders(config, root)
 with place("cpu", "float32") as here:
     stage = assemble(config, where, "predictor", build(config, where, "predictor"), {}, here)
     training = Training(stage, Progress(), here)

@@ -17,7 +17,7 @@ import pytest
 from kronosforge.config import ModelConfig, SourceConfig
 from kronosforge.sandbox import running
 from kronosforge.workflows.prepare import prepare
-from kronosforge.workspace.paths import places
+from kronosforge.workspace.paths import dataset_folders
 from kronosforge.workspace.scaffold import lay
 
 SECRETS = {"OKX_API_KEY": "key-3f9a71", "OKX_API_SECRET": "secret-b27c55", "OKX_API_PASSPHRASE": "phrase-91d0e4"}
@@ -79,7 +79,7 @@ def prepare_here(root: Path, url: str) -> None:
     config = ModelConfig(
         name="m", model_name="M", target_symbols=["BTC-USDT-SWAP_4H"], records_per_timeframe=1200, source=source
     )
-    prepare(config, places(config, root, None, copy=True), {}, force=True)
+    prepare(config, dataset_folders(config, root, copy=True), {}, force=True)
 
 
 def test_killed_at_any_instant_and_run_again_the_bytes_are_the_same(exchange: str, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from kronosforge.dataset.unpickle import load
 from kronosforge.dataset.verify import verify
 from kronosforge.sandbox import running
 from kronosforge.workflows.prepare import PreparedDataset, prepare
-from kronosforge.workspace.paths import Places, places
+from kronosforge.workspace.paths import DatasetFolders, dataset_folders
 
 SMALL = DatasetConfig(lookback=20, predict=5)
 
@@ -28,8 +28,8 @@ def model(url: str, *keys: str, **values: object) -> ModelConfig:
     )
 
 
-def where(root: Path, config: ModelConfig) -> Places:
-    return places(config, root, None, copy=False)
+def where(root: Path, config: ModelConfig) -> DatasetFolders:
+    return dataset_folders(config, root, copy=False)
 
 
 def make(root: Path, config: ModelConfig, *, force: bool = False) -> PreparedDataset:

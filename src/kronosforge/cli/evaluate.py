@@ -16,6 +16,7 @@ from kronosforge.core.i18n import tr
 from kronosforge.workspace.discovery import find_root
 from kronosforge.workspace.loading import environment, load_config
 from kronosforge.workspace.overrides import KNOBS, resolve
+from kronosforge.workspace.paths import EVALUATION, model_folder
 
 EVERY_S = 0.5  # between two live lines
 
@@ -54,7 +55,7 @@ def _evaluate(arguments: Namespace, config: ModelConfig, root: Path) -> None:
     if arguments.json:
         print(json.dumps(found, ensure_ascii=False))
     else:
-        _print(found, root / "outputs" / "models" / config.name / "evaluation.json")
+        _print(found, model_folder(root, config.name) / EVALUATION)
 
 
 def _print(found: dict[str, Any], path: Path) -> None:

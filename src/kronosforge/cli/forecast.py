@@ -18,12 +18,12 @@ from kronosforge.workflows.recent import Recent, recent
 from kronosforge.workspace.discovery import find_root
 from kronosforge.workspace.loading import environment, load_config
 from kronosforge.workspace.overrides import resolve
+from kronosforge.workspace.paths import FORECAST, REPORT, forecast_folder, model_folder
 
 if TYPE_CHECKING:
     from kronosforge.config import ModelConfig
     from kronosforge.forecast import Forecast
 
-MANIFEST = "forecast.json"
 SHOWN = 120  # bars of history in a picture
 
 
@@ -37,11 +37,7 @@ def run(arguments: Namespace) -> int:
     known = recent(config, root, environ, bars=config.dataset.lookback, horizon=config.dataset.predict, at=arguments.at)
     forecasts, weights = _forecast(config, root, arguments, known)
     newest = max(int(one.times[-1]) for one in known.values())
-    folder = (
-        Path(arguments.out).absolute()
-        if arguments.out
-        else root / "outputs" / "forecasts" / config.name / _name(newest)
-    )
+    folder = Path(arguments.out).absolute() if arguments.out else forecast_folder(root, config.name, iso(newest))
     facts = _facts(config, arguments, known, forecasts, weights)
     _write(folder, facts, known, forecasts, config)
     if arguments.json:
@@ -75,7 +71,7 @@ def _forecast(
     from kronosforge.train.devices import place  # noqa: PLC0415
 
     rules = config.forecast
-    weights = chosen(root / "outputs" / "models" / config.name, config.train, arguments.weights)
+    weights = chosen(model_folder(root, config.name), config.train, arguments.weights)
     tokenizer, predictor = weights.load()
     with place(config.train.device, "float32") as here:
         forecaster = Forecaster(
@@ -142,15 +138,15 @@ def _write(
 
     pictures = {f"{key}.svg": _picture(key, known, forecasts[key], config.forecast.quantiles) for key in forecasts}
     tables = stacked(forecasts, config.forecast.quantiles)
-    names = ("paths.parquet", "quantiles.parquet", "quantiles.csv", "report.html", *pictures)
-    with locked(folder, tr(f"the forecast {folder}", f"预测 {folder}")), publishing(folder, MANIFEST, names) as staging:
+    names = ("paths.parquet", "quantiles.parquet", "quantiles.csv", REPORT, *pictures)
+    with locked(folder, tr(f"the forecast {folder}", f"预测 {folder}")), publishing(folder, FORECAST, names) as staging:
         tables.paths.to_parquet(staging / "paths.parquet")
         tables.quantiles.to_parquet(staging / "quantiles.parquet")
         tables.quantiles.to_csv(staging / "quantiles.csv", lineterminator="\n")
         for name, picture in pictures.items():
             (staging / name).write_text(picture, "utf-8")
-        (staging / "report.html").write_text(_page(facts, pictures), "utf-8")
-        (staging / MANIFEST).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        (staging / REPORT).write_text(_page(facts, pictures), "utf-8")
+        (staging / FORECAST).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _picture(key: str, known: Mapping[Series, Recent], found: "Forecast", levels: list[float]) -> str:
@@ -198,7 +194,3 @@ def _print(facts: dict[str, Any], folder: Path) -> None:
     heads = [("series", "序列"), ("last bar", "末根"), ("until", "至"), ("close", "收盘")]
     print_table([*(tr(*pair) for pair in heads), *levels, "P(up)", tr("repaired", "修复")], rows)
     print(tr("Forecast:", "预测:"), folder)
-
-
-def _name(newest: int) -> str:
-    return iso(newest).replace(":", "").replace("-", "")

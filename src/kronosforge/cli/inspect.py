@@ -9,12 +9,13 @@ from kronosforge.core.bars import iso
 from kronosforge.core.i18n import tr
 from kronosforge.store import Store
 from kronosforge.workspace.discovery import find_root
+from kronosforge.workspace.paths import candles
 
 
 def run(arguments: Namespace) -> int:
     """Print a row per series: venue, span, candles, holes, size."""
     root = Path(find_root(script=arguments.script))
-    held = Store(root / "data" / "candles").inventory()
+    held = Store(candles(root)).inventory()
     rows = [
         [
             item.venue,

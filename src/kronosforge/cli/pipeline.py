@@ -15,7 +15,7 @@ from kronosforge.workflows.prepare import prepare
 from kronosforge.workspace.discovery import config_files, find_root
 from kronosforge.workspace.loading import environment
 from kronosforge.workspace.overrides import Resolved
-from kronosforge.workspace.paths import Places, places
+from kronosforge.workspace.paths import MANIFEST, DatasetFolders, dataset_folders
 
 # What the dataset depends on: another value here means another dataset.
 DATA = ("target_symbols", "timeframe", "records_per_timeframe", "since", "until", "source", "clean", "split", "dataset")
@@ -29,7 +29,7 @@ def run(arguments: Namespace) -> int:
     resolved = train.resolved_models(arguments, root)
     environ = environment(root)
     for one in resolved.values():
-        _prepare(arguments, one, places(one.config, Path(root), environ.get("KRONOS_HOME"), copy=True), environ)
+        _prepare(arguments, one, dataset_folders(one.config, Path(root), kronos=environ.get("KRONOS_HOME")), environ)
     said: dict[str, Any] = {}
     with _kept(said, "train", arguments):
         code = train.train_all(arguments, resolved, Path(root))
@@ -67,7 +67,7 @@ def _kept(said: dict[str, Any], key: str, arguments: Namespace) -> Iterator[None
         said[key] = json.loads(text)
 
 
-def _prepare(arguments: Namespace, one: Resolved, where: Places, environ: dict[str, str]) -> None:
+def _prepare(arguments: Namespace, one: Resolved, where: DatasetFolders, environ: dict[str, str]) -> None:
     kept = not arguments.force and _finished(one, where)
     if not kept:
         prepare(one.config, where, environ, force=arguments.force)
@@ -76,10 +76,10 @@ def _prepare(arguments: Namespace, one: Resolved, where: Places, environ: dict[s
         print(f"✅ {one.config.name}: {tr('dataset', '数据集')} {words}, {where.dataset}", flush=True)
 
 
-def _finished(one: Resolved, where: Places) -> bool:
+def _finished(one: Resolved, where: DatasetFolders) -> bool:
     """True where the dataset of exactly this config stands."""
     try:
-        made: Any = json.loads((where.dataset / "data_summary.json").read_text("utf-8"))["config"]
+        made: Any = json.loads((where.dataset / MANIFEST).read_text("utf-8"))["config"]
     except (OSError, ValueError, LookupError, TypeError):
         return False
     asked = one.config.model_dump(mode="json")

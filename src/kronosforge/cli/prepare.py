@@ -15,13 +15,14 @@ from kronosforge.cli.console import print_table
 from kronosforge.core.bars import Series
 from kronosforge.core.errors import ExistsError, UsageError
 from kronosforge.core.i18n import tr
+from kronosforge.workflows.existing import guard
 from kronosforge.workflows.fetch import Progress as Report
 from kronosforge.workflows.plan import plan
 from kronosforge.workflows.prepare import PreparedDataset, prepare
 from kronosforge.workspace.discovery import find_root
 from kronosforge.workspace.loading import environment, load_config
 from kronosforge.workspace.overrides import KNOBS, Resolved, explain, resolve
-from kronosforge.workspace.paths import Places, guard, places
+from kronosforge.workspace.paths import REPORT, DatasetFolders, dataset_folders
 
 PRINTED = ("model_name", "output_directory", "fingerprint", "files", "windows", "warnings", "series")
 
@@ -40,13 +41,13 @@ def run(arguments: Namespace) -> int:
     flags = {knob.flag: getattr(arguments, knob.flag.strip("-").replace("-", "_"), None) for knob in KNOBS}
     resolved = resolve(load_config(arguments.config, root), flags, environ)
     kronos = arguments.kronos_dir or environ.get("KRONOS_HOME")
-    where = places(resolved.config, Path(root), kronos, copy=not arguments.no_copy)
+    where = dataset_folders(resolved.config, Path(root), kronos=kronos, copy=not arguments.no_copy)
     if arguments.explain or arguments.dry_run:
         return _preview(arguments, resolved, where, environ)
     return _prepare(arguments, resolved, where, environ)
 
 
-def _preview(arguments: Namespace, resolved: Resolved, where: Places, environ: dict[str, str]) -> int:
+def _preview(arguments: Namespace, resolved: Resolved, where: DatasetFolders, environ: dict[str, str]) -> int:
     facts: dict[str, Any] = {}
     if arguments.explain:
         rows = explain(resolved)
@@ -78,7 +79,7 @@ def _print_plan(plan: dict[str, Any]) -> None:
         print("⚠", plan["exists"])
 
 
-def _prepare(arguments: Namespace, resolved: Resolved, where: Places, environ: dict[str, str]) -> int:
+def _prepare(arguments: Namespace, resolved: Resolved, where: DatasetFolders, environ: dict[str, str]) -> int:
     force = arguments.force or _asked(resolved, where)
     with _progress() as progress:
         done = prepare(resolved.config, where, environ, force=force, progress=progress)
@@ -89,7 +90,7 @@ def _prepare(arguments: Namespace, resolved: Resolved, where: Places, environ: d
     return 0
 
 
-def _asked(resolved: Resolved, where: Places) -> bool:
+def _asked(resolved: Resolved, where: DatasetFolders) -> bool:
     """True where a person on a terminal agrees to replace the dataset; elsewhere an existing one is refused."""
     try:
         guard(where.dataset, resolved.config, force=False)
@@ -149,6 +150,6 @@ def _print_done(done: PreparedDataset) -> None:
     for warning in summary["warnings"]:
         print("⚠", tr(warning["en"], warning["zh"]))
     print(tr("Dataset:", "数据集:"), done.folder, f"({summary['fingerprint'][:12]})")
-    print(tr("Report: ", "报告:  "), done.folder / "report.html")
+    print(tr("Report: ", "报告:  "), done.folder / REPORT)
     if done.copy:
         print(tr("Copy for Kronos:", "供 Kronos 使用的副本:"), done.copy)

@@ -15,7 +15,9 @@ from kronosforge.cli.parser import build_parser
 from kronosforge.core.errors import DataError, UsageError
 from kronosforge.core.i18n import tr
 from kronosforge.workspace.discovery import config_files, find_root
+from kronosforge.workspace.loading import load_config
 from kronosforge.workspace.overrides import KNOBS
+from kronosforge.workspace.paths import MANIFEST, dataset_folder
 
 
 def run(arguments: Namespace) -> int:
@@ -63,7 +65,7 @@ def _print_checks(root: Path, models: list[str], ready: list[str]) -> None:
 
 def _prepared(root: Path, model: str) -> bool:
     try:
-        summary = json.loads((root / "data" / "kronos_datasets" / model / "data_summary.json").read_text("utf-8"))
+        summary = json.loads((dataset_folder(load_config(model, str(root)), root) / MANIFEST).read_text("utf-8"))
     except (OSError, ValueError):
         return False
     return "fingerprint" in summary

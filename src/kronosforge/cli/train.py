@@ -24,6 +24,7 @@ from kronosforge.workflows import fleet
 from kronosforge.workspace.discovery import config_files, find_root
 from kronosforge.workspace.loading import environment, load_config
 from kronosforge.workspace.overrides import KNOBS, Resolved, explain, resolve
+from kronosforge.workspace.paths import model_folders
 
 if TYPE_CHECKING:
     from kronosforge.train.loop import Pace, Show
@@ -85,7 +86,6 @@ def needs_torch(what: str) -> None:
 
 def _preview(arguments: Namespace, resolved: dict[str, Resolved], root: Path) -> int:
     from kronosforge.train.cost import cost  # noqa: PLC0415 - loads torch
-    from kronosforge.train.stages import folders  # noqa: PLC0415
 
     facts: dict[str, Any] = {name: {} for name in resolved}
     for name, one in resolved.items():
@@ -96,7 +96,7 @@ def _preview(arguments: Namespace, resolved: dict[str, Resolved], root: Path) ->
                 print(name)
                 print_table([tr("knob", "参数"), tr("value", "值"), tr("from", "来源")], rows)
         if arguments.dry_run:
-            facts[name]["cost"] = cost(one.config, folders(one.config, root), stages_of(arguments))
+            facts[name]["cost"] = cost(one.config, model_folders(one.config, root), stages_of(arguments))
     if arguments.json:
         print(json.dumps(facts, ensure_ascii=False))
     elif arguments.dry_run:
@@ -205,13 +205,13 @@ def train_all(arguments: Namespace, resolved: dict[str, Resolved], root: Path) -
     """Train every model in a process of its own; exit code 5 where one failed, 130 where it was stopped."""
     from kronosforge.cli.reports import write_pages  # noqa: PLC0415 - loads polars
     from kronosforge.train.devices import gpus  # noqa: PLC0415 - loads torch
-    from kronosforge.train.stages import dataset_fingerprint, folders, guard  # noqa: PLC0415
+    from kronosforge.train.stages import dataset_fingerprint, guard  # noqa: PLC0415
 
     for one in resolved.values():
         if not (arguments.resume or arguments.force):
             guard(one.config, root, stages_of(arguments))
         if len(resolved) == 1:
-            dataset_fingerprint(folders(one.config, root).dataset, one.config)
+            dataset_fingerprint(model_folders(one.config, root).dataset, one.config)
     named = dict(zip(resolved, arguments.models, strict=True))
     jobs = [fleet.Job(name, child_arguments(arguments, given)) for name, given in named.items()]
     device = {one.config.train.device for one in resolved.values()}

@@ -14,10 +14,11 @@ from kronosforge.cli.train import clock, pace_line
 from kronosforge.config import ModelConfig
 from kronosforge.core.errors import UsageError
 from kronosforge.core.i18n import tr
-from kronosforge.evaluate import FILE, MODELS
+from kronosforge.evaluate import MODELS
 from kronosforge.train.loop import Pace, Show
 from kronosforge.train.stages import StageName
-from kronosforge.workflows.walk_forward import FOLDER, walk_forward
+from kronosforge.workflows.walk_forward import walk_forward
+from kronosforge.workspace.paths import EVALUATION, model_folders
 
 HEADS = [
     ("fold", "折"), ("first forecast", "首次预测"), ("last forecast", "末次预测"), ("forecasts", "预测数"),
@@ -47,7 +48,7 @@ def walk(arguments: Namespace, config: ModelConfig, root: Path) -> None:
     if arguments.json:
         print(json.dumps(found, ensure_ascii=False))
     else:
-        _print(found, root / "outputs" / "models" / config.name / FOLDER / FILE)
+        _print(found, model_folders(config, root).folds / EVALUATION)
 
 
 class _Watch:

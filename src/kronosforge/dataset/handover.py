@@ -6,10 +6,11 @@ from pathlib import Path
 from kronosforge.core.files import locked, publishing
 from kronosforge.core.i18n import tr
 from kronosforge.split import SPLITS
+from kronosforge.workspace.paths import MANIFEST, NATIVE, REPORT
 
-MANIFEST, SCHEMA = "data_summary.json", 1  # SCHEMA numbers the manifest's layout
+SCHEMA = 1  # numbers the manifest's layout
 PICKLES = tuple(f"{split}_data.pkl" for split in SPLITS)
-DATASET_FILES = (*PICKLES, "native", "report.html")
+DATASET_FILES = (*PICKLES, NATIVE, REPORT)
 """What a dataset's folder holds beside its manifest."""
 
 

@@ -18,8 +18,9 @@ import numpy.typing as npt
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.errors import DataError
 from kronosforge.core.i18n import tr
+from kronosforge.workspace.paths import NATIVE
 
-FOLDER, CANDLES, TIME, INDEX = "native", "candles.npy", "time.npy", "index.json"
+CANDLES, TIME, INDEX = "candles.npy", "time.npy", "index.json"
 _ROWS = 1 << 16  # converted at once
 
 
@@ -78,12 +79,12 @@ def head(dtype: str, shape: tuple[int, ...]) -> bytes:
 
 def write_index(folder: Path, runs: dict[str, list[Run]]) -> None:
     """Write native/index.json of the dataset in `folder`."""
-    (folder / FOLDER / INDEX).write_text(json.dumps(runs, separators=(",", ":")) + "\n", "utf-8")
+    (folder / NATIVE / INDEX).write_text(json.dumps(runs, separators=(",", ":")) + "\n", "utf-8")
 
 
 def open_split(dataset: Path, split: str) -> NativeSplit:
     """Map a split of the dataset in folder `dataset`. Raises DataError where it is missing or broken."""
-    folder = dataset / FOLDER
+    folder = dataset / NATIVE
     try:
         runs = [Run(*run) for run in json.loads((folder / INDEX).read_text("utf-8"))[split]]
         candles, time = (np.load(folder / split / name, mmap_mode="r", allow_pickle=False) for name in (CANDLES, TIME))

@@ -15,12 +15,13 @@ from kronosforge.core.candles import FEATURES
 from kronosforge.core.errors import DataError
 from kronosforge.core.files import sha256
 from kronosforge.core.i18n import tr
-from kronosforge.dataset.handover import DATASET_FILES, MANIFEST, PICKLES, SCHEMA
-from kronosforge.dataset.native import FOLDER, NativeSplit, open_split
+from kronosforge.dataset.handover import DATASET_FILES, PICKLES, SCHEMA
+from kronosforge.dataset.native import NativeSplit, open_split
 from kronosforge.dataset.normalize import normalize
 from kronosforge.dataset.pickles import INDEX
 from kronosforge.dataset.unpickle import load
 from kronosforge.split import SPLITS, Cuts, count, starts
+from kronosforge.workspace.paths import MANIFEST, NATIVE
 
 SAMPLE = 64  # windows of each split whose future is changed, to see that the lookback stays
 
@@ -102,7 +103,7 @@ def verify(folder: Path) -> list[Check]:
     except DataError as error:
         return [Check("summary", False, str(error))]
     summary = Check("summary", True, tr(f"{len(said.series)} series", f"{len(said.series)} 个序列"))
-    if not folder.resolve().as_posix().endswith(said.place) and not (folder / FOLDER).exists():
+    if not folder.resolve().as_posix().endswith(said.place) and not (folder / NATIVE).exists():
         pickles = said._replace(files={name: said.files[name] for name in PICKLES})
         of = tr(f"the copy of {said.place} that Kronos reads", f"供 Kronos 读取的 {said.place} 副本")
         return [summary, _check("files", _files(folder, pickles), of)]

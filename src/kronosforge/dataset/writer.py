@@ -19,6 +19,7 @@ from kronosforge.core.files import HashedFile
 from kronosforge.dataset import native
 from kronosforge.dataset.pickles import PickleWriter
 from kronosforge.split import SPLITS, Cuts, count
+from kronosforge.workspace.paths import NATIVE
 
 _ROWS_A_SYNC = 500_000  # 42 MB: each sync commits the file system's journal nine times, for which who writes waits
 
@@ -112,7 +113,7 @@ class _SplitWriter:
     """One split in both forms."""
 
     def __init__(self, staging: Path, split: str, files: ExitStack) -> None:
-        folder = staging / native.FOLDER / split
+        folder = staging / NATIVE / split
         folder.mkdir(parents=True)
         self.frames = files.enter_context(HashedFile(staging / f"{split}_data.pkl"))
         candles, time = (files.enter_context((folder / name).open("wb")) for name in (native.CANDLES, native.TIME))

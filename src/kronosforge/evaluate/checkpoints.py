@@ -12,9 +12,9 @@ from kronosforge.core.files import sha256
 from kronosforge.core.i18n import tr
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import CONFIG, WEIGHTS, Checkpoint, locate
+from kronosforge.workspace.paths import BEST, CURRENT, LAST, TRAINING
 
 PUBLISHER = "NeoQuasar/"
-CURRENT = "CURRENT"  # in a model's folder: JSON, which pair to use
 STAGES: dict[str, type[Checkpoint]] = {"tokenizer": KronosTokenizer, "predictor": KronosPredictor}
 
 
@@ -42,7 +42,7 @@ class Trained(NamedTuple):
 
 def begun(models: Path) -> Trained | None:
     """Of the model whose folder is `models`; None where no training of a predictor has begun. Raises ModelError."""
-    path = models / "predictor" / "last" / "training.json"
+    path = models / "predictor" / LAST / TRAINING
     if not path.exists():
         return None
     try:
@@ -69,7 +69,7 @@ def trained(models: Path) -> Trained | None:
 
 def fine_tuned(models: Path, rules: TrainConfig) -> Pair:
     """What training left: best_model of both stages; the given tokenizer where it trained none. Raises ModelError."""
-    places = {stage: models / stage / "best_model" for stage in STAGES}
+    places = {stage: models / stage / BEST for stage in STAGES}
     if not places["predictor"].exists():
         raise ModelError(
             tr(
@@ -77,7 +77,7 @@ def fine_tuned(models: Path, rules: TrainConfig) -> Pair:
                 f"{places['predictor']} 不存在;请先训练:kronosforge train --models {models.name}",
             )
         )
-    own = {stage: f"{stage}/best_model" for stage, place in places.items() if place.exists()}
+    own = {stage: f"{stage}/{BEST}" for stage, place in places.items() if place.exists()}
     if "tokenizer" in own:
         return _pair(places, own)
     given = start(rules)

@@ -20,18 +20,17 @@ from kronosforge.core.i18n import Text, tr
 from kronosforge.evaluate.backtest import LABEL, backtest
 from kronosforge.evaluate.baselines import baselines
 from kronosforge.evaluate.bootstrap import Blocks, Ints, length
-from kronosforge.evaluate.checkpoints import CURRENT, Pair, Trained, fine_tuned, max_context, maybe_seen, start, trained
+from kronosforge.evaluate.checkpoints import Pair, Trained, fine_tuned, max_context, maybe_seen, start, trained
 from kronosforge.evaluate.gate import START, TUNED, decide
 from kronosforge.evaluate.judged import Judged
 from kronosforge.evaluate.rolling import CLOSE, PRETRAINING_END, Caster, Origins, TestSplit, by_model, roll
 from kronosforge.evaluate.tables import as_json, differences, table
 from kronosforge.forecast import Forecaster
-from kronosforge.workspace.discovery import find_root
+from kronosforge.workspace.paths import CURRENT, EVALUATION, MANIFEST, model_folders, workspace_root
 
 SCHEMA = 3  # 1: differences of CRPS and MAE as they are, not as shares; 2: freedom of intervals from blocks alone
 MODELS = (TUNED, START)
 PACKAGES = ("kronosforge", "torch", "numpy", "scipy", "scoringrules")
-FILE = "evaluation.json"
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 TAIL = 3  # horizons of history in an example
 
@@ -76,9 +75,9 @@ def evaluate(
     are not computed twice unless `force`. Raises DataError without a dataset or where the model was trained on another,
     ModelError without a model, UsageError.
     """
-    root = root or Path(find_root())
-    where = (root / "outputs" / "models" / config.name).resolve()
-    dataset = (root / config.dataset_path).resolve()
+    root = root or workspace_root()
+    folders = model_folders(config, root)
+    where, dataset = folders.models, folders.dataset
     found = evaluated(config, where, dataset, models=models, progress=progress, force=force)
     _point(where, found)
     return found
@@ -109,7 +108,7 @@ def evaluated(
         **surroundings(config),
     }
     mark = fingerprint(inputs)
-    found = None if force else finished(where / FILE, mark)
+    found = None if force else finished(where / EVALUATION, mark)
     if found and (scores is None or Judged.load(scores, mark)):
         return found
     device = _device(config.train.device)
@@ -126,7 +125,7 @@ def evaluated(
     )
     head = {"schema": SCHEMA, "name": config.name, "model_name": config.model_name, "fingerprint": mark}
     found = {**head, **body, "provenance": inputs}
-    write_atomic(where / FILE, as_bytes(found))
+    write_atomic(where / EVALUATION, as_bytes(found))
     return found
 
 
@@ -211,7 +210,7 @@ def _early(judged: Judged, seen: bool) -> npt.NDArray[np.bool_]:
 def _dataset(folder: Path, config: ModelConfig) -> tuple[DatasetConfig, str]:
     """The window that the finished dataset was made for, and its fingerprint."""
     try:
-        summary = json.loads((folder / "data_summary.json").read_text("utf-8"))
+        summary = json.loads((folder / MANIFEST).read_text("utf-8"))
         return DatasetConfig(**summary["config"]["dataset"]), str(summary["fingerprint"])
     except (OSError, ValueError, LookupError, TypeError):
         raise DataError(

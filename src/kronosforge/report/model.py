@@ -8,6 +8,18 @@ from typing import Any, NamedTuple
 
 from kronosforge.core.files import sha256
 from kronosforge.report.figures import finite
+from kronosforge.workspace.paths import (
+    BEST,
+    EVALUATION,
+    LAST,
+    MANIFEST,
+    METRICS,
+    TRAINING,
+    ModelFolders,
+    datasets_folder,
+    model_folder,
+    models_folder,
+)
 
 HEADLINES = {"tokenizer": "reconstruction", "predictor": "loss"}  # what is best where it is lowest
 TUNED, START = "fine-tuned", "pretrained"  # evaluation.json's names of the two models
@@ -66,17 +78,17 @@ class Model(NamedTuple):
 
 def read_model(root: Path, name: str, dataset: Path | None = None) -> Model:
     """The model `name` of the workspace `root`; `dataset` is where its dataset lies if not at the usual place."""
-    folder, dataset = root / "outputs" / "models" / name, dataset or root / "data" / "kronos_datasets" / name
-    summary, evaluation = _object(dataset / "data_summary.json"), _object(folder / "evaluation.json")
+    folder, dataset = model_folder(root, name), dataset or datasets_folder(root) / name
+    summary, evaluation = _object(dataset / MANIFEST), _object(folder / EVALUATION)
     runs = {stage: run for stage in HEADLINES if (run := _run(folder / stage))}
     outdated = bool(evaluation) and not _is_of(evaluation, runs, summary)
-    walk = _object(folder / "folds" / "evaluation.json")
+    walk = _object(ModelFolders(dataset, folder).folds / EVALUATION)
     return Model(name, dataset, summary, runs, {} if outdated else evaluation, outdated, walk)
 
 
 def models_of(root: Path) -> list[str]:
     """The workspace's models, trained or only prepared."""
-    places = (root / "outputs" / "models", root / "data" / "kronos_datasets")
+    places = (models_folder(root), datasets_folder(root))
     return sorted({f.name for p in places if p.is_dir() for f in p.iterdir() if f.is_dir() and f.name[0] != "."})
 
 
@@ -98,11 +110,11 @@ def _known(found: dict[str, Any]) -> Json:
 
 
 def _run(folder: Path) -> Run | None:
-    lines = list(_lines(folder / "metrics.jsonl"))
+    lines = list(_lines(folder / METRICS))
     if not lines:
         return None
-    state = _object(folder / "last" / "training.json")
-    best = folder / "best_model"
+    state = _object(folder / LAST / TRAINING)
+    best = folder / BEST
     return Run(
         [line for line in lines if line.get("kind") == "step" and finite(line.get("step"))],
         [line for line in lines if line.get("kind") == "epoch" and finite(line.get("epoch"))],

@@ -3,8 +3,9 @@
 import json
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -37,6 +38,7 @@ from kronosforge.report.shell import shell
 from kronosforge.report.training import training
 from kronosforge.report.verdict import proportions, worst
 from kronosforge.report.walk import walk
+from kronosforge.workspace.paths import BEST, REPORT, fleet_page, model_folder, model_page
 
 # What `kronosforge train` takes on the command line; other settings stand in the config.
 FLAGS = (
@@ -69,20 +71,20 @@ def write_model_report(root: Path, model: str, dataset: Path | None = None) -> P
     It tells what the stages left; a part whose JSON is absent is left out with a sentence. `dataset`: the folder of the
     model's dataset where that is not data/kronos_datasets/<model>. Raises DiskError.
     """
-    path = _place(root) / model / "report.html"
+    path = model_page(root, model)
     write_atomic(path, render_model(read_model(root, model, dataset), path.parent).encode())
     return path
 
 
-def write_fleet_page(root: Path) -> Path:
-    """Write outputs/reports/index.html, all models of the workspace `root` in one table, and return it. Raises DiskError."""
-    path = _place(root) / "index.html"
-    write_atomic(path, render_fleet([read_model(root, name) for name in models_of(root)], path.parent).encode())
+def write_fleet_page(root: Path, datasets: Mapping[str, Path] = MappingProxyType({})) -> Path:
+    """Write outputs/reports/index.html, all models of the workspace `root` in one table, and return it.
+
+    `datasets`: model → the folder of its dataset, where that may be another than data/kronos_datasets/<model>. Raises DiskError.
+    """
+    path = fleet_page(root)
+    models = [read_model(root, name, datasets.get(name)) for name in sorted({*models_of(root), *datasets})]
+    write_atomic(path, render_fleet(models, path.parent).encode())
     return path
-
-
-def _place(root: Path) -> Path:
-    return root / "outputs" / "reports"
 
 
 def render_model(model: Model, folder: Path) -> str:
@@ -139,7 +141,7 @@ def _dataset(model: Model, folder: Path) -> Html:
         sentence = say("There is no finished dataset; it is made with", "没有完成的数据集;运行")
         return section("dataset", heading, paragraph(sentence), command(f"kronosforge prepare --config {model.name}"))
     parts = [worst([], model.summary.get("warnings", [])), proportions(model.summary), *windows_of(model.summary)]
-    page = model.dataset / "report.html"
+    page = model.dataset / REPORT
     if page.is_file():
         where = quote(Path(os.path.relpath(page, folder)).as_posix())
         link = say("The dataset's own page: candles, findings, holes", "数据集报告:K线、发现、缺口")
@@ -184,7 +186,7 @@ def _provenance(model: Model) -> Html:
 def _checkpoints(model: Model) -> Html:
     columns = [Column(say("Checkpoint", "检查点"), "key"), Column(Html("SHA-256"))]
     rows = [
-        [code(f"outputs/models/{model.name}/{stage}/best_model/{file}"), code(digest)]
+        [code((model_folder(Path(), model.name) / stage / BEST / file).as_posix()), code(digest)]
         for stage, run in model.runs.items()
         for file, digest in run.digests.items()
     ]
@@ -242,7 +244,7 @@ def render_fleet(models: Sequence[Model], folder: Path) -> str:
 def _row(model: Model, folder: Path) -> list[Html]:
     crps, hit = SCORES[0], SCORES[3]
     told = model.evaluation
-    page = folder / model.name / "report.html"
+    page = folder / model.name / REPORT
     name = code(model.title)
     best = dig(told, "verdict", "baseline")
     windows = [dig(model.summary, "windows", split) for split in SPLITS]

@@ -16,14 +16,15 @@ from kronosforge.model.presets import Preset
 from kronosforge.train.devices import Place, place
 from kronosforge.train.loop import Training
 from kronosforge.train.objectives import PredictorObjective, TokenizerObjective
-from kronosforge.train.stages import Folders, StageName, Start, assemble, dataset_fingerprint
+from kronosforge.train.stages import StageName, Start, assemble, dataset_fingerprint
 from kronosforge.train.state import Progress
+from kronosforge.workspace.paths import ModelFolders
 
 STEPS = 3  # measured, after one that warms up
 BYTES = 16  # a trained parameter: weight, gradient and two moments, float32
 
 
-def cost(config: ModelConfig, where: Folders, stages: tuple[StageName, ...]) -> dict[str, Any]:
+def cost(config: ModelConfig, where: ModelFolders, stages: tuple[StageName, ...]) -> dict[str, Any]:
     """Stage → windows, steps, parameters, memory (MB) and seconds of training `config`. Reads the dataset, writes nothing.
 
     Steps are measured on random weights of the same shape, so that nothing is downloaded.
@@ -33,7 +34,7 @@ def cost(config: ModelConfig, where: Folders, stages: tuple[StageName, ...]) -> 
         return {name: _stage(config, where, name, here) for name in stages}
 
 
-def _stage(config: ModelConfig, where: Folders, name: StageName, here: Place) -> dict[str, Any]:
+def _stage(config: ModelConfig, where: ModelFolders, name: StageName, here: Place) -> dict[str, Any]:
     start = _random(config, name)
     before = _memory(here)
     stage = assemble(config, where, name, start, {}, here)

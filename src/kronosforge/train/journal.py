@@ -14,8 +14,9 @@ from torch.utils.tensorboard import SummaryWriter
 from kronosforge.core.errors import UsageError
 from kronosforge.core.i18n import tr
 from kronosforge.train.state import Progress
+from kronosforge.workspace.paths import METRICS
 
-METRICS, EVENTS = "metrics.jsonl", "tensorboard"
+EVENTS = "tensorboard"
 
 
 class Journal:

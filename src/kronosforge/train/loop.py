@@ -19,6 +19,7 @@ from kronosforge.train.devices import Place
 from kronosforge.train.journal import Journal
 from kronosforge.train.schedule import learning_rate
 from kronosforge.train.state import Progress, Stage, save, seed_step
+from kronosforge.workspace.paths import BEST, LAST
 
 
 class Pace(NamedTuple):
@@ -176,10 +177,10 @@ class Training:
         raise TrainingError(
             tr(
                 f"{self.stage.name}: the loss exploded at step {progress.step + 1} ({figures}) on the windows "
-                f"{', '.join(names)}{more}; the last good state is {self.stage.folder / 'last'}; "
+                f"{', '.join(names)}{more}; the last good state is {self.stage.folder / LAST}; "
                 "try a lower learning rate, or look at these windows",
                 f"{self.stage.name}:第 {progress.step + 1} 步损失爆炸({figures}),窗口为 {', '.join(names)}{more};"
-                f"最近的完好状态在 {self.stage.folder / 'last'};请降低学习率,或检查这些窗口",
+                f"最近的完好状态在 {self.stage.folder / LAST};请降低学习率,或检查这些窗口",
             )
         )
 
@@ -199,7 +200,7 @@ class Training:
         progress, metrics = self.progress, self.validate()
         better = progress.judge(metrics, metrics[self.stage.objective.HEADLINE])
         if better and self.place.main:
-            self.stage.ordinary().save_pretrained(self.stage.folder / "best_model")
+            self.stage.ordinary().save_pretrained(self.stage.folder / BEST)
         if self._journal:
             self._journal.epoch(progress.step, progress.epochs[-1])
 

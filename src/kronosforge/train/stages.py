@@ -22,8 +22,8 @@ from kronosforge.train.devices import Place, place
 from kronosforge.train.journal import Journal
 from kronosforge.train.loop import Show, Training
 from kronosforge.train.objectives import Objective, PredictorObjective, TokenizerObjective
-from kronosforge.train.state import MANIFEST, Progress, Stage, must_match, restore, saved
-from kronosforge.workspace.discovery import find_root
+from kronosforge.train.state import Progress, Stage, must_match, restore, saved
+from kronosforge.workspace.paths import BEST, LAST, MANIFEST, TRAINING, ModelFolders, model_folders, workspace_root
 
 StageName: TypeAlias = Literal["tokenizer", "predictor"]
 STAGES: tuple[StageName, ...] = ("tokenizer", "predictor")
@@ -33,22 +33,6 @@ RATES: dict[StageName, tuple[float, float]] = {"tokenizer": (2e-4, 1e-3), "predi
 
 # What may change between a run and the one that resumes it.
 FREE = {"device", "workers", "save_every_s", "compile", "patience"}
-
-
-class Folders(NamedTuple):
-    """Where a model's training reads and writes. All absolute."""
-
-    dataset: Path
-    models: Path  # outputs/models/<model>
-
-    def stage(self, name: StageName) -> Path:
-        """The stage's own folder."""
-        return self.models / name
-
-
-def folders(config: ModelConfig, root: Path) -> Folders:
-    """Of the model `config` in the workspace `root`."""
-    return Folders((root / config.dataset_path).resolve(), (root / "outputs" / "models" / config.name).resolve())
 
 
 class TrainedStage(NamedTuple):
@@ -61,7 +45,7 @@ class TrainedStage(NamedTuple):
     @property
     def best(self) -> Path:
         """The checkpoint of its best epoch."""
-        return self.folder / "best_model"
+        return self.folder / BEST
 
     @property
     def improved(self) -> bool:
@@ -82,7 +66,7 @@ def train(
     force: bool = False,
     new_data: bool = False,
     show: Callable[[StageName], Show | None] | None = None,
-    where: Folders | None = None,
+    where: ModelFolders | None = None,
 ) -> dict[StageName, TrainedStage]:
     """Train `stages` of `config` in the workspace `root`, in this process or in all that torchrun started.
 
@@ -91,7 +75,7 @@ def train(
     where neither is given and a run stands there, DataError without a dataset, ModelError without weights to start from,
     TrainingError where the loss explodes.
     """
-    where = where or folders(config, root or Path(find_root()))
+    where = where or model_folders(config, root or workspace_root())
     facts = {"dataset": dataset_fingerprint(where.dataset, config)}
     done: dict[StageName, TrainedStage] = {}
     with place(config.train.device, config.train.precision) as here:
@@ -108,7 +92,7 @@ def train(
 def dataset_fingerprint(dataset: Path, config: ModelConfig) -> str:
     """The fingerprint of the dataset in the folder. Raises DataError where none is finished, or it is another window's."""
     try:
-        summary = json.loads((dataset / "data_summary.json").read_text("utf-8"))
+        summary = json.loads((dataset / MANIFEST).read_text("utf-8"))
         made, fingerprint = summary["config"]["dataset"], str(summary["fingerprint"])
     except (OSError, ValueError, LookupError, TypeError):
         raise DataError(
@@ -131,8 +115,8 @@ def dataset_fingerprint(dataset: Path, config: ModelConfig) -> str:
 def guard(config: ModelConfig, root: Path, stages: Iterable[StageName]) -> None:
     """Raise UsageError where a run of one of `stages` stands already."""
     for name in stages:
-        folder = folders(config, root).stage(name)
-        if (folder / "last" / MANIFEST).exists():
+        folder = model_folders(config, root).stage(name)
+        if (folder / LAST / TRAINING).exists():
             raise _stands(folder)
 
 
@@ -151,12 +135,12 @@ def _held(folder: Path, here: Place) -> AbstractContextManager[None]:
 
 
 def _one(
-    config: ModelConfig, where: Folders, name: StageName, facts: dict[str, Any], here: Place, *,
+    config: ModelConfig, where: ModelFolders, name: StageName, facts: dict[str, Any], here: Place, *,
     resume: bool, force: bool, new_data: bool, show: Show | None,
 ) -> TrainedStage:  # fmt: skip
     folder = where.stage(name)
     if force and here.main:
-        shutil.rmtree(folder / "last", ignore_errors=True)
+        shutil.rmtree(folder / LAST, ignore_errors=True)
     here.barrier()
     found = saved(folder) if here.main or not force else None
     if found and not resume:
@@ -189,7 +173,7 @@ class Start(NamedTuple):
 
 
 def assemble(
-    config: ModelConfig, where: Folders, name: StageName, start: Start, facts: dict[str, Any], here: Place
+    config: ModelConfig, where: ModelFolders, name: StageName, start: Start, facts: dict[str, Any], here: Place
 ) -> Stage:
     """The stage of `start`, on its device, with optimiser and windows."""
     objective = start.objective
@@ -235,7 +219,7 @@ def peak(rules: TrainConfig, name: StageName) -> float:
     return given or RATES[name][rules.init == "scratch"]
 
 
-def build(config: ModelConfig, where: Folders, name: StageName) -> Start:
+def build(config: ModelConfig, where: ModelFolders, name: StageName) -> Start:
     """The objective with the weights that training starts from. Raises ModelError."""
     rules = config.train
     torch.manual_seed(rules.seed)  # of random weights; steps have seeds of their own
@@ -266,9 +250,9 @@ def build(config: ModelConfig, where: Folders, name: StageName) -> Start:
     return Start(PredictorObjective(predictor, tokenizer), ordinary)
 
 
-def the_tokenizer(rules: TrainConfig, where: Folders) -> KronosTokenizer:
+def the_tokenizer(rules: TrainConfig, where: ModelFolders) -> KronosTokenizer:
     """The tokenizer whose ids the predictor reads: the one just trained, else the given or published one."""
-    trained = where.stage("tokenizer") / "best_model"
+    trained = where.stage("tokenizer") / BEST
     if trained.exists():
         return KronosTokenizer.from_pretrained(trained)
     if rules.init == "pretrained":

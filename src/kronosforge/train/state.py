@@ -23,8 +23,9 @@ from kronosforge.core.i18n import tr
 from kronosforge.dataset.loader import Loader, Windows
 from kronosforge.model.checkpoint import CONFIG, WEIGHTS, Checkpoint
 from kronosforge.train.objectives import Objective
+from kronosforge.workspace.paths import LAST, TRAINING
 
-MANIFEST, TENSORS = "training.json", "training.safetensors"
+TENSORS = "training.safetensors"
 FILES = (CONFIG, WEIGHTS, TENSORS)
 BETTER = 1e-6  # relative; less than this is noise of the arithmetic, not progress
 
@@ -100,18 +101,18 @@ def save(folder: Path, stage: Stage, progress: Progress) -> None:
     network, ordinary = stage.objective.network, stage.ordinary()
     if network is not ordinary:
         tensors |= {f"network.{key}": value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    with publishing(folder / "last", MANIFEST, FILES) as staging:
+    with publishing(folder / LAST, TRAINING, FILES) as staging:
         ordinary.write(staging)
         save_file(tensors, staging / TENSORS)
         content = {"progress": asdict(progress), "facts": stage.facts}
-        (staging / MANIFEST).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        (staging / TRAINING).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def saved(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
     """Progress and facts of the `last/` in `folder`, None where there is none. Raises ModelError where it is broken."""
-    path = folder / "last" / MANIFEST
+    path = folder / LAST / TRAINING
     if path.parent.exists():
-        recover(path.parent, MANIFEST, FILES)
+        recover(path.parent, TRAINING, FILES)
     if not path.exists():
         return None
     try:
@@ -123,7 +124,7 @@ def saved(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
 
 def restore(folder: Path, network: nn.Module, optimizer: Optimizer) -> None:
     """Put the weights and the optimiser's state of `folder`'s `last/` back. Raises ModelError where they do not fit."""
-    path = folder / "last" / TENSORS
+    path = folder / LAST / TENSORS
     try:
         tensors = load_file(path)
         own = {key.removeprefix("network."): value for key, value in tensors.items() if key.startswith("network.")}

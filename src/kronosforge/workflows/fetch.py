@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 
 from kronosforge.config import ModelConfig, SourceConfig
 from kronosforge.core.bars import Series, Span, instant
-from kronosforge.core.errors import KronosForgeError, NoDataError
+from kronosforge.core.errors import KronosForgeError, NoDataError, UsageError
 from kronosforge.core.i18n import tr
 from kronosforge.source import open_source
 from kronosforge.source.base import Source
 from kronosforge.store import Store
-from kronosforge.workspace.paths import SANDBOX_CLOCK, wanted
 
 Progress = Callable[[Series, int, int], None]
 """Called with a series, the bars that are here, and the bars that are wanted."""
 
 EVER = Span(-(2**62), 2**62)
+
+# The embedded exchange's clock stands still, so that a demo gives the same dataset on every machine and day.
+SANDBOX_CLOCK = "2026-01-01T00:00:00Z"
 
 
 class Collected(NamedTuple):
@@ -64,6 +66,31 @@ async def _closing(source: Source) -> AsyncIterator[Source]:
         yield source
     finally:
         await source.close()
+
+
+def wanted(config: ModelConfig, now: int) -> dict[Series, Span]:
+    """The span of each series: its newest `records_per_timeframe` finished bars at `now`, or since … until.
+
+    N records are N bar slots ending at the newest finished bar: where the venue has holes, fewer candles come back.
+    Raises UsageError where nothing is left.
+    """
+    spans = {}
+    for series in config.series:
+        stop = series.bar.floor(min(now, instant(config.until)) if config.until else now)
+        start = (
+            series.bar.ceil(instant(config.since))
+            if config.since
+            else stop - config.records_per_timeframe * series.bar.length
+        )
+        if start >= stop:
+            raise UsageError(
+                tr(
+                    f"{series}: no finished bar between since and until; the newest one closes at or before the clock",
+                    f"{series}:since 与 until 之间没有已收盘的K线",
+                )
+            )
+        spans[series] = Span(start, stop)
+    return spans
 
 
 async def collect(config: ModelConfig, source: Source, store: Store, progress: Progress | None = None) -> Collected:

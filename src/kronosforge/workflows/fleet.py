@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from kronosforge.core.files import write_atomic
 from kronosforge.core.i18n import tr
+from kronosforge.workspace.paths import BEST, LAST, TRAINING, model_folder, training_logs
 
 LIVE = "~ "  # how a child marks a line that shows progress and is no news
 Mode = Literal["sequential", "parallel"]
@@ -129,7 +130,7 @@ def _forwarded(running: set[subprocess.Popen[str]], ending: threading.Event) -> 
 
 def new_folder(root: Path) -> Path:
     """A folder for this run's logs, named after the instant (UTC)."""
-    return root / "logs" / "multi_model_training" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    return training_logs(root, datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ"))
 
 
 def collect(outcomes: Sequence[Outcome], root: Path, folder: Path, resume: Mapping[str, str]) -> dict[str, Any]:
@@ -146,7 +147,7 @@ def collect(outcomes: Sequence[Outcome], root: Path, folder: Path, resume: Mappi
             "seconds": round(outcome.seconds, 1),
             "log": outcome.log.relative_to(root).as_posix(),
             "resume": resume[outcome.model] if outcome.exit_code else None,
-            "stages": _stages(root / "outputs" / "models" / outcome.model),
+            "stages": _stages(model_folder(root, outcome.model)),
         }
     summary = {"run": folder.name, "models": models}
     write_atomic(folder / "summary.json", (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode())
@@ -172,7 +173,7 @@ def _stages(folder: Path) -> dict[str, Any]:
     """What each stage of a model says of itself."""
     found = {}
     for name in ("tokenizer", "predictor"):
-        path = folder / name / "last" / "training.json"
+        path = folder / name / LAST / TRAINING
         if path.exists():
             progress = json.loads(path.read_text("utf-8"))["progress"]
             headline = "reconstruction" if name == "tokenizer" else "loss"
@@ -183,7 +184,7 @@ def _stages(folder: Path) -> dict[str, Any]:
                 "headline": headline,
                 "scores": scores,
                 "best_epoch": progress["best_epoch"],
-                "checkpoint": (folder / name / "best_model").as_posix(),
+                "checkpoint": (folder / name / BEST).as_posix(),
             }
     return found
 

@@ -8,15 +8,16 @@ from typing import Any
 from kronosforge.config import ModelConfig
 from kronosforge.core.bars import Series, Span, instant, iso
 from kronosforge.core.errors import UsageError
-from kronosforge.dataset import DATASET_FILES, MANIFEST
+from kronosforge.dataset import DATASET_FILES
 from kronosforge.source.base import Source
 from kronosforge.split import check_windows, expected, total
 from kronosforge.store import Store
-from kronosforge.workflows.fetch import local, opened
-from kronosforge.workspace.paths import SANDBOX_CLOCK, Places, guard, wanted
+from kronosforge.workflows.existing import guard
+from kronosforge.workflows.fetch import SANDBOX_CLOCK, local, opened, wanted
+from kronosforge.workspace.paths import MANIFEST, DatasetFolders
 
 
-def plan(config: ModelConfig, where: Places, environ: Mapping[str, str]) -> dict[str, Any]:
+def plan(config: ModelConfig, where: DatasetFolders, environ: Mapping[str, str]) -> dict[str, Any]:
     """The plan as JSON: per series its span, bars, what is held, pages and seconds; windows per split; files; warnings.
 
     The clock is this machine's, unless the source's stands still. Windows are those of series without holes. Raises
@@ -25,7 +26,7 @@ def plan(config: ModelConfig, where: Places, environ: Mapping[str, str]) -> dict
     return asyncio.run(_plan(config, where, environ))
 
 
-async def _plan(config: ModelConfig, where: Places, environ: Mapping[str, str]) -> dict[str, Any]:
+async def _plan(config: ModelConfig, where: DatasetFolders, environ: Mapping[str, str]) -> dict[str, Any]:
     now = instant(SANDBOX_CLOCK) if config.source.name == "sandbox" else time.time_ns() // 1_000_000
     async with opened(config.source, environ, where.root, start=False) as source:
         spans = wanted(config, now) if source.stored else (await local(config, source)).spans
@@ -60,7 +61,7 @@ def _series(source: Source, store: Store, series: Series, span: Span, now: int) 
     }
 
 
-def _refusal(config: ModelConfig, where: Places) -> str:
+def _refusal(config: ModelConfig, where: DatasetFolders) -> str:
     """Why `prepare` would not write there, or nothing."""
     try:
         guard(where.dataset, config, force=False)

@@ -17,14 +17,14 @@ from kronosforge.core.bars import Series, iso
 from kronosforge.core.candles import ORIGINS
 from kronosforge.core.files import locked, publishing, recover
 from kronosforge.core.i18n import tr
-from kronosforge.dataset import DATASET_FILES, MANIFEST, SCHEMA, DatasetWriter, Written, hand_over
+from kronosforge.dataset import DATASET_FILES, SCHEMA, DatasetWriter, Written, hand_over
 from kronosforge.report import SeriesChart, aggregate, write_report
 from kronosforge.report.summary import seal, summarise
 from kronosforge.split import check_windows, cuts, total
 from kronosforge.store import Store
+from kronosforge.workflows.existing import guard
 from kronosforge.workflows.fetch import Collected, Progress, collect, opened
-from kronosforge.workspace.discovery import find_root
-from kronosforge.workspace.paths import Places, guard, places, shown
+from kronosforge.workspace.paths import MANIFEST, REPORT, DatasetFolders, dataset_folders, workspace_root
 
 T = TypeVar("T")
 AHEAD = 2  # series that are read and cleaned while one is written; each is in memory
@@ -41,7 +41,7 @@ class PreparedDataset(NamedTuple):
 
 def prepare(
     config: ModelConfig,
-    where: Places | None = None,
+    where: DatasetFolders | None = None,
     environ: Mapping[str, str] = os.environ,
     *,
     force: bool = False,
@@ -53,13 +53,13 @@ def prepare(
     and is replaced only with `force`. Raises UsageError where it may not be replaced, SourceError where candles cannot
     be had, DataError where they are not fit.
     """
-    where = where or places(config, Path(find_root()), environ.get("KRONOS_HOME"), copy=True)
+    where = where or dataset_folders(config, workspace_root(), kronos=environ.get("KRONOS_HOME"))
     guard(where.dataset, config, force=force)
     return asyncio.run(_prepare(config, where, environ, force=force, progress=progress))
 
 
 async def _prepare(
-    config: ModelConfig, where: Places, environ: Mapping[str, str], *, force: bool, progress: Progress | None
+    config: ModelConfig, where: DatasetFolders, environ: Mapping[str, str], *, force: bool, progress: Progress | None
 ) -> PreparedDataset:
     async with opened(config.source, environ, where.root) as source:
         collected = await collect(config, source, Store(where.candles), progress)
@@ -69,7 +69,7 @@ async def _prepare(
         recover(where.dataset, MANIFEST, DATASET_FILES)
         guard(where.dataset, config, force=force)
         with publishing(where.dataset, MANIFEST, DATASET_FILES) as staging:
-            summary = build(config, collected, staging, folder=shown(where), origin=origin)
+            summary = build(config, collected, staging, folder=where.shown, origin=origin)
         if where.copy:
             hand_over(where.dataset, where.copy)
     return PreparedDataset(where.dataset, where.copy, summary)
@@ -111,7 +111,7 @@ def build(
         staging,
         writer.digests,
     )
-    write_report(summary, charts, staging / "report.html")
+    write_report(summary, charts, staging / REPORT)
     summary = seal(summary, staging)
     text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
     (staging / MANIFEST).write_text(text + "\n", encoding="utf-8")

@@ -17,6 +17,7 @@ from kronosforge.core.errors import DataError
 from kronosforge.core.i18n import tr
 from kronosforge.store import Store
 from kronosforge.workflows.fetch import collect, opened
+from kronosforge.workspace.paths import candles as candles_folder
 
 SPARE = 20  # bars asked for besides, so that a dropped one does not make the history too short
 SESSIONS = 8  # with an exchange's sessions: slots of the clock for one bar that is due, at most
@@ -46,7 +47,7 @@ async def _recent(
     slots = (bars + SPARE) * (1 if config.clean.calendar == "24/7" else SESSIONS)
     asked = config.model_copy(update={"records_per_timeframe": slots, "since": None, "until": at or config.until})
     async with opened(config.source, environ, root) as source:
-        collected = await collect(asked, source, Store(root / "data" / "candles"))
+        collected = await collect(asked, source, Store(candles_folder(root)))
     rules = config.clean.model_copy(update={"max_bad_share": 0.5})  # of a short history, one bad bar is a large share
     found = {}
     for series, span in collected.spans.items():

@@ -17,9 +17,9 @@ from kronosforge.core.bars import iso
 from kronosforge.core.errors import UsageError
 from kronosforge.core.files import fingerprint, locked, publishing, recover, write_atomic
 from kronosforge.core.i18n import Text, tr
-from kronosforge.dataset import DATASET_FILES, MANIFEST, SCHEMA, DatasetWriter
+from kronosforge.dataset import DATASET_FILES, SCHEMA, DatasetWriter
 from kronosforge.dataset.history import History
-from kronosforge.evaluate import FILE, MODELS
+from kronosforge.evaluate import MODELS
 from kronosforge.evaluate.checkpoints import begun, maybe_seen, start
 from kronosforge.evaluate.evaluation import SCHEMA as EVALUATION_SCHEMA
 from kronosforge.evaluate.evaluation import as_bytes, conclude, evaluated, finished, notes, surroundings
@@ -29,12 +29,18 @@ from kronosforge.report.summary import seal, summarise
 from kronosforge.split import ALWAYS, Cuts, check_folds, check_windows, fold_cuts, total
 from kronosforge.train.cost import cost
 from kronosforge.train.loop import Show
-from kronosforge.train.stages import FREE, STAGES, Folders, StageName, curve, dataset_fingerprint, folders, train
+from kronosforge.train.stages import FREE, STAGES, StageName, curve, dataset_fingerprint, train
 from kronosforge.train.state import saved
-from kronosforge.workspace.discovery import find_root
-from kronosforge.workspace.paths import Places, shown
+from kronosforge.workspace.paths import (
+    EVALUATION,
+    MANIFEST,
+    SCORES,
+    DatasetFolders,
+    ModelFolders,
+    model_folders,
+    workspace_root,
+)
 
-FOLDER, SCORES = "folds", "scores.npz"
 FEWEST, MOST = 2, 50  # folds; how many a history allows depends on its length
 
 NOTES = [
@@ -58,7 +64,7 @@ class Fold(NamedTuple):
 
     number: int  # from 1
     cuts: Cuts
-    where: Folders
+    where: ModelFolders
 
 
 class Watch(Protocol):
@@ -97,10 +103,10 @@ def walk_forward(
                 f"folds:值为 {folds};应为 {FEWEST} 到 {MOST},且历史足够长",
             )
         )
-    root = root or Path(find_root())
-    own = folders(config, root)
+    root = root or workspace_root()
+    own = model_folders(config, root)
     config = _as_trained(config, own.models)
-    place = own.models / FOLDER
+    place = own.folds
     inputs = {
         "schema": EVALUATION_SCHEMA,
         "dataset": dataset_fingerprint(own.dataset, config),
@@ -112,7 +118,7 @@ def walk_forward(
         **surroundings(config),
     }
     mark = fingerprint(inputs)
-    if not force and (found := finished(place / FILE, mark)):
+    if not force and (found := finished(place / EVALUATION, mark)):
         return found
     with locked(place, tr(f"the folds {place}", f"折 {place}"), wait=0.0):
         if force:
@@ -124,7 +130,7 @@ def walk_forward(
         rows = [_one(config, fold, watch) for fold in walk]
         head = {"schema": EVALUATION_SCHEMA, "name": config.name, "model_name": config.model_name, "fingerprint": mark}
         found = {**head, **_pooled(config, walk, rows), "provenance": inputs}
-        write_atomic(place / FILE, as_bytes(found))
+        write_atomic(place / EVALUATION, as_bytes(found))
     return found
 
 
@@ -137,7 +143,7 @@ def _as_trained(config: ModelConfig, models: Path) -> ModelConfig:
     return config.model_copy(update={"train": found.rules.model_copy(update=free)})
 
 
-def _cut(config: ModelConfig, own: Folders, folds: int, root: Path) -> list[Fold]:
+def _cut(config: ModelConfig, own: ModelFolders, folds: int, root: Path) -> list[Fold]:
     """Every fold with its dataset, in order of time."""
     history, window = History(own.dataset), config.dataset.window
     runs = history.runs
@@ -149,8 +155,7 @@ def _cut(config: ModelConfig, own: Folders, folds: int, root: Path) -> list[Fold
     of = json.loads((own.dataset / MANIFEST).read_text("utf-8"))
     walk = []
     for number, at in enumerate(fold_cuts(runs, config.split, folds), 1):
-        folder = own.models / FOLDER / str(number)
-        walk.append(Fold(number, at, Folders(folder / "dataset", folder)))
+        walk.append(Fold(number, at, own.fold(number)))
         _dataset(config, history, walk[-1], {"number": number, "of": folds, "history": of["fingerprint"]}, of, root)
     return walk
 
@@ -172,7 +177,7 @@ def _dataset(
         summary = summarise(
             config,
             schema=SCHEMA,
-            folder=shown(Places(root, folder, None)),
+            folder=DatasetFolders(root, folder, None).shown,
             source=of["source"],
             cuts=_times(fold.cuts),
             series={key: {"windows": one.windows, "bars_in_no_window": one.bars_in_no_window}

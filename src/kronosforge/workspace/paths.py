@@ -1,102 +1,137 @@
-"""What a run is about: which stretch of which series, where it goes, and whether it may. Needs no network."""
+"""Where everything lies in a workspace: the only module that spells its folders and files.
 
-import json
+    data/candles/                          the store
+    data/kronos_datasets/<model>/          a dataset: three pickles, native/, data_summary.json, report.html
+    Kronos/finetune/                       config files; data/ holds the copy for upstream's trainer
+    outputs/models/<model>/<stage>/        best_model/ and last/ of the tokenizer and the predictor, metrics.jsonl
+    outputs/models/<model>/                evaluation.json, CURRENT, folds/
+    outputs/forecasts/<model>/<origin>/    forecast.json, paths.parquet, quantiles.*, pictures
+    outputs/reports/                       the models' pages
+    logs/multi_model_training/<run>/       a log per model, summary.json
+
+Every path is absolute. Relative folders of a config mean the workspace's root, so that each command gives the same
+result from any current folder.
+"""
+
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 from kronosforge.config import ModelConfig
-from kronosforge.core.bars import Series, Span, instant
-from kronosforge.core.errors import ExistsError, UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.workspace.discovery import FINETUNE, find_root
 
-# The embedded exchange's clock stands still, so that a demo gives the same dataset on every machine and day.
-SANDBOX_CLOCK = "2026-01-01T00:00:00Z"
+# Files that a stage leaves, in the data's order.
+MANIFEST = "data_summary.json"
+NATIVE = "native"
+REPORT = "report.html"
+TRAINING = "training.json"
+METRICS = "metrics.jsonl"
+BEST, LAST = "best_model", "last"
+FORECAST = "forecast.json"
+EVALUATION = "evaluation.json"
+SCORES = "scores.npz"
+CURRENT = "CURRENT"  # JSON: which pair of networks to use
 
-
-def wanted(config: ModelConfig, now: int) -> dict[Series, Span]:
-    """The span of each series: its newest `records_per_timeframe` finished bars at `now`, or since … until.
-
-    N records are N bar slots ending at the newest finished bar: where the venue has holes, fewer candles come back.
-    Raises UsageError where nothing is left.
-    """
-    spans = {}
-    for series in config.series:
-        stop = series.bar.floor(min(now, instant(config.until)) if config.until else now)
-        start = (
-            series.bar.ceil(instant(config.since))
-            if config.since
-            else stop - config.records_per_timeframe * series.bar.length
-        )
-        if start >= stop:
-            raise UsageError(
-                tr(
-                    f"{series}: no finished bar between since and until; the newest one closes at or before the clock",
-                    f"{series}:since 与 until 之间没有已收盘的K线",
-                )
-            )
-        spans[series] = Span(start, stop)
-    return spans
+_FOLDS = "folds"
+_DATASET = "dataset"
 
 
-class Places(NamedTuple):
-    """Where a model's data lies. All absolute."""
+class ModelFolders(NamedTuple):
+    """Where the training of one model reads and writes."""
+
+    dataset: Path
+    models: Path  # outputs/models/<model>
+
+    def stage(self, name: str) -> Path:
+        """The folder of the stage `tokenizer` or `predictor`."""
+        return self.models / name
+
+    @property
+    def folds(self) -> Path:
+        """The folder of the walk-forward."""
+        return self.models / _FOLDS
+
+    def fold(self, number: int) -> "ModelFolders":
+        """The folders of fold `number`: an ordinary model with a dataset of its own."""
+        folder = self.folds / str(number)
+        return ModelFolders(folder / _DATASET, folder)
+
+
+class DatasetFolders(NamedTuple):
+    """Where `prepare` reads and writes."""
 
     root: Path
     dataset: Path
-    copy: Path | None  # Kronos' own data folder, None with --no-copy
+    copy: Path | None  # upstream's data folder; None with --no-copy
 
     @property
     def candles(self) -> Path:
         """The store's root."""
-        return self.root / "data" / "candles"
+        return candles(self.root)
+
+    @property
+    def shown(self) -> str:
+        """The dataset's folder as people write it: relative to the workspace where it lies inside."""
+        inside = self.dataset.is_relative_to(self.root)
+        return self.dataset.relative_to(self.root).as_posix() if inside else str(self.dataset)
 
 
-def places(config: ModelConfig, root: Path, kronos: str | None, copy: bool) -> Places:
-    """Resolve the config's folders: relative ones mean the workspace, so every current folder gives the same result."""
-    checkout = root / (kronos or "Kronos")
-    return Places(root, (root / config.dataset_path).resolve(), checkout / "finetune" / "data" if copy else None)
+def workspace_root() -> Path:
+    """The workspace around the current folder. Raises UsageError where there is none."""
+    return Path(find_root())
 
 
-def shown(where: Places) -> str:
-    """The dataset's folder as people write it: relative to the workspace where it lies inside."""
-    inside = where.dataset.is_relative_to(where.root)
-    return where.dataset.relative_to(where.root).as_posix() if inside else str(where.dataset)
+def candles(root: Path) -> Path:
+    """The store's root."""
+    return root / "data" / "candles"
 
 
-def guard(folder: Path, config: ModelConfig, *, force: bool) -> None:
-    """Raise UsageError where `folder` must not be replaced: another model's dataset ever, the model's own without `force`."""
-    summary = folder / "data_summary.json"
-    if not summary.exists():
-        foreign = [name for name in ("train_data.pkl", "val_data.pkl", "test_data.pkl") if (folder / name).exists()]
-        if foreign and not force:
-            raise UsageError(
-                tr(
-                    f"{folder} holds {', '.join(foreign)} without a summary; --force replaces, --output-dir goes elsewhere",
-                    f"{folder} 中有 {', '.join(foreign)} 但没有摘要;--force 覆盖,--output-dir 换目录",
-                )
-            )
-        return
-    owner = _owner(summary)
-    if owner not in (config.name, config.model_name):
-        raise UsageError(
-            tr(
-                f"{folder} holds the dataset of {owner or 'an unknown model'}, not of {config.name}; "
-                "choose another --output-dir",
-                f"{folder} 是 {owner or '未知模型'} 的数据集,不属于 {config.name};请换一个 --output-dir",
-            )
-        )
-    if not force:
-        raise ExistsError(
-            tr(
-                f"{folder} already holds a dataset of {config.name}; --force replaces it, --output-dir goes elsewhere",
-                f"{folder} 已有 {config.name} 的数据集;--force 覆盖,--output-dir 换目录",
-            )
-        )
+def dataset_folder(config: ModelConfig, root: Path) -> Path:
+    """The folder of the model's dataset."""
+    return (root / config.dataset_path).resolve()
 
 
-def _owner(summary: Path) -> str:
-    try:
-        content = json.loads(summary.read_text("utf-8"))
-        return str(content.get("config", {}).get("name") or content["model_name"])
-    except (OSError, ValueError, KeyError, AttributeError):
-        return ""
+def dataset_folders(config: ModelConfig, root: Path, *, kronos: str | None = None, copy: bool = True) -> DatasetFolders:
+    """Where `prepare` reads and writes; `kronos` is a Kronos checkout other than the workspace's own."""
+    finetune = root / kronos / "finetune" if kronos else root / FINETUNE
+    return DatasetFolders(root, dataset_folder(config, root), finetune / "data" if copy else None)
+
+
+def datasets_folder(root: Path) -> Path:
+    """Where datasets lie, each in a folder named after its model, unless a config says otherwise."""
+    return root / "data" / "kronos_datasets"
+
+
+def model_folders(config: ModelConfig, root: Path) -> ModelFolders:
+    """Where the training of the model reads and writes."""
+    return ModelFolders(dataset_folder(config, root), model_folder(root, config.name).resolve())
+
+
+def models_folder(root: Path) -> Path:
+    """The folder that holds a folder for each trained model."""
+    return root / "outputs" / "models"
+
+
+def model_folder(root: Path, name: str) -> Path:
+    """What training and evaluation of the model `name` leave."""
+    return models_folder(root) / name
+
+
+def forecast_folder(root: Path, name: str, origin: str) -> Path:
+    """The forecast of the model `name` whose newest known bar opens at `origin` (ISO 8601)."""
+    return root / "outputs" / "forecasts" / name / re.sub("[:-]", "", origin)
+
+
+def fleet_page(root: Path) -> Path:
+    """The page of all models."""
+    return root / "outputs" / "reports" / "index.html"
+
+
+def model_page(root: Path, name: str) -> Path:
+    """The page of one model."""
+    return fleet_page(root).parent / name / REPORT
+
+
+def training_logs(root: Path, run: str) -> Path:
+    """The logs of one run of the fleet."""
+    return root / "logs" / "multi_model_training" / run

@@ -1,13 +1,203 @@
-"""The defaults of every model, spelled out: a new model starts as a copy of this file."""
+"""Every setting of a model and its default: a new model starts as a copy of this file.
 
-from kronosforge.config import DatasetConfig, ModelConfig, SplitConfig
+A line `# name=value,` shows a default. Remove its `#` to change the setting.
+"""
+
+from kronosforge.config import (
+    CleanConfig,
+    DatasetConfig,
+    EvaluateConfig,
+    ForecastConfig,
+    ModelConfig,
+    SourceConfig,
+    SplitConfig,
+    TrainConfig,
+)
 
 config = ModelConfig(
+    # The name in reports, such as `Model_A_4H`.
     model_name="Default",
+    # One line for `--list-configs`.
     description="BTC-USDT-SWAP at 4H, 90 + 10 bars",
+    # Bar for entries of `target_symbols` that name none.
     timeframe="4H",
+    # Series keys such as `BTC-USDT-SWAP_4H`.
     target_symbols=["BTC-USDT-SWAP_4H"],
+    # The newest bars of each series that are used, unless `since` is given.
     records_per_timeframe=2000,
-    split=SplitConfig(train=0.70, val=0.15),
-    dataset=DatasetConfig(lookback=90, predict=10, clip=5.0),
+    # First instant (ISO 8601) instead of the newest N bars.
+    # since=None,
+    # Last instant (ISO 8601, exclusive); the newest finished bar where it is not given.
+    # until=None,
+    # Folder of the dataset; `data/kronos_datasets/<name>` where it is not given.
+    # dataset_path="data/kronos_datasets/default",
+    # Where candles come from.
+    source=SourceConfig(
+        # `okx`, `sandbox`, `binance`, `bybit` or `files:DIR`.
+        # name="okx",
+        # Another address of the exchange (EEA, US, a proxy, a sandbox); its candles are stored apart.
+        # url=None,
+        # True refuses to run without a full set of API credentials. Candles need none.
+        # credentials_required=False,
+        # HTTP proxy, such as `http://127.0.0.1:7890`.
+        # proxy=None,
+        # Seconds to wait for one answer.
+        # timeout_s=20.0,
+        # How often one request is tried again, with growing pauses, before the command fails.
+        # retries=8,
+        # `files` only: which end of the bar its time names.
+        # label="open",
+        # `files` only: the zone of times that carry none, such as `Asia/Shanghai`.
+        # timezone="UTC",
+    ),
+    # What is checked and what happens to what is found. Nothing is repaired without being counted.
+    clean=CleanConfig(
+        # When bars are due: `24/7`, or a calendar of exchange_calendars such as `XSHG` or `XNYS`.
+        # calendar="24/7",
+        # Missing bars: `split` the series into segments, `fill` them flat with volume 0, or `fail`.
+        # holes="split",
+        # With `fill`: the longest hole, in bars, that is filled; a longer one splits.
+        # max_fill=3,
+        # |ln(open / previous close)| above this is a jump that the market did not trade through (a split, a
+        # relisting, a wrong unit): the series is cut there. 0.4 is +49 % or −33 % between two neighbouring
+        # bars.
+        # max_gap=0.4,
+        # Longest run of bars without trade that is kept; a longer one is a dead market, and taken out.
+        # max_flat_run=48,
+        # Share of broken bars above which a series is refused instead of mended.
+        # max_bad_share=0.02,
+        # Bars that look saved before they closed: `drop` them, or `keep` them where a market really trades like
+        # that.
+        # frozen="drop",
+        # What volume is counted in, in coins or shares: 100 for Chinese lots, 0.01 for BTC-USDT-SWAP contracts.
+        # volume_unit=1.0,
+    ),
+    # Chronological split: the cut instants are the same for every series of the model.
+    split=SplitConfig(
+        # Share of bars before the first cut.
+        # train=0.7,
+        # Share of bars between the cuts; the rest is the test split.
+        # val=0.15,
+        # Fewer windows than this in a split is an error.
+        # min_windows=1,
+        # Fewer windows than this in a split is a warning.
+        # thin_windows=100,
+    ),
+    # The windows that the model is trained on: lookback + predict + 1 consecutive bars.
+    dataset=DatasetConfig(
+        # Bars that the model sees; normalisation uses these only.
+        # lookback=90,
+        # Bars that it forecasts.
+        # predict=10,
+        # Normalised values are clipped to ± this.
+        # clip=5.0,
+    ),
+    # How tokenizer and predictor are trained. Where one number stands for both, both use it.
+    train=TrainConfig(
+        # Start from published weights, or from random ones.
+        # init="pretrained",
+        # Which of the published shapes `scratch` builds; `tiny` is for tests and demos.
+        # size="small",
+        # The pretrained tokenizer: a folder or a hub id.
+        # tokenizer="NeoQuasar/Kronos-Tokenizer-base",
+        # Branch, tag or commit on the hub.
+        # tokenizer_revision=None,
+        # The pretrained predictor: a folder or a hub id.
+        # predictor="NeoQuasar/Kronos-small",
+        # Branch, tag or commit on the hub.
+        # predictor_revision=None,
+        # True keeps the tokenizer as it is: it is measured and not trained.
+        # freeze_tokenizer=False,
+        # Most passes over the training windows; patience may end it sooner.
+        # epochs=5,
+        # Epochs without a better validation score after which training ends.
+        # patience=3,
+        # Windows that an epoch visits, drawn anew for each; all of them, once each, where it is not given.
+        # windows_per_epoch=None,
+        # Share of each series: by its `bars`, the same for each `series`, or a weight for each series key.
+        # mix="bars",
+        # Windows per step and process that go through the network together.
+        # batch_size=50,
+        # Batches whose gradients are added before a step; the effective batch is batch_size × accumulate ×
+        # processes.
+        # accumulate=1,
+        # Peak learning rate; 2e-4 (upstream's) where it is not given, 1e-3 from scratch.
+        # tokenizer_lr=None,
+        # Peak learning rate; 1e-5 (what upstream's maintainer advises, issue 177) where it is not given, 1e-3
+        # from scratch.
+        # predictor_lr=None,
+        # `onecycle` warms up from a tenth of the peak and falls to nothing; `cosine` warms up from 0 and falls
+        # to a tenth.
+        # schedule="onecycle",
+        # Share of all steps in which the learning rate rises.
+        # warmup=0.03,
+        # AdamW's.
+        # weight_decay=0.1,
+        # AdamW's.
+        # betas=(0.9, 0.95),
+        # Largest norm of the tokenizer's gradient; a longer one is shortened to it.
+        # tokenizer_clip=2.0,
+        # Largest norm of the predictor's gradient.
+        # predictor_clip=3.0,
+        # Rank of a low-rank update of the predictor's attention and feed-forward weights, instead of training
+        # all; 0 is off.
+        # lora=0,
+        # Of the initial weights, the order of windows and the dropouts.
+        # seed=100,
+        # `auto` (cuda, else mps, else cpu), `cpu`, `mps`, `cuda` or `cuda:N`.
+        # device="auto",
+        # `auto`: bf16 autocast on a GPU that has it, float32 elsewhere. `bf16` is fast on CPUs with AMX, too.
+        # precision="auto",
+        # True runs the network through torch.compile; needs a C++ compiler on CPU.
+        # compile=False,
+        # Processes that read ahead; 0 is fastest unless the disk is slow.
+        # workers=0,
+        # Seconds between saves of the state that --resume goes on from; each epoch is saved in any case.
+        # save_every_s=120.0,
+    ),
+    # What is sampled, and told of it.
+    forecast=ForecastConfig(
+        # Paths per forecast.
+        # samples=32,
+        # Logits are divided by it; 1 is the distribution that was learnt.
+        # temperature=1.0,
+        # Smallest set of ids that holds this much probability; upstream's 0.9 cuts the tails off, and the fan
+        # is narrower than what the model believes.
+        # top_p=1.0,
+        # The k likeliest ids only; 0 keeps all, 1 is greedy, and every path the same.
+        # top_k=0,
+        # Of the paths, each with a stream of its own by series, origin and number; where a model is judged, of
+        # random walks and resamples too.
+        # seed=0,
+        # Levels of the tables and the fan.
+        # quantiles=[0.05, 0.25, 0.5, 0.75, 0.95],
+    ),
+    # How models are judged on the test split.
+    evaluate=EvaluateConfig(
+        # Paths per forecast.
+        # samples=32,
+        # Logits are divided by it; 1 is the distribution that was learnt.
+        # temperature=1.0,
+        # Smallest set of ids that holds this much probability; upstream's 0.9 cuts the tails off, and the fan
+        # is narrower than what the model believes.
+        # top_p=1.0,
+        # The k likeliest ids only; 0 keeps all, 1 is greedy, and every path the same.
+        # top_k=0,
+        # Of the paths, each with a stream of its own by series, origin and number; where a model is judged, of
+        # random walks and resamples too.
+        # seed=0,
+        # Bars from one forecast to the next; 1 takes every legal origin.
+        # stride=1,
+        # Resamples behind an interval.
+        # replicates=1000,
+        # Of the intervals.
+        # level=0.95,
+        # Instants in a block of the bootstrap; three horizons where it is not given, and never less than one.
+        # block=None,
+        # Backtest: fee per unit traded, in hundredths of a per cent; OKX's lowest level pays 5 for taking a
+        # swap.
+        # fee_bps=5.0,
+        # Backtest: what is lost besides, between the close and the price that is had.
+        # slippage_bps=2.0,
+    ),
 )

@@ -1,5 +1,6 @@
 """Finding, listing and loading model configs."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from kronosforge.core.errors import ConfigError, UsageError
 from kronosforge.workspace.discovery import find_root, list_configs
 from kronosforge.workspace.loading import ConfigManager, environment, load_config
 from kronosforge.workspace.scaffold import lay
+from tests.workspace.commented_config import commented_config
 
 MODEL_C = """
 from kronosforge.config import DatasetConfig, ModelConfig
@@ -135,6 +137,29 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
     assert mine.read_text("utf-8") == "mine"
     assert kept == [Path("Kronos/finetune/config_default.py")]
     assert Path("prepare_kronos_data_simple.py") in written
+
+
+def test_init_writes_a_readme_a_gitignore_and_a_config_with_every_setting(tmp_path: Path) -> None:
+    lay(tmp_path)
+    readme = (tmp_path / "README.md").read_text("utf-8")
+    for command in ("prepare", "train", "evaluate"):
+        assert readme.count(f"kronosforge {command} --") == 2  # in English and in Chinese
+    ignored = (tmp_path / ".gitignore").read_text("utf-8").splitlines()
+    assert {".env", "/data/", "/outputs/", "/logs/"} <= set(ignored)
+    written = (tmp_path / "Kronos" / "finetune" / "config_default.py").read_text("utf-8")
+    assert written == commented_config(), (
+        "run python -m tests.workspace.commented_config > Kronos/finetune/config_default.py"
+    )
+
+
+def test_the_commented_lines_of_the_default_config_are_its_defaults(tmp_path: Path) -> None:
+    lay(tmp_path)
+    default = tmp_path / "Kronos" / "finetune" / "config_default.py"
+    spelled_out = re.sub(r"# (\w+=.+,)$", r"\1", default.read_text("utf-8"), flags=re.MULTILINE)
+    assert spelled_out.count("# ") < default.read_text("utf-8").count("# ")
+    before = load_config(str(default))
+    default.write_text(spelled_out, "utf-8")
+    assert load_config(str(default)) == before
 
 
 def test_the_environment_wins_over_the_env_file(workspace: Path) -> None:

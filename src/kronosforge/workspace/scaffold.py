@@ -1,4 +1,4 @@
-"""The workspace that `init` lays: the files that users type and edit, from the checkout or from the wheel."""
+"""Creates a workspace: the files that users run and edit, copied from the package or from the checkout."""
 
 from pathlib import Path
 
@@ -6,44 +6,56 @@ from kronosforge.core.errors import KronosForgeError
 from kronosforge.core.files import disk_errors, write_atomic
 from kronosforge.core.i18n import tr
 
+TEMPLATE = Path(__file__).resolve().parent / "template"
+CHECKOUT = TEMPLATE.parents[3]
+FINETUNE = Path("Kronos") / "finetune"
 SCRIPTS = (
     "prepare_kronos_data_simple.py",
     "prepare_all_models.sh",
     "test_multi_data_preparation.py",
     "full_pipeline.py",
 )
-FINETUNE = Path("Kronos") / "finetune"
-
-
-def source() -> Path:
-    """The folder that holds the workspace's files: in the wheel beside this module, in a checkout its root.
-
-    Raises KronosForgeError where the installation is broken.
-    """
-    here = Path(__file__).resolve().parent.parent
-    for place in (here / "skeleton_files", here.parent.parent):
-        if (place / FINETUNE / "config_default.py").is_file():
-            return place
-    raise KronosForgeError(
-        tr(f"this installation lacks its workspace files in {here}; reinstall kronosforge", f"安装不完整:{here};请重装")
-    )
 
 
 def lay(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Copy the workspace into `folder`; returns (written, already there). Nothing that is there is overwritten."""
-    place = source()
-    names = [
-        *(Path(name) for name in SCRIPTS),
-        *(p.relative_to(place) for p in sorted((place / FINETUNE).glob("*.py"))),
-    ]
+    """Create a workspace in `folder` without overwriting a file.
+
+    Returns the files that were written and those that existed, relative to `folder`. Raises DiskError where `folder`
+    cannot be written, KronosForgeError where the installation lacks the files.
+    """
     written, kept = [], []
-    for name in names:
+    for name, original in _originals().items():
         target = folder / name
         if target.exists():
             kept.append(name)
             continue
-        write_atomic(target, (place / name).read_bytes())
+        write_atomic(target, original.read_bytes())
         with disk_errors(target):
-            target.chmod((place / name).stat().st_mode & 0o777)
+            target.chmod(original.stat().st_mode & 0o777)
         written.append(name)
     return written, kept
+
+
+def _originals() -> dict[Path, Path]:
+    """Each file of a workspace and the file it is a copy of. A dot file is stored without its dot."""
+    scripts = _scripts_folder()
+    names = [Path(name) for name in SCRIPTS]
+    names += [path.relative_to(scripts) for path in sorted((scripts / FINETUNE).glob("*.py"))]
+    return {
+        Path("README.md"): TEMPLATE / "README.md",
+        Path(".gitignore"): TEMPLATE / "gitignore",
+        **{name: scripts / name for name in names},
+    }
+
+
+def _scripts_folder() -> Path:
+    """Where scripts and configs stand: in the package as a wheel installs it, else at the root of the checkout."""
+    for folder in (TEMPLATE, CHECKOUT):
+        if (folder / FINETUNE / "config_default.py").is_file():
+            return folder
+    raise KronosForgeError(
+        tr(
+            f"This installation lacks the workspace files in {TEMPLATE}; reinstall kronosforge",
+            f"安装不完整:{TEMPLATE} 中缺少工作区文件;请重新安装 kronosforge",
+        )
+    )

@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from kronosforge.core.errors import ModelError
+from kronosforge.core.errors import ConfigError, ModelError
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from tests.model.test_parity import REFERENCE
 
@@ -161,3 +161,29 @@ def test_what_the_hub_does_not_give_names_three_ways_on(hub: str, tmp_path: Path
     for way_on in ("KRONOS_TOKENIZER_PATH=DIR", "HF_ENDPOINT=", "--init scratch"):
         assert way_on in message
     assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["hf-mirror.com", "http://", "ftp://hf-mirror.com", "https://a b", "http://a:port"]
+)
+def test_a_mirror_that_is_no_address_is_refused(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+    with pytest.raises(ConfigError, match=r"https://hf-mirror\.com"):
+        KronosTokenizer.from_pretrained("NeoQuasar/Kronos-Tokenizer-base")
+
+
+def test_an_empty_mirror_means_the_hub_itself(tmp_path: Path) -> None:
+    """As it is set by `HF_ENDPOINT= kronosforge …`; offline, so that nothing is asked."""
+    message = load(tmp_path, HF_ENDPOINT=" ", HF_HUB_OFFLINE="1").stderr
+    assert "OfflineModeIsEnabled" in message or "offline" in message
+
+
+def test_retries_and_their_reason_are_shown(tmp_path: Path) -> None:
+    environ = {**os.environ, "HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9"}
+    command = [sys.executable, "-c", LOAD]
+    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        assert process.poll() is None
+        process.kill()
+    assert "Connection refused" in first

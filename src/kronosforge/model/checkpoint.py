@@ -1,5 +1,6 @@
 """Weights in the published format: a folder with config.json (the constructor's arguments) and model.safetensors."""
 
+import importlib
 import json
 import os
 import re
@@ -8,20 +9,19 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-from huggingface_hub.utils import logging
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from kronosforge.core.errors import ModelError
+from kronosforge.core.addresses import is_http
+from kronosforge.core.errors import ConfigError, ModelError
 from kronosforge.core.files import publishing
 from kronosforge.core.i18n import tr
 from kronosforge.model.presets import PredictorArguments, TokenizerArguments
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB = "https://huggingface.co"
 
 
 class Checkpoint(nn.Module):
@@ -102,23 +102,59 @@ def locate(source: str | Path, role: str, variable: str, revision: str | None) -
                 f"{source} 处没有检查点;{role} 应为含 {CONFIG} 与 {WEIGHTS} 的目录,或 hub id",
             )
         )
-    logging.set_verbosity_error()  # its retries are not news; the error says all
+    endpoint = _endpoint()
     try:
-        files = [Path(hf_hub_download(str(source), name, revision=revision)) for name in (CONFIG, WEIGHTS)]
-    except (OSError, HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, ValueError) as error:
+        return _download(str(source), revision, endpoint)
+    except ImportError as error:
+        if "SOCKS" not in str(error):
+            raise
+        raise _no_socks() from None
+    except (OSError, ValueError) as error:  # the hub's own errors are subclasses of these
         raise _unreachable(str(source), role, variable, error) from None
-    return files[0].parent
 
 
-def _unreachable(source: str, role: str, variable: str, error: Exception) -> ModelError:
-    found = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+def _download(hub_id: str, revision: str | None, endpoint: str) -> Path:
+    """The folder of the hub's cache that holds `hub_id`, downloaded where it is missing there."""
+    hub = importlib.import_module("huggingface_hub")  # fails on some values of HF_ENDPOINT, so not before it is checked
+    files = [hub.hf_hub_download(hub_id, name, revision=revision, endpoint=endpoint) for name in (CONFIG, WEIGHTS)]
+    return Path(files[0]).parent
+
+
+def _endpoint() -> str:
+    """The address of the hub. Raises ConfigError for an HF_ENDPOINT that is not an address."""
+    endpoint = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/") or HUB
+    if not is_http(endpoint):
+        raise ConfigError(
+            tr(
+                f"HF_ENDPOINT: {endpoint!r} is not an address; write one such as https://hf-mirror.com",
+                f"HF_ENDPOINT:{endpoint!r} 不是地址;例如 https://hf-mirror.com",
+            )
+        )
+    return endpoint
+
+
+def _no_socks() -> ConfigError:
+    return ConfigError(
+        tr(
+            "ALL_PROXY or HTTPS_PROXY names a SOCKS proxy, and the support for it is not installed; write an HTTP proxy such "
+            "as http://127.0.0.1:7890, or run pip install 'httpx[socks]' 'httpx2[socks]'",
+            "ALL_PROXY 或 HTTPS_PROXY 设置了 SOCKS 代理,但未安装相应支持;请改用 HTTP 代理,如 http://127.0.0.1:7890,"
+            "或执行 pip install 'httpx[socks]' 'httpx2[socks]'",
+        )
+    )
+
+
+def _unreachable(source: str, role: str, variable: str, error: BaseException) -> ModelError:
+    while error.__cause__ is not None:  # the hub's own error says that something happened, its cause says what
+        error = error.__cause__
+    reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
     return ModelError(
         tr(
-            f"the {role} {source} cannot be had from the Hugging Face hub ({found}); three ways on: "
-            f"name a local folder ({variable}=DIR), name a mirror (HF_ENDPOINT=https://hf-mirror.com), "
-            "or train from scratch (--init scratch)",
-            f"无法从 Hugging Face hub 取得 {role} {source}({found});三种办法:"
-            f"指定本地目录({variable}=DIR),指定镜像(HF_ENDPOINT=https://hf-mirror.com),或从零训练(--init scratch)",
+            f"Could not download the {role} {source} from the Hugging Face hub ({reason}). Options: "
+            f"(1) name a local folder ({variable}=DIR), (2) name a mirror (HF_ENDPOINT=https://hf-mirror.com), "
+            "(3) train from scratch (--init scratch)",
+            f"无法从 Hugging Face hub 下载 {role} {source}({reason})。可选办法:"
+            f"(1) 指定本地目录({variable}=DIR),(2) 指定镜像(HF_ENDPOINT=https://hf-mirror.com),(3) 从零训练(--init scratch)",
         )
     )
 

@@ -52,7 +52,7 @@ async def opened(
     if venue and start:
         with importlib.import_module("kronosforge.sandbox").running(clock=SANDBOX_CLOCK) as server:
             async with _closing(
-                open_source(there.model_copy(update={"url": server.url}), environ, venue=venue)
+                open_source(there.model_copy(update={"url": server.url, "proxy": None}), environ, venue=venue)
             ) as source:
                 yield source
     else:

@@ -39,13 +39,15 @@ def message(job: Callable[[], object]) -> str:
 def test_it_gives_up_in_one_line_that_says_what_and_how_often_and_what_next(kind: str) -> None:
     said = message(lambda: fetch(sandbox(f"{kind}=1"), ONE, SPAN, retries=2))
     assert "\n" not in said
-    assert "asked 3 times" in said
-    assert all(word in said for word in ("its clock", "network", "source.proxy", "KRONOS_OKX_URL"))
+    assert "after 3 attempts" in said
+    assert all(word in said for word in ("the server time", "network", "source.proxy", "KRONOS_OKX_URL"))
 
 
 @pytest.mark.usefixtures("quick")
 def test_an_answer_that_takes_too_long_counts_as_none() -> None:
-    assert "TimeoutError" in message(lambda: fetch(sandbox("slow=1,delay=5"), ONE, SPAN, retries=1, timeout_s=0.2))
+    assert "timed out after 0.2 s" in message(
+        lambda: fetch(sandbox("slow=1,delay=5"), ONE, SPAN, retries=1, timeout_s=0.2)
+    )
 
 
 @pytest.mark.usefixtures("quick")
@@ -60,12 +62,12 @@ def test_nobody_there_is_said() -> None:
             finally:
                 await source.close()
 
-        assert "asked 2 times" in message(lambda: asyncio.run(live()))
+        assert "after 2 attempts: connection refused" in message(lambda: asyncio.run(live()))
 
 
 @pytest.mark.usefixtures("quick")
 def test_the_proxy_is_used() -> None:
-    assert "ClientProxyConnectionError" in message(
+    assert "the proxy cannot be reached" in message(
         lambda: fetch(sandbox(), ONE, SPAN, retries=0, proxy="http://127.0.0.1:9")
     )
 
@@ -108,6 +110,19 @@ def test_a_final_refusal_is_not_asked_again(status: int) -> None:
     asked, said = against(refuse, now)
     assert len(asked) == 1
     assert "51000 Parameter bar error" in said
+
+
+@pytest.mark.usefixtures("quick")
+def test_control_characters_of_an_answer_are_escaped() -> None:
+    def refuse(_: web.Request) -> web.Response:
+        return web.json_response({"code": "51000", "msg": "\x1b[2Jcleared\x07", "data": []}, status=400)
+
+    async def now(source: Any) -> str:
+        with pytest.raises(SourceError) as caught:
+            await source.now()
+        return str(caught.value)
+
+    assert "HTTP 400: 51000 \\x1b[2Jcleared\\x07;" in against(refuse, now)[1]
 
 
 @pytest.mark.usefixtures("quick")

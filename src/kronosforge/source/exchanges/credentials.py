@@ -66,7 +66,7 @@ async def probe_credentials(config: SourceConfig, environ: Mapping[str, str]) ->
 
 
 async def _take_their_clock(transport: Transport) -> None:
-    what = tr("its clock", "服务器时间")
+    what = tr("the server time", "服务器时间")
     theirs = await transport.get(
         Endpoint("publicGetPublicTime", RateLimit(10, 2.0)), {}, what, lambda answer: int(answer["data"][0]["ts"])
     )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from urllib.parse import urlsplit
 
+from kronosforge.core.addresses import is_http
 from kronosforge.core.bars import HONG_KONG, Series, Span
 from kronosforge.core.errors import ConfigError, NoDataError
 from kronosforge.core.i18n import tr
@@ -70,14 +71,14 @@ def place(name: str, home: str, url: str | None) -> tuple[str, str]:
     Candles of two places may differ, so that they never share a folder of the store. Raises ConfigError.
     """
     address = (url or home).rstrip("/")
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not is_http(address):
         raise ConfigError(
             tr(
                 "source.url (KRONOS_OKX_URL): found no http(s) address; write one such as https://eea.okx.com",
                 "source.url(KRONOS_OKX_URL)不是 http(s) 地址;例如 https://eea.okx.com",
             )
         )
+    parts = urlsplit(address)
     if address == home:
         return name, address
     return f"{name}@{parts.hostname}" + (f"_{parts.port}" if parts.port else ""), address

@@ -58,7 +58,7 @@ class OkxSource(ExchangeSource):
 
     async def clock(self) -> int:
         """See `ExchangeSource`."""
-        what = tr("its clock", "服务器时间")
+        what = tr("the server time", "服务器时间")
         return await self.transport.get(self._time, {}, what, lambda answer: int(answer["data"][0]["ts"]))
 
     async def pages(self, series: Series) -> Pages:

@@ -9,18 +9,23 @@ import asyncio
 import importlib
 import logging
 import random
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from kronosforge.config import SourceConfig
-from kronosforge.core.errors import SourceError
+from kronosforge.core.addresses import is_http
+from kronosforge.core.console import printable
+from kronosforge.core.errors import ConfigError, SourceError
 from kronosforge.core.i18n import tr
+from kronosforge.source.exchanges.failures import reason_of
 from kronosforge.source.exchanges.rate import RateLimit
 
 log = logging.getLogger("kronosforge.source")
 
 # Seconds. Nine attempts, the default, take half a minute: short outages pass in that time.
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 15.0
+NOTICE_EVERY = 1.0  # between two lines about retries: many requests may fail at once
 
 _dice = random.SystemRandom()
 _mute = logging.Logger("ccxt, muted", logging.CRITICAL + 1)  # unattached, so no level that a user sets reaches it
@@ -77,13 +82,15 @@ class Transport:
     ) -> None:
         self.venue = venue
         self.tries = config.retries + 1
+        self._timeout_s = config.timeout_s
+        self._next_notice = 0.0  # monotonic seconds
         self._exchange_name = exchange
         self._judge = judge
         self._options = {
             **(options or {}),
             "enableRateLimit": False,  # RateLimit replaces it
             "timeout": round(config.timeout_s * 1000),
-            "aiohttp_proxy": config.proxy,
+            "aiohttp_proxy": _proxy(config.proxy),
         }
         self._exchange: Any = None
         self._network_errors: tuple[type[Exception], ...] = ()
@@ -99,6 +106,7 @@ class Transport:
             await pause(attempt)
             try:
                 async with endpoint.limit.request():
+                    log.debug("%s: %s: %s %s", self.venue, what, endpoint.method, dict(params))
                     answer = await self._ask(endpoint.method, params)
                 return _shaped(answer, read)
             except FaultyAnswerError as fault:
@@ -113,15 +121,29 @@ class Transport:
                     ),
                     verdict,
                 )
+            self._notice(what, attempt, verdict.reason)
         raise self.exhausted(what, verdict.reason)
+
+    def _notice(self, what: str, attempt: int, reason: str) -> None:
+        """Say that a request failed and is repeated: on stderr, unless the log is configured otherwise."""
+        now = time.monotonic()
+        if attempt + 1 < self.tries and now >= self._next_notice:
+            self._next_notice = now + NOTICE_EVERY
+            log.warning(
+                tr(
+                    "%s: attempt %d of %d to get %s failed: %s; trying again",
+                    "%s:第 %d 次(共 %d 次)获取%s失败:%s;正在重试",
+                ),
+                *(self.venue, attempt + 1, self.tries, what, reason),
+            )
 
     def exhausted(self, what: str, reason: str) -> SourceError:
         """The error after the last try."""
         return SourceError(
             tr(
-                f"{self.venue} did not give {what}, asked {self.tries} times, last: {reason}; check the network, the "
-                "proxy (source.proxy) and the address (KRONOS_OKX_URL, source.url), or raise source.retries, and run again",
-                f"{self.venue} 没有给出 {what},已请求 {self.tries} 次,最后一次:{reason};请检查网络、代理(source.proxy)"
+                f"Could not fetch {what} from {self.venue} after {self.tries} attempts: {reason}; check the network, the proxy "
+                "(source.proxy) and the address (KRONOS_OKX_URL, source.url), or raise source.retries, and run again",
+                f"请求 {self.tries} 次后仍无法从 {self.venue} 获取{what}:{reason};请检查网络、代理(source.proxy)"
                 "和地址(KRONOS_OKX_URL、source.url),或增大 source.retries 后重试",
             )
         )
@@ -131,8 +153,8 @@ class Transport:
         try:
             return await getattr(exchange, method)(dict(params))
         except self._network_errors as error:
-            name = type(error.__cause__ or error).__name__
-            raise FaultyAnswerError(Verdict("", tr(f"no answer ({name})", f"没有应答({name})"), again=True)) from None
+            reason = reason_of(error.__cause__ or error, self._timeout_s)
+            raise FaultyAnswerError(Verdict("", reason, again=True)) from None
 
     def _open(self) -> Any:
         if self._exchange is None:
@@ -152,8 +174,10 @@ class Transport:
             verdict = self._judge(status, body)
         else:
             verdict = Verdict("", tr(f"HTTP {status} without JSON", f"HTTP {status},不是 JSON"), again=True)
-        if verdict:  # its words are the venue's own: kept to one line of moderate length
-            raise FaultyAnswerError(verdict._replace(reason=" ".join(verdict.reason.split())[:200]))
+        if verdict:  # its text is the venue's own: kept to one line of moderate length
+            text = printable(" ".join(verdict.reason.split())[:200])
+            status_text = f"HTTP {status}: " if status >= 400 and not text.startswith("HTTP") else ""
+            raise FaultyAnswerError(verdict._replace(reason=status_text + text))
 
     def sign_at(self, now: int) -> None:
         """Sign requests with the venue's clock, which stands at `now` (ms), instead of this machine's."""
@@ -168,11 +192,27 @@ class Transport:
             await exchange.close()
 
 
+def _proxy(address: str | None) -> str | None:
+    """`address`, if it is that of an HTTP proxy. Raises ConfigError, which leaves out what may be a password."""
+    if not address:
+        return None
+    if not is_http(address):
+        raise ConfigError(
+            tr(
+                f"source.proxy: {address.rpartition('@')[2]!r} is not the address of an HTTP proxy; write one such as "
+                "http://127.0.0.1:7890 (a SOCKS proxy cannot be used)",
+                f"source.proxy:{address.rpartition('@')[2]!r} 不是 HTTP 代理地址;例如 http://127.0.0.1:7890(不支持 SOCKS 代理)",
+            )
+        )
+    return address
+
+
 def _shaped(answer: Any, read: Callable[[Any], T]) -> T:
     try:
         return read(answer)
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        reason = tr(f"an answer of another shape ({error})", f"返回格式不符({error})")
+        detail = printable(str(error)[:200])
+        reason = tr(f"an answer of another shape ({detail})", f"返回格式不符({detail})")
         raise FaultyAnswerError(Verdict("", reason, again=True)) from None
 
 

@@ -4,8 +4,14 @@ import os
 
 
 def language() -> str:
-    """`zh` or `en`: KRONOS_LANG first, then the POSIX order LC_ALL, LC_MESSAGES, LANG."""
-    for name in ("KRONOS_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+    """`zh` or `en`: KRONOS_LANG first, then the POSIX order LC_ALL, LC_MESSAGES, LANG.
+
+    A KRONOS_LANG that is neither Chinese nor English is ignored; a locale of another language means English.
+    """
+    chosen = os.environ.get("KRONOS_LANG", "").strip().lower()
+    if chosen.startswith(("zh", "en")):
+        return chosen[:2]
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if value := os.environ.get(name, ""):
             return "zh" if value.lower().startswith("zh") else "en"
     return "en"

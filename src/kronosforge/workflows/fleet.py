@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from kronosforge.core.files import write_atomic
+from kronosforge.core.files import disk_errors, write_atomic
 from kronosforge.core.i18n import tr
 from kronosforge.workspace.paths import BEST, LAST, TRAINING, model_folder, training_logs
 
@@ -62,7 +62,8 @@ def run(jobs: Sequence[Job], places: Sequence[Slot], root: Path, folder: Path, s
 
     Ctrl-C, or a request to end, reaches each child once: it saves and ends, and its outcome has the exit code 130.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     free = list(places)
     running: set[subprocess.Popen[str]] = set()
     ending = threading.Event()
@@ -101,6 +102,7 @@ def _child(job: Job, place: Slot, root: Path, log: Path, show: Show, running: se
             file.flush()
             if line.startswith("Error: "):
                 error = line.removeprefix("Error: ").strip()
+        child.stdout.close()
         code = child.wait()
         running.discard(child)
     if code < 0:

@@ -1,12 +1,12 @@
 """The dry run: what `prepare` would fetch and write, from the config and the store alone. No network, nothing written."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from kronosforge.config import ModelConfig
 from kronosforge.core.bars import Series, Span, instant, iso
+from kronosforge.core.coroutines import run
 from kronosforge.core.errors import UsageError
 from kronosforge.dataset import DATASET_FILES
 from kronosforge.source.base import Source
@@ -23,7 +23,7 @@ def plan(config: ModelConfig, where: DatasetFolders, environ: Mapping[str, str])
     The clock is this machine's, unless the source's stands still. Windows are those of series without holes. Raises
     DataError where a split would be left without a window.
     """
-    return asyncio.run(_plan(config, where, environ))
+    return run(_plan(config, where, environ))
 
 
 async def _plan(config: ModelConfig, where: DatasetFolders, environ: Mapping[str, str]) -> dict[str, Any]:

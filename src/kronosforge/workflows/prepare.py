@@ -1,6 +1,5 @@
 """One model, the stages in order: source → store → clean → split → dataset → report."""
 
-import asyncio
 import json
 import os
 from collections import deque
@@ -15,6 +14,7 @@ from kronosforge.clean import Cleaned, clean
 from kronosforge.config import ModelConfig
 from kronosforge.core.bars import Series, iso
 from kronosforge.core.candles import ORIGINS
+from kronosforge.core.coroutines import run
 from kronosforge.core.files import locked, publishing, recover
 from kronosforge.core.i18n import tr
 from kronosforge.dataset import DATASET_FILES, SCHEMA, DatasetWriter, Written, hand_over
@@ -55,7 +55,7 @@ def prepare(
     """
     where = where or dataset_folders(config, workspace_root(), kronos=environ.get("KRONOS_HOME"))
     guard(where.dataset, config, force=force)
-    return asyncio.run(_prepare(config, where, environ, force=force, progress=progress))
+    return run(_prepare(config, where, environ, force=force, progress=progress))
 
 
 async def _prepare(

@@ -1,6 +1,5 @@
 """The newest finished candles of a model's series, fetched where they are missing, and when its next bars open."""
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from kronosforge.clean import clean, expected
 from kronosforge.config import ModelConfig
 from kronosforge.core.bars import DAY, Series, Span, iso
 from kronosforge.core.candles import FEATURES
+from kronosforge.core.coroutines import run
 from kronosforge.core.errors import DataError
 from kronosforge.core.i18n import tr
 from kronosforge.store import Store
@@ -38,7 +38,7 @@ def recent(
 
     Raises SourceError where candles cannot be had, DataError where a series has fewer without a hole.
     """
-    return asyncio.run(_recent(config, root, environ, bars, horizon, at))
+    return run(_recent(config, root, environ, bars, horizon, at))
 
 
 async def _recent(

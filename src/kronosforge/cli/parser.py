@@ -64,7 +64,12 @@ def build_parser(program: str = "kronosforge") -> Parser:
         ),
         epilog=_exit_codes(),
     )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    parser.add_argument(
+        "--version",
+        action="store_true",
+        help=tr("versions of kronosforge, Python and torch, and the device", "kronosforge、Python、torch 的版本与设备"),
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for name, (english, chinese) in COMMANDS.items():
         text = tr(english, chinese)
         command = commands.add_parser(name, help=text, description=text)

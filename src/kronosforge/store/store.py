@@ -99,7 +99,10 @@ class Store:
 
     def missing(self, venue: str, series: Series, span: Span) -> list[Span]:
         """What of `span` an update would ask for, ascending. Locks and writes nothing."""
-        return self._known(venue, series).missing(_on_grid(span, series.bar))
+        wanted = _on_grid(span, series.bar)
+        gaps = self._known(venue, series).missing(wanted)
+        log.debug("%s %s: wanted %s, missing %s", venue, series, wanted, ", ".join(map(str, gaps)) or "nothing")
+        return gaps
 
     def held(self, venue: str, series: Series) -> list[Span]:
         """Where everything that the venue has is here, ascending; its holes are inside."""

@@ -1,7 +1,9 @@
 """The workspace: finds and loads `config_*.py` files, and reads the environment that goes with them."""
 
 import importlib.util
+import logging
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +17,8 @@ from kronosforge.config import ModelConfig, in_words, validate
 from kronosforge.core.errors import ConfigError
 from kronosforge.core.i18n import tr
 from kronosforge.workspace.discovery import config_files, config_name, config_path, find_root
+
+log = logging.getLogger("kronosforge.workspace")
 
 # Upstream's flat attribute → our key. Source: shiyu-coder/Kronos, finetune/config.py (67b630e).
 UPSTREAM = {
@@ -37,6 +41,7 @@ def load_config(name_or_path: str, root: str | None = None) -> ModelConfig:
     """
     root = root or (None if Path(name_or_path).is_file() else find_root())
     path = config_path(name_or_path, root)
+    log.debug("config file %s", path)
     module = _run(path)
     found = getattr(module, "config", None)
     if isinstance(found, ModelConfig):
@@ -81,8 +86,20 @@ def _from_upstream(flat: object) -> dict[str, Any]:
 
 def environment(root: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The process's environment over the workspace's `.env`, which is read and never written."""
-    stored = dotenv_values(Path(root) / ".env")
-    return {**{key: value or "" for key, value in stored.items()}, **environ}
+    path = Path(root) / ".env"
+    stored = {key: value or "" for key, value in dotenv_values(path).items()}
+    log.debug("%s: %s", path, ", ".join(stored) or "empty" if path.is_file() else "absent")
+    merged = {**stored, **environ}
+    for name in sorted(merged):
+        if name.startswith(("KRONOS_", "OKX_API_")):
+            place = "environment" if name in environ else ".env"
+            log.debug("%s from the %s: %s", name, place, _loggable(name, merged[name]))
+    return merged
+
+
+def _loggable(name: str, value: str) -> str:
+    """`value` without what may be a secret: a key, or the password in an address."""
+    return re.sub(r"//[^/]*@", "//…@", value) if name.startswith("KRONOS_") else "set" if value else "empty"
 
 
 class ConfigManager:

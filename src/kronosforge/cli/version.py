@@ -1,0 +1,26 @@
+"""`kronosforge --version`."""
+
+import importlib
+import importlib.metadata
+import importlib.util
+import platform
+from argparse import Namespace
+
+from kronosforge.core.i18n import tr
+
+
+def run(_: Namespace) -> int:
+    """Print the versions of kronosforge, Python and torch, and the device that `auto` means here."""
+    print("kronosforge", importlib.metadata.version("kronosforge"))
+    print("Python", platform.python_version())
+    if importlib.util.find_spec("torch") is None:
+        print(
+            tr(
+                "torch is not installed: pip install 'kronosforge[train]'",
+                "未安装 torch:pip install 'kronosforge[train]'",
+            )
+        )
+        return 0
+    device = importlib.import_module("kronosforge.model.devices").choose("auto")
+    print("torch", f"{importlib.metadata.version('torch')}, {tr('device', '设备')} {device}")
+    return 0

@@ -26,11 +26,11 @@ def lay(folder: Path) -> tuple[list[Path], list[Path]]:
     written, kept = [], []
     for name, original in _originals().items():
         target = folder / name
-        if target.exists():
-            kept.append(name)
-            continue
-        write_atomic(target, original.read_bytes())
         with disk_errors(target):
+            if target.exists():
+                kept.append(name)
+                continue
+            write_atomic(target, original.read_bytes())
             target.chmod(original.stat().st_mode & 0o777)
         written.append(name)
     return written, kept

@@ -1,10 +1,19 @@
-"""Why a request got no answer, in words. Never the error's own text, which may hold an address with a password."""
+"""Why a request got no answer, in words, and that it is repeated.
 
+The errors' own text is never shown: it may hold an address with a password.
+"""
+
+import logging
 import ssl
+import time
 
 import aiohttp
 
 from kronosforge.core.i18n import tr
+
+log = logging.getLogger("kronosforge.source")
+
+NOTICE_EVERY = 1.0  # seconds between two lines about retries: many requests may fail at once
 
 # Classes of errors, what they mean in English and in Chinese; the first row that fits counts.
 REASONS: tuple[tuple[tuple[type[BaseException], ...], str, str], ...] = (
@@ -37,3 +46,17 @@ def reason_of(error: BaseException, timeout_s: float) -> str:
             return tr(english, chinese).format(error=error, timeout_s=timeout_s)
     name = type(error).__name__
     return tr(f"no answer ({name})", f"没有应答({name})")
+
+
+class Notices:
+    """Says that requests fail and are repeated, as it happens; on stderr, unless the log is configured otherwise."""
+
+    def __init__(self) -> None:
+        self._next = 0.0  # monotonic seconds
+
+    def show(self, text: str) -> None:
+        """Show one line, unless another was shown less than a second ago."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + NOTICE_EVERY
+            log.warning("%s", text)

@@ -9,7 +9,6 @@ import asyncio
 import importlib
 import logging
 import random
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,14 +17,13 @@ from kronosforge.core.addresses import is_http
 from kronosforge.core.console import printable
 from kronosforge.core.errors import ConfigError, SourceError
 from kronosforge.core.i18n import tr
-from kronosforge.source.exchanges.failures import reason_of
+from kronosforge.source.exchanges.failures import Notices, reason_of
 from kronosforge.source.exchanges.rate import RateLimit
 
 log = logging.getLogger("kronosforge.source")
 
 # Seconds. Nine attempts, the default, take half a minute: short outages pass in that time.
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 15.0
-NOTICE_EVERY = 1.0  # between two lines about retries: many requests may fail at once
 
 _dice = random.SystemRandom()
 _mute = logging.Logger("ccxt, muted", logging.CRITICAL + 1)  # unattached, so no level that a user sets reaches it
@@ -83,7 +81,7 @@ class Transport:
         self.venue = venue
         self.tries = config.retries + 1
         self._timeout_s = config.timeout_s
-        self._next_notice = 0.0  # monotonic seconds
+        self._notices = Notices()
         self._exchange_name = exchange
         self._judge = judge
         self._options = {
@@ -121,21 +119,15 @@ class Transport:
                     ),
                     verdict,
                 )
-            self._notice(what, attempt, verdict.reason)
+            if attempt + 1 < self.tries:
+                self._notices.show(
+                    tr(
+                        f"{self.venue}: attempt {attempt + 1} of {self.tries} to get {what} failed: {verdict.reason}; "
+                        "trying again",
+                        f"{self.venue}:第 {attempt + 1} 次(共 {self.tries} 次)获取{what}失败:{verdict.reason};正在重试",
+                    )
+                )
         raise self.exhausted(what, verdict.reason)
-
-    def _notice(self, what: str, attempt: int, reason: str) -> None:
-        """Say that a request failed and is repeated: on stderr, unless the log is configured otherwise."""
-        now = time.monotonic()
-        if attempt + 1 < self.tries and now >= self._next_notice:
-            self._next_notice = now + NOTICE_EVERY
-            log.warning(
-                tr(
-                    "%s: attempt %d of %d to get %s failed: %s; trying again",
-                    "%s:第 %d 次(共 %d 次)获取%s失败:%s;正在重试",
-                ),
-                *(self.venue, attempt + 1, self.tries, what, reason),
-            )
 
     def exhausted(self, what: str, reason: str) -> SourceError:
         """The error after the last try."""

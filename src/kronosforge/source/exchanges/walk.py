@@ -20,6 +20,7 @@ from kronosforge.core.candles import SCHEMA
 from kronosforge.core.errors import NoDataError, SourceError
 from kronosforge.core.i18n import tr
 from kronosforge.source.base import Batch
+from kronosforge.source.exchanges.failures import Notices
 from kronosforge.source.exchanges.pages import Page, Pages
 from kronosforge.source.exchanges.transport import pause
 
@@ -66,6 +67,7 @@ class _Ahead:
         self._pages = pages
         self._start = start
         self._next = oldest
+        self._notices = Notices()
         self._under_way: deque[tuple[int, asyncio.Task[Page]]] = deque()
 
     async def join(self, known: Page) -> Page | None:
@@ -100,6 +102,13 @@ class _Ahead:
         for attempt in range(1, self._pages.tries + 1):
             if page and page[0].ts == overlap:
                 return page
+            self._notices.show(
+                tr(
+                    f"{self._pages.series}: attempt {attempt} of {self._pages.tries} gave a page without the bar of "
+                    f"{iso(overlap)}; trying again",
+                    f"{self._pages.series}:第 {attempt} 次(共 {self._pages.tries} 次)返回的页缺少 {iso(overlap)} K线;正在重试",
+                )
+            )
             await pause(attempt)
             page = await self._pages.page(cursor)
         raise SourceError(

@@ -21,6 +21,6 @@ def run(_: Namespace) -> int:
             )
         )
         return 0
-    device = importlib.import_module("kronosforge.model.devices").choose("auto")
-    print("torch", f"{importlib.metadata.version('torch')}, {tr('device', '设备')} {device}")
+    with importlib.import_module("kronosforge.train.devices").place("auto", "float32") as place:
+        print("torch", f"{importlib.metadata.version('torch')}, {tr('device', '设备')} {place.device}")
     return 0

@@ -8,6 +8,7 @@ import pytest
 
 from kronosforge.cli import run
 from kronosforge.config import ModelConfig
+from kronosforge.model.devices import available
 from kronosforge.train.stages import train
 from kronosforge.workflows.prepare import prepare
 from kronosforge.workspace.loading import load_config
@@ -130,9 +131,27 @@ def test_wrong_folds_are_one_line(workspace: Path, capsys: pytest.CaptureFixture
 def test_folds_are_not_for_torchrun(
     workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RANK", "0")
+    for name, value in {"RANK": "0", "WORLD_SIZE": "1"}.items():  # torchrun --nproc-per-node 1
+        monkeypatch.setenv(name, value)
     assert run(["evaluate", "--config", "tiny", "--folds", "2"]) == 2
     assert "without torchrun" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("gpu", "Unknown device 'gpu'; allowed: auto, cpu, cuda, cuda:N"),
+        ("mps", "MPS is not available on this machine (available: cpu)"),
+        ("cuda", "CUDA is not available on this machine (available: cpu)"),
+    ],
+)
+def test_a_device_that_is_unknown_or_absent_is_refused_in_one_line(
+    workspace: Path, capsys: pytest.CaptureFixture[str], name: str, message: str
+) -> None:
+    if name in available():
+        pytest.skip(f"this machine has {name}")
+    assert run(["evaluate", "--config", "tiny", "--device", name]) == 2
+    assert capsys.readouterr().err.startswith(f"Error: {message.partition('(')[0]}")
 
 
 def test_folds_in_chinese(workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,30 +68,30 @@ def _forecast(
     from kronosforge.evaluate.checkpoints import chosen, max_context  # noqa: PLC0415 - loads torch
     from kronosforge.forecast import Forecaster  # noqa: PLC0415
     from kronosforge.forecast.frames import frame, instants  # noqa: PLC0415
-    from kronosforge.train.devices import place  # noqa: PLC0415
+    from kronosforge.model.devices import choose  # noqa: PLC0415
 
     rules = config.forecast
     weights = chosen(model_folder(root, config.name), config.train, arguments.weights)
     tokenizer, predictor = weights.load()
-    with place(config.train.device, "float32") as here:
-        forecaster = Forecaster(
-            tokenizer.to(here.device),
-            predictor.to(here.device),
-            max_context=max_context(predictor),
-            clip=config.dataset.clip,
-        )
-        found = forecaster.forecast(
-            {str(series): frame(one.times, one.values) for series, one in known.items()},
-            config.dataset.predict,
-            rules.samples,
-            temperature=rules.temperature,
-            top_k=rules.top_k,
-            top_p=rules.top_p,
-            seed=rules.seed,
-            sliding=arguments.sliding,
-            raw=arguments.raw,
-            future={str(series): instants(one.ahead) for series, one in known.items()},
-        )
+    device = choose(config.train.device, float64=True)
+    forecaster = Forecaster(
+        tokenizer.to(device),
+        predictor.to(device),
+        max_context=max_context(predictor),
+        clip=config.dataset.clip,
+    )
+    found = forecaster.forecast(
+        {str(series): frame(one.times, one.values) for series, one in known.items()},
+        config.dataset.predict,
+        rules.samples,
+        temperature=rules.temperature,
+        top_k=rules.top_k,
+        top_p=rules.top_p,
+        seed=rules.seed,
+        sliding=arguments.sliding,
+        raw=arguments.raw,
+        future={str(series): instants(one.ahead) for series, one in known.items()},
+    )
     return found, weights.facts
 
 

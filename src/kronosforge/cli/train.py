@@ -40,7 +40,9 @@ def run(arguments: Namespace) -> int:
     resolved = resolved_models(arguments, root)
     if arguments.explain or arguments.dry_run:
         return _preview(arguments, resolved, Path(root))
-    if arguments.in_process or "RANK" in os.environ:
+    from kronosforge.train.devices import group  # noqa: PLC0415 - loads torch
+
+    if group() or arguments.in_process:
         return _here(arguments, resolved, Path(root))
     return train_all(arguments, resolved, Path(root))
 
@@ -121,7 +123,8 @@ def _print_costs(costs: dict[str, Any]) -> None:
 
 def _here(arguments: Namespace, resolved: dict[str, Resolved], root: Path) -> int:
     """Train in this process: what the fleet starts, and torchrun."""
-    from kronosforge.train.stages import train  # noqa: PLC0415 - loads torch
+    from kronosforge.train.devices import Group, group  # noqa: PLC0415 - loads torch
+    from kronosforge.train.stages import train  # noqa: PLC0415
 
     for name, one in resolved.items():
         done = train(
@@ -133,7 +136,7 @@ def _here(arguments: Namespace, resolved: dict[str, Resolved], root: Path) -> in
             new_data=arguments.accept_new_data,
             show=lambda stage, name=name: _pace_printer(f"{name} {stage}"),  # type: ignore[misc]
         )
-        if os.environ.get("RANK", "0") == "0":
+        if (group() or Group(0, 1, 0)).rank == 0:
             for stage, result in done.items():
                 _print_stage(stage, result)
     return 0
@@ -204,7 +207,7 @@ def _print_health(before: dict[str, float], after: dict[str, float]) -> None:
 def train_all(arguments: Namespace, resolved: dict[str, Resolved], root: Path) -> int:
     """Train every model in a process of its own; exit code 5 where one failed, 130 where it was stopped."""
     from kronosforge.cli.reports import write_pages  # noqa: PLC0415 - loads polars
-    from kronosforge.train.devices import gpus  # noqa: PLC0415 - loads torch
+    from kronosforge.model.devices import gpus  # noqa: PLC0415 - loads torch
     from kronosforge.train.stages import dataset_fingerprint, guard  # noqa: PLC0415
 
     for one in resolved.values():

@@ -1,7 +1,6 @@
 """`kronosforge evaluate --folds K`: what it will cost, how far it is, and one table over the folds."""
 
 import json
-import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from kronosforge.config import ModelConfig
 from kronosforge.core.errors import UsageError
 from kronosforge.core.i18n import tr
 from kronosforge.evaluate import MODELS
+from kronosforge.train.devices import group
 from kronosforge.train.loop import Pace, Show
 from kronosforge.train.stages import StageName
 from kronosforge.workflows.walk_forward import walk_forward
@@ -29,7 +29,7 @@ HEADS = [
 
 def walk(arguments: Namespace, config: ModelConfig, root: Path) -> None:
     """Walk forward and print what was found. Raises UsageError under torchrun, or where only some models are to be judged."""
-    if "RANK" in os.environ:
+    if group():
         raise UsageError(
             tr(
                 "--folds runs in one process; start it without torchrun",

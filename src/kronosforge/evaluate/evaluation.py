@@ -26,6 +26,7 @@ from kronosforge.evaluate.judged import Judged
 from kronosforge.evaluate.rolling import CLOSE, PRETRAINING_END, Caster, Origins, TestSplit, by_model, roll
 from kronosforge.evaluate.tables import as_json, differences, table
 from kronosforge.forecast import Forecaster
+from kronosforge.model.devices import choose
 from kronosforge.workspace.paths import CURRENT, EVALUATION, MANIFEST, model_folders, workspace_root
 
 SCHEMA = 3  # 1: differences of CRPS and MAE as they are, not as shares; 2: freedom of intervals from blocks alone
@@ -240,8 +241,7 @@ def _made(config: ModelConfig, where: Path, data: str, models: Sequence[str]) ->
 
 
 def _device(name: str) -> torch.device:
-    """`auto` is cuda or cpu: the draws are float64, which mps lacks."""
-    return torch.device(name if name not in ("auto", "mps") else "cuda" if torch.cuda.is_available() else "cpu")
+    return choose(name, float64=True)
 
 
 def _caster(pair: Pair, device: torch.device, rules: DatasetConfig, settings: EvaluateConfig) -> Caster:

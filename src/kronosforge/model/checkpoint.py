@@ -17,6 +17,7 @@ from kronosforge.core.addresses import is_http
 from kronosforge.core.errors import ConfigError, ModelError
 from kronosforge.core.files import publishing
 from kronosforge.core.i18n import tr
+from kronosforge.model.devices import LABELS, choose
 from kronosforge.model.presets import PredictorArguments, TokenizerArguments
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -36,17 +37,35 @@ class Checkpoint(nn.Module):
         self.arguments = arguments
 
     @classmethod
-    def from_pretrained(cls, source: str | Path | None = None, *, revision: str | None = None) -> Self:
+    def from_pretrained(
+        cls,
+        source: str | Path | None = None,
+        *,
+        revision: str | None = None,
+        device: str | torch.device = "cpu",
+    ) -> Self:
         """The network saved in the folder `source`, or published on the Hugging Face hub under that id; in eval mode.
 
         Without `source`, the folder that KRONOS_TOKENIZER_PATH or KRONOS_PREDICTOR_PATH names. `revision` is a branch, a
         tag or a commit of the hub; HF_ENDPOINT names a mirror, and HF_HUB_OFFLINE=1 takes what is in the hub's cache.
-        Raises ModelError where the checkpoint cannot be had, is broken, or is of another class.
+        `device` is a name that `kronosforge.model.devices.choose` takes, `auto` among them.
+        Raises ModelError where the checkpoint cannot be loaded, is broken, or is of another class; UsageError where the
+        device is unknown or not available.
         """
+        place = choose(device)
         folder = locate(source or os.environ.get(cls.VARIABLE) or "", cls.ROLE, cls.VARIABLE, revision)
         network = cls(cls.arguments_of(folder / CONFIG))
         network.load_state_dict(_checked(_weights(folder / WEIGHTS), network, folder / WEIGHTS))
-        return network.eval()  # huggingface_hub's own loader leaves networks in training mode: its issue 3981
+        return network.to(place).eval()  # huggingface_hub's own loader leaves networks in training mode: its issue 3981
+
+    def to(self, *arguments: Any, **options: Any) -> Self:
+        """`torch.nn.Module.to`, where a device may also be called `auto`.
+
+        Raises UsageError where the name is unknown or this machine has no such device.
+        """
+        if "device" in options:
+            options["device"] = _device(options["device"])
+        return super().to(*map(_device, arguments), **options)
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write config.json and model.safetensors into `folder`, replacing a checkpoint that stands there.
@@ -82,6 +101,12 @@ class Checkpoint(nn.Module):
                 )
             )
         return cls.ARGUMENTS(**found)
+
+
+def _device(argument: Any) -> Any:
+    """A device of this machine where `argument` names one; anything else, such as a dtype, as it is."""
+    is_device = isinstance(argument, str) or (isinstance(argument, torch.device) and argument.type in LABELS)
+    return choose(argument) if is_device else argument
 
 
 def locate(source: str | Path, role: str, variable: str, revision: str | None) -> Path:

@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from kronosforge.core.errors import UsageError
 from kronosforge.core.i18n import tr
+from kronosforge.model.devices import choose
 
 
 class Place(NamedTuple):
@@ -53,11 +54,54 @@ class Place(NamedTuple):
             dist.barrier()
 
 
+class Group(NamedTuple):
+    """This process among those that torchrun started."""
+
+    rank: int
+    world: int
+    local_rank: int  # on this machine
+
+
+def group() -> Group | None:
+    """What torchrun says in the environment; None in a process that it did not start.
+
+    torchrun sets both RANK and WORLD_SIZE: one of them alone, or an empty one, was left behind by something else.
+    Raises UsageError where a value makes no sense.
+    """
+    values = {name: _whole(name) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT")}
+    rank, world, local_rank, port = values.values()
+    if rank is None or world is None:
+        return None
+    if not rank < world or (world > 1 and not (os.environ.get("MASTER_ADDR") and port)):
+        settings = ", ".join(f"{name}={os.environ.get(name, '')}" for name in (*values, "MASTER_ADDR"))
+        raise UsageError(
+            tr(
+                f"The environment does not describe a distributed training ({settings}); start it with torchrun, or "
+                "unset RANK and WORLD_SIZE to train in one process",
+                f"环境变量无法构成分布式训练({settings});请用 torchrun 启动,或清除 RANK 与 WORLD_SIZE 以单进程训练",
+            )
+        )
+    return Group(rank, world, local_rank or 0)
+
+
+def _whole(name: str) -> int | None:
+    """An environment variable as a number from 0; None where it is absent or empty."""
+    text = os.environ.get(name, "").strip()
+    if text and not text.isdecimal():
+        raise UsageError(
+            tr(
+                f"{name}={text!r} in the environment is not a whole number; unset it, or let torchrun set it",
+                f"环境变量 {name}={text!r} 不是非负整数;请清除它,或由 torchrun 设置",
+            )
+        )
+    return int(text) if text else None
+
+
 @contextmanager
 def place(device: str, precision: str) -> Iterator[Place]:
     """This process's place: alone, or one of those that torchrun started. Raises UsageError for a device that is not here."""
-    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    chosen = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
+    rank, world, local_rank = group() or Group(0, 1, 0)
+    chosen = choose(device, local_rank=local_rank)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     if world > 1:
@@ -69,36 +113,7 @@ def place(device: str, precision: str) -> Iterator[Place]:
             dist.destroy_process_group()
 
 
-def _device(name: str, local_rank: int) -> torch.device:
-    here = [("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available()), ("cpu", True)]
-    present = [kind for kind, there in here if there]
-    kind, _, number = (present[0] if name == "auto" else name).partition(":")
-    if kind not in present or (number and not number.isdecimal()):
-        raise UsageError(
-            tr(
-                f"device {name!r} is not here; this machine has {', '.join(present)}",
-                f"本机没有设备 {name!r};可用:{', '.join(present)}",
-            )
-        )
-    if kind != "cuda":
-        return torch.device(kind)
-    index = int(number or local_rank)
-    if index >= torch.cuda.device_count():
-        raise UsageError(
-            tr(
-                f"there is no cuda:{index}; this machine has {torch.cuda.device_count()} CUDA devices",
-                f"没有 cuda:{index};本机有 {torch.cuda.device_count()} 个 CUDA 设备",
-            )
-        )
-    return torch.device("cuda", index)
-
-
 def _bf16(device: torch.device, precision: str) -> bool:
     return precision == "bf16" or (
         precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     )
-
-
-def gpus() -> int:
-    """How many CUDA devices this machine has."""
-    return torch.cuda.device_count()

@@ -19,7 +19,7 @@ from kronosforge.forecast.engine import Engine, Sliding
 from kronosforge.forecast.frames import History, calendar, future_times, history, milliseconds
 from kronosforge.forecast.repair import repair, violations
 from kronosforge.forecast.result import Forecast
-from kronosforge.forecast.sampling import Sampler, uniforms
+from kronosforge.forecast.sampling import DEFAULTS, Sampler, uniforms
 from kronosforge.model import KronosPredictor, KronosTokenizer
 
 MEMORY = 1 << 30  # bytes of keys and values held at once, unless a single path needs more
@@ -62,12 +62,12 @@ class Forecaster:
         self,
         frames: Mapping[str, pd.DataFrame],
         horizon: int,
-        samples: int = 32,
+        samples: int = DEFAULTS.samples,
         *,
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 0.9,
-        seed: int = 0,
+        temperature: float = DEFAULTS.temperature,
+        top_k: int = DEFAULTS.top_k,
+        top_p: float = DEFAULTS.top_p,
+        seed: int = DEFAULTS.seed,
         sliding: Sliding = "exact",
         raw: bool = False,
         lookback: int | None = None,

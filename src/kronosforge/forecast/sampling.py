@@ -11,22 +11,26 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from kronosforge.config import SamplingConfig
 from kronosforge.core.errors import UsageError
 from kronosforge.core.i18n import tr
 from kronosforge.model.predictor import draw
 
+DEFAULTS = SamplingConfig()
+"""What every signature and every config section begins with."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sampler:
-    """How an id is chosen: upstream's temperature, top-k and top-p, with upstream's defaults."""
+    """How an id is chosen: upstream's temperature, top-k and top-p, with the config's defaults."""
 
-    temperature: float = 1.0
+    temperature: float = DEFAULTS.temperature
     """Below 1 the likely ids become likelier; above 1 the rest does."""
 
-    top_k: int = 0
+    top_k: int = DEFAULTS.top_k
     """Keep the k likeliest ids, and ignore top_p; 0 keeps all, 1 is greedy."""
 
-    top_p: float = 0.9
+    top_p: float = DEFAULTS.top_p
     """Keep the likeliest ids until their probabilities exceed this, and what is as likely as the last of them. Below 1 the
     fan is narrower than the model's."""
 

@@ -23,7 +23,9 @@ ARROWS = {
     "dataset": BASE | {"split", "workspace.paths"},
     "model": {"core"},
     "train": BASE | {"dataset", "model", "workspace.paths"},
-    "forecast": BASE | {"dataset.normalize", "model"},
+    "forecast": BASE
+    | {"clean.calendar", "clean.checks", "clean.findings", "clean.grid", "dataset.normalize", "dataset.windows"}
+    | {"model", "workspace.paths"},
     "evaluate": BASE | {"dataset", "split", "model", "forecast", "workspace.paths"},
     "sandbox": {"core"},
     "report": BASE | {"workspace.paths"},
@@ -39,7 +41,7 @@ ARROWS = {
 # library → the only parts that may import it
 HOMES = {
     "ccxt": {"source"},
-    "pandas": {"dataset", "clean", "forecast", "evaluate"},
+    "pandas": {"dataset", "clean", "forecast"},
     "exchange_calendars": {"clean"},
     "torch": {"dataset", "model", "train", "forecast", "evaluate"},
     "aiohttp": {"sandbox", "source"},

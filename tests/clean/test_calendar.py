@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from kronosforge.clean import expected
+from kronosforge.clean.calendar import upcoming
 from kronosforge.core.bars import Span, bar, instant, iso
-from kronosforge.core.errors import ConfigError
+from kronosforge.core.errors import ConfigError, DataError
 
 
 def due(calendar, code, start, stop):
@@ -65,3 +66,21 @@ def test_a_market_that_never_closes_does_not_wait_for_pandas():
     code = "import sys, kronosforge.clean as c, kronosforge.core.bars as b; c.expected('24/7', b.bar('1H'), b.Span(0, 10**9))"
     loaded = "; sys.exit(bool({'pandas', 'exchange_calendars'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code + loaded], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("calendar", "code", "newest", "opens"),
+    [
+        ("24/7", "4H", "2024-01-05T20:00", ["2024-01-06T00:00Z", "2024-01-06T04:00Z"]),
+        ("XSHG", "1D", "2024-02-07", ["2024-02-08T00:00Z", "2024-02-19T00:00Z"]),  # the Spring Festival
+        ("XSHG", "4H", "2024-06-18T01:30", ["2024-06-18T05:00Z", "2024-06-19T01:30Z"]),  # a morning is two hours long
+        ("XNYS", "1H", "2023-11-24T17:30", ["2023-11-27T14:30Z", "2023-11-27T15:30Z"]),
+    ],
+)
+def test_the_next_bars_fall_on_sessions(calendar, code, newest, opens):
+    assert [iso(ts) for ts in upcoming(calendar, bar(code), instant(newest), 2).tolist()] == opens
+
+
+def test_a_calendar_that_ends_says_so():
+    with pytest.raises(DataError, match=r"The calendar XSHG has fewer than 5 bars of 1D after 2090-01-01T00:00Z"):
+        upcoming("XSHG", bar("1D"), instant("2090-01-01"), 5)

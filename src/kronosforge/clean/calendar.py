@@ -1,7 +1,11 @@
 """When bars are due: every bar of the clock, or the bars of an exchange's sessions."""
 
 from kronosforge.clean.grid import ALWAYS, Always, Grid, Instants
-from kronosforge.core.bars import Bar, Span
+from kronosforge.core.bars import DAY, Bar, Span, iso
+from kronosforge.core.errors import DataError
+from kronosforge.core.i18n import tr
+
+HORIZON = 4000 * DAY  # as far as the next bars are looked for
 
 
 def grid(name: str, bar: Bar, span: Span) -> Grid:
@@ -25,3 +29,22 @@ def expected(name: str, bar: Bar, span: Span) -> Instants:
     Raises ConfigError as `grid` does. Beyond the years that the calendar knows, nothing is due.
     """
     return grid(name, bar, span).due(span)
+
+
+def upcoming(name: str, bar: Bar, newest: int, count: int) -> Instants:
+    """The first `count` open times after the bar that opens at `newest`, by the calendar `name`.
+
+    Raises ConfigError as `grid` does, DataError where the calendar ends before.
+    """
+    start = newest + 1  # not a bar's length later: the last bar before a break may be shorter
+    reach = (count + 1) * bar.length
+    while len(due := expected(name, bar, Span(start, start + reach))) < count:
+        if reach > HORIZON + count * bar.length:
+            raise DataError(
+                tr(
+                    f"The calendar {name} has fewer than {count} bars of {bar.code} after {iso(newest)}",
+                    f"日历 {name} 在 {iso(newest)} 之后不足 {count} 根 {bar.code} K线",
+                )
+            )
+        reach = 2 * reach + DAY
+    return due[:count]

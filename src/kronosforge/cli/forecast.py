@@ -67,7 +67,7 @@ def _forecast(
 ) -> tuple[dict[str, "Forecast"], dict[str, Any]]:
     from kronosforge.evaluate.checkpoints import chosen, max_context  # noqa: PLC0415 - loads torch
     from kronosforge.forecast import Forecaster  # noqa: PLC0415
-    from kronosforge.forecast.frames import frame, instants  # noqa: PLC0415
+    from kronosforge.forecast.sampling import Sampler  # noqa: PLC0415
     from kronosforge.model.devices import choose  # noqa: PLC0415
 
     rules = config.forecast
@@ -80,17 +80,13 @@ def _forecast(
         max_context=max_context(predictor),
         clip=config.dataset.clip,
     )
-    found = forecaster.forecast(
-        {str(series): frame(one.times, one.values) for series, one in known.items()},
-        config.dataset.predict,
+    found = forecaster.sample(
+        {str(series): bars for series, bars in known.items()},
         rules.samples,
-        temperature=rules.temperature,
-        top_k=rules.top_k,
-        top_p=rules.top_p,
+        Sampler(temperature=rules.temperature, top_k=rules.top_k, top_p=rules.top_p),
         seed=rules.seed,
         sliding=arguments.sliding,
         raw=arguments.raw,
-        future={str(series): instants(one.ahead) for series, one in known.items()},
     )
     return found, weights.facts
 
@@ -107,12 +103,12 @@ def _facts(
     series = {}
     for one, bars in known.items():
         found = forecasts[str(one)]
-        close = found.quantiles(levels)["close"]
+        close = zip(levels, found.quantile("close", levels).tolist(), strict=True)
         series[str(one)] = {
             "origin": iso(int(bars.times[-1])),
             "last_close": float(bars.values[-1, 3]),
             "times": [iso(int(time)) for time in bars.ahead],
-            "close": {str(level): [float(value) for value in close[level]] for level in levels},
+            "close": {str(level): values for level, values in close},
             "p_up": float((found.feature("close")[:, -1] > bars.values[-1, 3]).mean()),
             "violations": found.violations._asdict(),
         }
@@ -152,8 +148,8 @@ def _write(
 def _picture(key: str, known: Mapping[Series, Recent], found: "Forecast", levels: list[float]) -> str:
     bars = next(one for series, one in known.items() if str(series) == key)
     history = [(int(t), float(c)) for t, c in zip(bars.times[-SHOWN:], bars.values[-SHOWN:, 3], strict=True)]
-    close = found.quantiles(sorted({*levels, 0.5}))["close"]
-    return fan(f"{key}: close", history, bars.ahead.tolist(), [close[level].tolist() for level in close.columns])
+    close = found.quantile("close", sorted({*levels, 0.5}))
+    return fan(f"{key}: close", history, bars.ahead.tolist(), close.tolist())
 
 
 def _page(facts: dict[str, Any], pictures: Mapping[str, str]) -> str:

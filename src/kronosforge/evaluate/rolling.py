@@ -11,7 +11,6 @@ from typing import NamedTuple, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from kronosforge.config import DatasetConfig, EvaluateConfig
 from kronosforge.core.bars import Bar, instant, series
@@ -22,6 +21,8 @@ from kronosforge.dataset.native import NativeSplit, open_split
 from kronosforge.evaluate.bootstrap import Floats, Ints
 from kronosforge.evaluate.metrics import Paths, Scores, join, score
 from kronosforge.forecast import Forecaster
+from kronosforge.forecast.known import History
+from kronosforge.forecast.sampling import Sampler
 from kronosforge.split import starts
 
 PRETRAINING_END = "2024-06-01"
@@ -175,26 +176,17 @@ def roll(
 def by_model(forecaster: Forecaster, rules: EvaluateConfig) -> Caster:
     """A model as a caster: `rules.samples` paths an origin, seeded by series, origin and path."""
 
+    sampler = Sampler(temperature=rules.temperature, top_k=rules.top_k, top_p=rules.top_p)
+
     def cast(known: Known) -> Paths:
         keys = [f"{name} {times[-1]}" for name, times in zip(known.series, known.times, strict=True)]
-        frames = {
-            key: pd.DataFrame(candles, _index(times), FEATURES)
-            for key, candles, times in zip(keys, known.candles, known.times, strict=True)
-        }
-        found = forecaster.forecast(
-            frames,
-            known.ahead.shape[1],
-            rules.samples,
-            temperature=rules.temperature,
-            top_k=rules.top_k,
-            top_p=rules.top_p,
-            seed=rules.seed,
-            raw=True,
-            future={key: _index(times) for key, times in zip(keys, known.ahead, strict=True)},
+        bars = map(History, known.times, known.candles, known.ahead)
+        forecasts = forecaster.sample(
+            dict(zip(keys, bars, strict=True)), rules.samples, sampler, seed=rules.seed, raw=True
         )
         last = known.candles[:, -1, CLOSE]
-        paths = np.stack([found[key].paths for key in keys])  # (B, S, H, 6)
-        broken = [found[key].violations.broken / found[key].violations.bars for key in keys]
+        paths = np.stack([forecasts[key].paths for key in keys])  # (B, S, H, 6)
+        broken = [forecasts[key].violations.broken / forecasts[key].violations.bars for key in keys]
         return Paths(
             paths[..., CLOSE] / last[:, None, None] - 1,
             paths[:, :, 0, OPEN].mean(axis=1) / last - 1,
@@ -207,10 +199,6 @@ def by_model(forecaster: Forecaster, rules: EvaluateConfig) -> Caster:
 def _batches(size: int, batch: int) -> Iterator[Ints]:
     for begin in range(0, size, batch):
         yield np.arange(begin, min(begin + batch, size))
-
-
-def _index(times: Ints) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex(np.ascontiguousarray(times).view("M8[ms]"))
 
 
 def _none(window: int) -> DataError:

@@ -1,36 +1,59 @@
-"""Many series of different lengths at once: checked, put into equal batches, generated, made candles again."""
+"""Many series of different lengths at once: put into equal batches, generated, made candles again. Arrays only; pandas
+comes in through `frames` and goes out through `tables`."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, Unpack, overload
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import torch
 
+from kronosforge.clean.grid import ALWAYS
 from kronosforge.core.errors import UsageError
 from kronosforge.core.i18n import tr
 from kronosforge.dataset.normalize import normalize, scale
+from kronosforge.dataset.windows import Calendar
 from kronosforge.forecast.engine import Engine, Sliding
-from kronosforge.forecast.frames import History, calendar, future_times, history, milliseconds
+from kronosforge.forecast.known import Bars, Values, check_lookback
 from kronosforge.forecast.repair import repair, violations
 from kronosforge.forecast.result import Forecast
 from kronosforge.forecast.sampling import DEFAULTS, Sampler, uniforms
 from kronosforge.model import KronosPredictor, KronosTokenizer
+from kronosforge.model.devices import choose
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kronosforge.forecast.frames import FutureTimes
 
 MEMORY = 1 << 30  # bytes of keys and values held at once, unless a single path needs more
+SINGLE = "series"  # key of a frame that is given by itself
 
 
 class Job(NamedTuple):
     """Some paths of one series."""
 
-    known: History
-    ahead: pd.DatetimeIndex
+    key: str
+    bars: Bars
     paths: range
+
+
+class Options(TypedDict, total=False):
+    """The keywords of `Forecaster.forecast`."""
+
+    temperature: float
+    top_k: int
+    top_p: float
+    seed: int
+    sliding: Sliding
+    raw: bool
+    lookback: int | None
+    future: "FutureTimes"
+    calendar: str
 
 
 class Forecaster:
@@ -50,17 +73,32 @@ class Forecaster:
         tokenizer: str | Path | None = None,
         predictor: str | Path | None = None,
         *,
-        device: str | torch.device = "cpu",
+        device: str | torch.device = "auto",
         max_context: int = 512,
         clip: float = 5.0,
     ) -> Self:
-        """With the checkpoints in two folders, or of two hub ids; see `Checkpoint.from_pretrained`. Raises ModelError."""
+        """With the checkpoints in two folders, or of two hub ids; see `Checkpoint.from_pretrained`.
+
+        `device`: `auto` (cuda, else cpu: sampling needs float64, which mps lacks), `cpu`, `cuda` or `cuda:N`.
+        Raises ModelError, and UsageError where the device is unknown or not available.
+        """
+        place = choose(device, float64=True)
         networks = KronosTokenizer.from_pretrained(tokenizer), KronosPredictor.from_pretrained(predictor)
-        return cls(networks[0].to(device), networks[1].to(device), max_context=max_context, clip=clip)
+        return cls(networks[0].to(place), networks[1].to(place), max_context=max_context, clip=clip)
+
+    @overload
+    def forecast(
+        self, frames: "Mapping[str, pd.DataFrame]", horizon: int, samples: int = ..., **options: Unpack[Options]
+    ) -> dict[str, Forecast]: ...
+
+    @overload
+    def forecast(
+        self, frames: "pd.DataFrame", horizon: int, samples: int = ..., **options: Unpack[Options]
+    ) -> Forecast: ...
 
     def forecast(
         self,
-        frames: Mapping[str, pd.DataFrame],
+        frames: "pd.DataFrame | Mapping[str, pd.DataFrame]",
         horizon: int,
         samples: int = DEFAULTS.samples,
         *,
@@ -71,26 +109,62 @@ class Forecaster:
         sliding: Sliding = "exact",
         raw: bool = False,
         lookback: int | None = None,
-        future: pd.DatetimeIndex | Mapping[str, pd.DatetimeIndex] | None = None,
-    ) -> dict[str, Forecast]:
-        """The next `horizon` bars of each series, `samples` times; by series key, in the order of `frames`.
+        future: "FutureTimes" = None,
+        calendar: str = ALWAYS,
+    ) -> Forecast | dict[str, Forecast]:
+        """Sample the next `horizon` bars of a frame, or of each frame in a mapping, `samples` times.
 
-        A frame has a DatetimeIndex or a column of times, open, high, low, close, vol or volume, amt or amount. Its newest
-        `lookback` bars are what is known, or all of it; what is longer than max_context is seen as upstream sees it.
-        `future`: the open times to come, of all series or by key; without it the bars' regular step is carried on.
-        Paths are repaired (`forecast.repair`) unless `raw`. Raises UsageError and DataError.
+        A frame holds one series, oldest bar first:
+
+        - open times: a DatetimeIndex, or one column (or index) named timestamps, timestamp, datetime, date, time or ts.
+          Datetimes, year-first text, or numbers of s, ms, µs or ns since 1970; without a time zone they are UTC.
+        - open, high, low, close; vol or volume (base units); amt or amount (turnover in quote currency). Without turnover
+          it is volume × mean price, without volume both are 0, as in upstream; the result's `notes` say so.
+
+        The newest `lookback` bars are known, or all; beyond `max_context` the model sees them as upstream's does.
+        `future` holds the open times to come, for all series or by key. Without it the bars' regular step is carried
+        on, or, with a `calendar` of exchange_calendars such as `XSHG` or `XNYS`, they fall on its sessions.
+        Paths are repaired (`forecast.repair`) unless `raw`. A single frame has the key "series", and gives one Forecast;
+        a mapping gives one for each key, in its order. Nothing depends on the other series.
+        Raises DataError for candles that are not usable, UsageError for a request that is not, ConfigError for an
+        unknown calendar.
         """
+        from kronosforge.forecast import frames as adapter  # noqa: PLC0415 - loads pandas
+
         self._check(horizon, samples, sliding)
+        check_lookback(lookback)
+        given = frames if isinstance(frames, Mapping) else {SINGLE: frames}
+        tables = {key: adapter.read(key, frame, horizon, lookback, future, calendar) for key, frame in given.items()}
         sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p)
-        jobs = []
-        for key, frame in frames.items():
-            known = history(key, frame, lookback)
-            jobs.append(Job(known, future_times(known, horizon, future), range(samples)))
-        paths: dict[str, list[npt.NDArray[np.float64]]] = {key: [] for key in frames}
-        for batch in self._batches(jobs, horizon, samples):
-            for job, found in zip(batch, self._run(batch, horizon, sampler, seed, sliding), strict=True):
-                paths[job.known.key].append(found)
-        return {job.known.key: _result(job, np.concatenate(paths[job.known.key]), raw) for job in jobs}
+        bars = {key: table.bars for key, table in tables.items()}
+        forecasts = {
+            key: replace(forecast, labels=tables[key].labels, notes=tables[key].notes)
+            for key, forecast in self.sample(bars, samples, sampler, seed=seed, sliding=sliding, raw=raw).items()
+        }
+        return forecasts if isinstance(frames, Mapping) else forecasts[SINGLE]
+
+    def sample(
+        self,
+        series: Mapping[str, Bars],
+        samples: int = DEFAULTS.samples,
+        sampler: Sampler | None = None,
+        *,
+        seed: int = DEFAULTS.seed,
+        sliding: Sliding = "exact",
+        raw: bool = False,
+    ) -> dict[str, Forecast]:
+        """`forecast` for arrays that are checked already: the bars that each series has `ahead`, `samples` times.
+
+        Raises UsageError.
+        """
+        for bars in series.values():
+            self._check(len(bars.ahead), samples, sliding)
+        jobs = [Job(key, bars, range(samples)) for key, bars in series.items()]
+        parts: dict[str, list[Values]] = {key: [] for key in series}
+        for batch in self._batches(jobs, samples):
+            for job, paths in zip(batch, self._run(batch, sampler or Sampler(), seed, sliding), strict=True):
+                parts[job.key].append(paths)
+        return {job.key: _forecast(job, np.concatenate(parts[job.key]), raw) for job in jobs}
 
     def _check(self, horizon: int, samples: int, sliding: str) -> None:
         if not 0 < horizon < self.max_context:
@@ -108,9 +182,9 @@ class Forecaster:
                 )
             )
 
-    def _batches(self, jobs: Sequence[Job], horizon: int, samples: int) -> Iterator[list[Job]]:
-        """`jobs` in batches of equal length, each so large that keys and values fit into MEMORY."""
-        for length, same in groupby(sorted(jobs, key=_length), _length):
+    def _batches(self, jobs: Sequence[Job], samples: int) -> Iterator[list[Job]]:
+        """`jobs` in batches of equal shape, each so large that keys and values fit into MEMORY."""
+        for (length, horizon), same in groupby(sorted(jobs, key=_shape), _shape):
             need = partial(self.engine.memory, length, horizon)
             paths = max(1, bisect_right(range(1, samples + 1), MEMORY, key=need))
             series = max(1, MEMORY // need(paths))
@@ -120,28 +194,24 @@ class Forecaster:
                     part = range(path, min(path + paths, samples))
                     yield [job._replace(paths=part) for job in group[begin : begin + series]]
 
-    def _run(
-        self, batch: list[Job], horizon: int, sampler: Sampler, seed: int, sliding: Sliding
-    ) -> npt.NDArray[np.float64]:
-        """Raw paths (n, S, T, 6) of a batch of equal lengths."""
-        values = np.stack([job.known.values for job in batch])  # (n, L, 6)
-        stamps = [calendar(np.concatenate((job.known.times, milliseconds(job.ahead)))) for job in batch]
-        numbers = [uniforms(job.known.key, int(job.known.times[-1]), seed, job.paths, horizon) for job in batch]
+    def _run(self, batch: list[Job], sampler: Sampler, seed: int, sliding: Sliding) -> Values:
+        """Raw paths (n, S, T, 6) of a batch of equal shapes."""
+        values = np.stack([job.bars.values for job in batch]).astype(np.float64, copy=False)  # (n, L, 6)
+        times = np.stack([np.concatenate((job.bars.times, job.bars.ahead)) for job in batch])  # (n, L + T)
+        numbers = [uniforms(job.key, int(job.bars.times[-1]), seed, job.paths, len(job.bars.ahead)) for job in batch]
+        stamps = Calendar(int(times.min()), int(times.max())).stamps(times)
         bars = normalize(values, values.shape[1], self.clip).astype(np.float32)
-        x, stamp, dice = (
-            torch.from_numpy(part).to(self.device) for part in (bars, np.stack(stamps), np.stack(numbers))
-        )
-        found = self.engine.forecast(x, stamp, dice, sampler, sliding).cpu().numpy()
+        x, stamp, dice = (torch.from_numpy(part).to(self.device) for part in (bars, stamps, np.stack(numbers)))
+        normalized = self.engine.forecast(x, stamp, dice, sampler, sliding).cpu().numpy()
         mean, spread = (part[:, None] for part in scale(values))  # (n, 1, 1, 6)
-        return found * spread + mean
+        paths: Values = normalized * spread + mean
+        return paths
 
 
-def _length(job: Job) -> int:
-    return len(job.known.values)
+def _shape(job: Job) -> tuple[int, int]:
+    return len(job.bars.times), len(job.bars.ahead)
 
 
-def _result(job: Job, paths: npt.NDArray[np.float64], raw: bool) -> Forecast:
-    known = job.known
-    return Forecast(
-        known.key, known.index[-1], job.ahead, known.columns, paths if raw else repair(paths), violations(paths)
-    )
+def _forecast(job: Job, paths: Values, raw: bool) -> Forecast:
+    origin = int(job.bars.times[-1])
+    return Forecast(job.key, origin, job.bars.ahead, paths if raw else repair(paths), violations(paths))

@@ -1,188 +1,171 @@
-"""pandas in: a frame of candles to numbers, or a reason why not."""
+"""pandas in: a frame of candles to arrays, or a reason why not."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+import polars as pl
 
-from kronosforge.core.bars import iso
-from kronosforge.core.candles import FEATURES, PRICES
+from kronosforge.clean.grid import ALWAYS
+from kronosforge.core.bars import DAY
+from kronosforge.core.candles import PRICES, derived_turnover
 from kronosforge.core.errors import DataError, UsageError
 from kronosforge.core.i18n import tr
+from kronosforge.forecast.future import Schedule, check_given, schedule
+from kronosforge.forecast.known import LEAST, History, Instants, Values, check
+from kronosforge.forecast.labels import instants
+from kronosforge.forecast.result import Labels
 
-TIMES = ["timestamps", "timestamp", "datetime", "date", "time", "ts"]
-SPELLINGS = {**{name: [name] for name in PRICES}, "vol": ["vol", "volume"], "amt": ["amt", "amount"]}
+FutureTimes: TypeAlias = (
+    pd.DatetimeIndex | Sequence[object] | Mapping[str, pd.DatetimeIndex] | Mapping[str, Sequence[object]] | None
+)
+"""Open times to come: datetimes, text or numbers as in a frame; for all series, or by key."""
 
-
-class History(NamedTuple):
-    """One series' known bars, oldest first."""
-
-    key: str
-    values: npt.NDArray[np.float64]  # (L, 6), Kronos' order
-    index: pd.DatetimeIndex  # (L,) as the caller writes times, open times
-    columns: list[str]  # the caller's names, in Kronos' order
-
-    @property
-    def times(self) -> npt.NDArray[np.int64]:
-        """Open times (L,), ms UTC."""
-        return milliseconds(self.index)
+TIMES = ("timestamps", "timestamp", "datetime", "date", "time", "ts")
+VOLUME, TURNOVER = ("vol", "volume"), ("amt", "amount")
 
 
-def history(key: str, frame: pd.DataFrame, lookback: int | None) -> History:
-    """The newest `lookback` bars of `frame`, or all.
+class Table(NamedTuple):
+    """A frame, read."""
 
-    Times are a DatetimeIndex or a column of TIMES; without a time zone they are UTC. Raises DataError: a column that is
-    missing or there twice, a value that is not a finite number, times out of order or twice, too few bars.
+    bars: History
+    labels: Labels
+    notes: tuple[str, ...]
+
+
+class Times(NamedTuple):
+    """The open times of a frame's rows."""
+
+    instants: Instants  # (n,), ms UTC; of dates, see `Labels.dates`
+    labels: Labels
+
+
+def read(key: str, frame: object, horizon: int, lookback: int | None, future: object, calendar: str) -> Table:
+    """The newest `lookback` bars of `frame`, or all of them, and the `horizon` open times after them.
+
+    `future`: those times, for all series or by key; without it they follow `calendar`. Raises DataError for candles that
+    cannot be used, UsageError for future times that are not usable or cannot be inferred.
     """
-    index = _index(key, frame)
-    columns = [_column(key, frame, feature) for feature in FEATURES]
+    if not isinstance(frame, pd.DataFrame):
+        raise UsageError(
+            tr(
+                f"{key}: a pandas DataFrame is expected, and this is a {type(frame).__name__}",
+                f"{key}:应为 pandas DataFrame,实际是 {type(frame).__name__}",
+            )
+        )
     newest = slice(None if lookback is None else -lookback, None)
-    found = History(key, _numbers(key, frame[columns])[newest], index[newest], columns)
-    _check_order(found)
-    needed = lookback or 2  # a single bar has no spread to scale by
-    if len(found.values) < needed:
-        raise DataError(
+    times = _times(key, frame, dates=calendar != ALWAYS)
+    values, columns, notes = _values(key, frame)
+    known, values = times.instants[newest], values[newest]
+    check(key, known, values, lookback or LEAST)
+    plan = _ahead(key, known, horizon, future, calendar, times.labels)
+    if plan.missing:
+        notes += (
             tr(
-                f"{key}: {len(found.values)} bars, and {needed} are needed",
-                f"{key}:只有 {len(found.values)} 根K线,需要 {needed} 根",
-            )
+                f"{key}: {plan.missing} bars of {calendar} are missing among those known",
+                f"{key}:已知K线中缺少 {calendar} 的 {plan.missing} 根",
+            ),
         )
-    _check_finite(found)
-    return found
+    return Table(History(known, values, plan.ahead), times.labels._replace(columns=columns), notes)
 
 
-def future_times(
-    known: History, horizon: int, future: pd.DatetimeIndex | Mapping[str, pd.DatetimeIndex] | None
-) -> pd.DatetimeIndex:
-    """The open times of the next `horizon` bars: those given, else the known bars' regular step carried on.
-
-    Raises UsageError: what is given is not `horizon` ascending times after the newest bar, or nothing is given and the
-    known bars are not evenly spaced.
-    """
+def _ahead(key: str, known: Instants, horizon: int, future: object, calendar: str, labels: Labels) -> Schedule:
     if future is None:
-        return _carry_on(known, horizon)
-    try:
-        given = pd.DatetimeIndex(future[known.key] if isinstance(future, Mapping) else future)
-    except (KeyError, TypeError, ValueError) as error:
+        return schedule(key, known, horizon, calendar)
+    if isinstance(future, Mapping) and key not in future:
         raise UsageError(
             tr(
-                f"{known.key}: its times to come cannot be used ({error!r})",
-                f"{known.key}:给出的未来时间无法使用({error!r})",
-            )
-        ) from None
-    given = given.tz_localize(known.index.tz) if given.tz is None else given.tz_convert(known.index.tz)
-    times = milliseconds(given)
-    if len(times) != horizon or (np.diff(times, prepend=known.times[-1]) <= 0).any():
-        raise UsageError(
-            tr(
-                f"{known.key}: give {horizon} ascending times after {iso(known.times[-1])}; found {len(times)}",
-                f"{known.key}:请给出 {horizon} 个晚于 {iso(known.times[-1])} 的递增时间;实际 {len(times)} 个",
+                f"{key}: future= has no times for it; it has {', '.join(map(str, future)) or 'none'}",
+                f"{key}:future= 中没有它的时间;现有:{', '.join(map(str, future)) or '无'}",
             )
         )
-    return given
+    given: Any = future[key] if isinstance(future, Mapping) else future
+    ahead, zone = instants(f"{key}: future", given, UsageError)
+    if zone is None and labels.zone is not None and not labels.dates:  # local times, as the frame's own
+        ahead, _ = instants(f"{key}: future", pd.DatetimeIndex(ahead.view("M8[ms]")).tz_localize(labels.zone))
+    check_given(key, int(known[-1]), ahead, horizon)
+    return Schedule(ahead)
 
 
-def calendar(times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Kronos' five parts of open times (T,), ms UTC: minute, hour, weekday (Monday 0), day, month, as (T, 5)."""
-    at = pd.DatetimeIndex(times.view("M8[ms]"))
-    return np.stack([at.minute, at.hour, at.day_of_week, at.day, at.month], axis=1).astype(np.int64)
+def _times(key: str, frame: pd.DataFrame, *, dates: bool) -> Times:
+    """The rows' open times. With `dates`, midnights of a time zone are the dates of daily bars: 00:00 UTC of each."""
+    column = None if isinstance(frame.index, pd.DatetimeIndex) else _time_column(key, frame)
+    name = str(column or frame.index.name or "datetime")
+    times, zone = instants(f"{key}: {name}", frame.index if column is None else frame[column])
+    if dates and zone is not None:
+        wall = pd.DatetimeIndex(times.view("M8[ms]"), tz="UTC").tz_convert(zone).tz_localize(None).asi8
+        if not (wall % DAY).any():
+            return Times(wall, Labels(zone=zone, name=name, dates=True))
+    return Times(times, Labels(zone=zone, name=name))
 
 
-def milliseconds(index: pd.DatetimeIndex) -> npt.NDArray[np.int64]:
-    """Instants in ms UTC; without a time zone they are UTC."""
-    naive = index if index.tz is None else index.tz_convert("UTC").tz_localize(None)
-    return naive.as_unit("ms").asi8
+def _time_column(key: str, frame: pd.DataFrame) -> object | None:
+    """The column that holds times; None where the index does."""
+    names = [name for name in frame.columns if name in TIMES]
+    index = frame.index
+    if not names and (index.name in TIMES or not (index.nlevels > 1 or pd.api.types.is_integer_dtype(index))):
+        return None
+    if len(names) != 1:
+        raise _not_one(key, frame, names, tr("a DatetimeIndex or a column of times", "DatetimeIndex 或时间列"), TIMES)
+    return names[0]
 
 
-def _carry_on(known: History, horizon: int) -> pd.DatetimeIndex:
-    steps = np.unique(np.diff(known.times))
-    if len(steps) != 1:
-        raise UsageError(
-            tr(
-                f"{known.key}: its bars are {steps[0] / 60_000:g} to {steps[-1] / 60_000:g} minutes apart, so that the "
-                "times to come cannot be told; give them (future=)",
-                f"{known.key}:K线间隔从 {steps[0] / 60_000:g} 到 {steps[-1] / 60_000:g} 分钟不等,无法推断未来时间;"
-                "请给出(future=)",
-            )
+def _values(key: str, frame: pd.DataFrame) -> tuple[Values, list[str], tuple[str, ...]]:
+    """Values (n, 6) in Kronos' order, the caller's names of the columns, and what was derived.
+
+    As upstream does (shiyu-coder/Kronos, model/kronos.py, `KronosPredictor.predict`, 67b630e): without turnover it is
+    volume × mean price; without volume both are 0.
+    """
+    prices = [_column(key, frame, (name,)) for name in PRICES]
+    volume, turnover = (_optional(key, frame, names) for names in (VOLUME, TURNOVER))
+    spelling = 1 if "volume" in (volume, *frame.columns) or turnover == "amount" else 0
+    columns = [*prices, volume or VOLUME[spelling], turnover or TURNOVER[spelling]]
+    if volume is None:
+        zeros = np.zeros((len(frame), 2))
+        note = tr(
+            f"{key}: no volume; volume and turnover are 0, as in upstream",
+            f"{key}:没有成交量;与上游一致,成交量与成交额取 0",
         )
-    times = known.times[-1] + steps[0] * np.arange(1, horizon + 1)
-    ahead = pd.DatetimeIndex(times.view("M8[ms]"), name=known.index.name)
-    return ahead if known.index.tz is None else ahead.tz_localize("UTC").tz_convert(known.index.tz)
+        return np.hstack([_numbers(key, frame[prices]), zeros]), columns, (note,)
+    if turnover is not None:
+        return _numbers(key, frame[columns]), columns, ()
+    numbers = _numbers(key, frame[columns[:5]])
+    amt = pl.DataFrame(numbers, [*PRICES, "vol"], orient="row").select(derived_turnover()).to_numpy()
+    note = tr(
+        f"{key}: no turnover; it is volume × mean(open, high, low, close), as in upstream",
+        f"{key}:没有成交额;与上游一致,取 成交量 × 开高低收均价",
+    )
+    return np.hstack([numbers, amt]), columns, (note,)
 
 
-def _index(key: str, frame: pd.DataFrame) -> pd.DatetimeIndex:
-    if isinstance(frame.index, pd.DatetimeIndex):
-        return frame.index
-    name = _only(key, frame, TIMES, tr("times (or a DatetimeIndex)", "时间列(或 DatetimeIndex)"))
-    if pd.api.types.is_numeric_dtype(frame[name]):
-        raise DataError(
-            tr(
-                f"{key}: {name} holds numbers, and nothing says their unit; make them times (pandas.to_datetime)",
-                f"{key}:{name} 是数字,单位不明;请转换为时间(pandas.to_datetime)",
-            )
+def _column(key: str, frame: pd.DataFrame, names: Sequence[str]) -> str:
+    column = _optional(key, frame, names)
+    if column is None:
+        raise _not_one(key, frame, [], " / ".join(names), names)
+    return column
+
+
+def _optional(key: str, frame: pd.DataFrame, names: Sequence[str]) -> str | None:
+    """The column of `frame` with one of the `names`; None where there is none. Of two, none is chosen silently."""
+    present = [name for name in frame.columns if name in names]
+    if len(present) > 1:
+        raise _not_one(key, frame, present, " / ".join(names), names)
+    return str(present[0]) if present else None
+
+
+def _not_one(key: str, frame: pd.DataFrame, present: Sequence[object], wanted: str, names: Sequence[str]) -> DataError:
+    columns = ", ".join(map(str, frame.columns))
+    return DataError(
+        tr(
+            f"{key}: needs exactly one of {', '.join(names)} ({wanted}), and has {len(present)}; its columns: {columns}",
+            f"{key}:须恰有 {', '.join(names)} 之一({wanted}),实际 {len(present)} 个;现有列:{columns}",
         )
+    )
+
+
+def _numbers(key: str, frame: pd.DataFrame) -> Values:
     try:
-        return pd.DatetimeIndex(frame[name], name=name)
-    except (ValueError, TypeError) as error:
-        raise DataError(tr(f"{key}: {name} does not hold times ({error})", f"{key}:{name} 不是时间({error})")) from None
-
-
-def _column(key: str, frame: pd.DataFrame, feature: str) -> str:
-    return _only(key, frame, SPELLINGS[feature], " / ".join(SPELLINGS[feature]))
-
-
-def _only(key: str, frame: pd.DataFrame, names: Sequence[str], wanted: str) -> str:
-    """The one column of `frame` that is spelt so: what is missing is not made up, and nothing is chosen silently."""
-    found = [name for name in frame.columns if name in names]
-    if len(found) != 1:
-        raise DataError(
-            tr(
-                f"{key}: needs one column of {wanted}, and has {found or 'none'}; its columns are {list(frame.columns)}",
-                f"{key}:需要且只能有一列 {wanted},实际为 {found or '无'};现有列:{list(frame.columns)}",
-            )
-        )
-    return str(found[0])
-
-
-def _numbers(key: str, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
-    try:
-        return frame.to_numpy(np.float64)
+        return frame.to_numpy(np.float64, na_value=np.nan)
     except (ValueError, TypeError) as error:
         raise DataError(tr(f"{key}: not all values are numbers ({error})", f"{key}:存在非数字的值({error})")) from None
-
-
-def _check_order(known: History) -> None:
-    wrong = np.flatnonzero(np.diff(known.times) <= 0)
-    if known.index.hasnans or len(wrong):
-        where = tr("a missing time", "缺少时间") if known.index.hasnans else iso(known.times[wrong[0] + 1])
-        raise DataError(
-            tr(
-                f"{known.key}: times must ascend, each once; found {where} out of place; sort the frame and drop doubles",
-                f"{known.key}:时间须递增且不重复;{where} 处不符;请排序并去重",
-            )
-        )
-
-
-def _check_finite(known: History) -> None:
-    rows, columns = np.nonzero(~np.isfinite(known.values))
-    if len(rows):
-        at, column = iso(known.times[rows[0]]), known.columns[columns[0]]
-        raise DataError(
-            tr(
-                f"{known.key}: {len(rows)} values are missing or infinite, the first is {column} of {at}; "
-                "mend the candles (kronosforge prepare does) or start after them",
-                f"{known.key}:{len(rows)} 个值缺失或无穷,首个是 {at} 的 {column};请修复K线(kronosforge prepare 会做)或从其后开始",
-            )
-        )
-
-
-def frame(times: npt.NDArray[np.int64], values: npt.NDArray[np.float64]) -> pd.DataFrame:
-    """Candles as a frame: open times (L,), ms UTC, as its index, `values` (L, 6) in Kronos' order."""
-    return pd.DataFrame(values, instants(times), FEATURES)
-
-
-def instants(times: npt.NDArray[np.int64]) -> pd.DatetimeIndex:
-    """Open times (L,), ms UTC, as an index named `datetime`."""
-    return pd.DatetimeIndex(times.astype("M8[ms]"), tz="UTC", name="datetime")

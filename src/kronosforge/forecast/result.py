@@ -1,46 +1,83 @@
-"""What a forecast is: every path, and what can be read from them."""
+"""What a forecast is: every path as an array, and what can be read from them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from kronosforge.core.candles import FEATURES
 from kronosforge.forecast.repair import Violations
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+class Labels(NamedTuple):
+    """How the caller writes features and times."""
+
+    columns: list[str] = FEATURES  # in Kronos' order
+    zone: tzinfo | None = UTC  # None: times without a zone, which are UTC
+    name: str = "datetime"  # of the index of times
+    dates: bool = False  # daily bars: instants are 00:00 UTC of the dates that `zone` shows
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """The sampled futures of one series."""
+    """The sampled futures of one series: arrays, and tables of them in pandas."""
 
     key: str
-    origin: pd.Timestamp  # open time of the newest bar known
-    index: pd.DatetimeIndex  # (T,), open times of the bars to come
-    columns: list[str]  # names of the six features, as the caller spells them
-    paths: npt.NDArray[np.float64]  # (samples, T, 6), Kronos' order
-    violations: Violations  # before any repair
+    origin: int
+    """Open time of the newest known bar, ms UTC."""
+    times: npt.NDArray[np.int64]
+    """Open times of the bars to come (T,), ms UTC."""
+    paths: npt.NDArray[np.float64]
+    """(samples, T, 6): open, high, low, close, volume, turnover."""
+    violations: Violations
+    """What the paths broke of a candle's rules, before any repair."""
+    labels: Labels = field(default=Labels(), repr=False)
+    notes: tuple[str, ...] = ()
+    """What was derived or is missing in the candles that were given."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the six features, as the caller spells them."""
+        return self.labels.columns
+
+    @property
+    def index(self) -> "pd.DatetimeIndex":
+        """`times`, as the caller writes times."""
+        from kronosforge.forecast import tables  # noqa: PLC0415 - loads pandas
+
+        return tables.index(self.times, self.labels)
 
     def feature(self, name: str) -> npt.NDArray[np.float64]:
         """One feature's paths (samples, T); `name` in the caller's spelling, or Kronos'."""
         names = self.columns if name in self.columns else FEATURES
         return self.paths[..., names.index(name)]
 
-    def quantiles(self, levels: Sequence[float] = LEVELS) -> pd.DataFrame:
+    def quantile(self, name: str, levels: Sequence[float] = LEVELS) -> npt.NDArray[np.float64]:
+        """Quantiles of one feature (levels, T)."""
+        return np.quantile(self.feature(name), levels, axis=0)
+
+    def quantiles(self, levels: Sequence[float] = LEVELS) -> "pd.DataFrame":
         """Quantiles of each feature and bar: a row a bar, columns (feature, level)."""
-        values = np.quantile(self.paths, levels, axis=0)  # (levels, T, 6)
-        columns = pd.MultiIndex.from_product([self.columns, levels], names=["feature", "quantile"])
-        return pd.DataFrame(values.transpose(1, 2, 0).reshape(len(self.index), -1), self.index, columns)
+        from kronosforge.forecast import tables  # noqa: PLC0415 - loads pandas
 
-    def mean(self) -> pd.DataFrame:
+        return tables.quantiles(self, levels)
+
+    def mean(self) -> "pd.DataFrame":
         """The mean of the paths, which is all that upstream returns: a row a bar."""
-        return pd.DataFrame(self.paths.mean(axis=0), self.index, self.columns)
+        from kronosforge.forecast import tables  # noqa: PLC0415 - loads pandas
 
-    def frame(self) -> pd.DataFrame:
+        return tables.mean(self)
+
+    def frame(self) -> "pd.DataFrame":
         """Every path: a row a bar and path, indexed by (path, time)."""
-        samples, name = len(self.paths), self.index.name or "datetime"
-        index = pd.MultiIndex.from_product([range(samples), self.index], names=["path", name])
-        return pd.DataFrame(self.paths.reshape(-1, len(FEATURES)), index, self.columns)
+        from kronosforge.forecast import tables  # noqa: PLC0415 - loads pandas
+
+        return tables.paths(self)

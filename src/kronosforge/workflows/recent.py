@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kronosforge.clean import clean, expected
+from kronosforge.clean import clean
+from kronosforge.clean.calendar import upcoming
 from kronosforge.config import ModelConfig
-from kronosforge.core.bars import DAY, Series, Span, iso
+from kronosforge.core.bars import Series
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.coroutines import run
 from kronosforge.core.errors import DataError
@@ -57,24 +58,8 @@ async def _recent(
             raise _too_short(series, len(candles), bars)
         times = candles["ts"].cast(pl.Int64).to_numpy()
         values = candles.select(FEATURES).to_numpy()
-        found[series] = Recent(times, values, _ahead(config.clean.calendar, series, int(times[-1]), horizon))
+        found[series] = Recent(times, values, upcoming(config.clean.calendar, series.bar, int(times[-1]), horizon))
     return found
-
-
-def _ahead(calendar: str, series: Series, newest: int, horizon: int) -> NDArray[np.int64]:
-    """The first `horizon` open times after `newest` by the venue's calendar."""
-    start = newest + series.bar.length
-    reach = horizon * series.bar.length
-    while len(due := expected(calendar, series.bar, Span(start, start + reach))) < horizon:
-        if reach > 4000 * DAY + horizon * series.bar.length:
-            raise DataError(
-                tr(
-                    f"{series}: the calendar {calendar} knows no {horizon} bars after {iso(newest)}",
-                    f"{series}:日历 {calendar} 在 {iso(newest)} 之后不足 {horizon} 根K线",
-                )
-            )
-        reach = 2 * reach + DAY
-    return due[:horizon]
 
 
 def _too_short(series: Series, found: int, bars: int) -> DataError:

@@ -1,0 +1,92 @@
+"""The open times of the bars to come: a regular step carried on, or the sessions of an exchange."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from kronosforge.clean.calendar import expected, upcoming
+from kronosforge.clean.grid import ALWAYS
+from kronosforge.core.bars import DAY, LENGTHS, MINUTE, Bar, Span, bar, iso
+from kronosforge.core.errors import DataError, UsageError
+from kronosforge.core.i18n import tr
+from kronosforge.forecast.known import Instants
+
+
+class Schedule(NamedTuple):
+    """When the next bars open."""
+
+    ahead: Instants  # (T,), ms UTC
+    missing: int = 0  # bars of the calendar that are not among those known
+
+
+def schedule(key: str, times: Instants, horizon: int, calendar: str) -> Schedule:
+    """The next `horizon` open times after the known `times`, by a calendar: `24/7` carries their regular step on.
+
+    Raises UsageError where the known bars are not evenly spaced, DataError where they do not fit the calendar's
+    sessions, ConfigError for an unknown calendar.
+    """
+    if calendar == ALWAYS:
+        return Schedule(_carried_on(key, times, horizon))
+    step, due = _fitting(key, times, calendar)
+    return Schedule(upcoming(calendar, step, int(times[-1]), horizon), len(due) - len(times))
+
+
+def check_given(key: str, newest: int, ahead: Instants, horizon: int) -> None:
+    """Raise UsageError where the future times that a caller gave are not `horizon` ascending ones after `newest`."""
+    if len(ahead) != horizon:
+        raise UsageError(
+            tr(
+                f"{key}: {len(ahead)} future times were given for a horizon of {horizon} bars",
+                f"{key}:预测 {horizon} 根K线,却给出了 {len(ahead)} 个未来时间",
+            )
+        )
+    if ahead[0] <= newest:
+        raise UsageError(
+            tr(
+                f"{key}: the first future time, {iso(int(ahead[0]))}, is not after the last known bar, {iso(newest)}",
+                f"{key}:首个未来时间 {iso(int(ahead[0]))} 不晚于最后一根已知K线 {iso(newest)}",
+            )
+        )
+    wrong = np.flatnonzero(np.diff(ahead) <= 0)
+    if len(wrong):
+        before, after = (iso(int(time)) for time in ahead[wrong[0] : wrong[0] + 2])
+        raise UsageError(
+            tr(
+                f"{key}: future times must ascend, each once; {after} follows {before}",
+                f"{key}:未来时间须递增且不重复;{before} 之后是 {after}",
+            )
+        )
+
+
+def _carried_on(key: str, times: Instants, horizon: int) -> Instants:
+    steps = np.unique(np.diff(times))
+    if len(steps) != 1:
+        least, most = f"{steps[0] / MINUTE:g}", f"{steps[-1] / MINUTE:g}"
+        raise UsageError(
+            tr(
+                f"{key}: Future timestamps cannot be inferred, because known bars are {least} to {most} minutes apart; pass "
+                "calendar= for a market with sessions (such as 'XSHG' or 'XNYS'), or the times themselves as future=",
+                f"{key}:已知K线间隔从 {least} 到 {most} 分钟不等,无法推断未来时间;有交易时段的市场请给出 calendar="
+                "(如 'XSHG'、'XNYS'),或用 future= 直接给出时间",
+            )
+        )
+    ahead: Instants = times[-1] + steps[0] * np.arange(1, horizon + 1)
+    return ahead
+
+
+def _fitting(key: str, times: Instants, calendar: str) -> tuple[Bar, Instants]:
+    """The bar size at which `times` are neighbours in the calendar, and every open time due among them."""
+    span = Span(int(times[0]), int(times[-1]) + 1)
+    sizes = [bar(code) for code, length in LENGTHS.items() if length <= DAY]
+    for size in reversed(sizes):  # where two fit, their future times are the same
+        due = expected(calendar, size, span)
+        if np.isin(times, due).all() and np.median(np.diff(np.searchsorted(due, times))) == 1:
+            return size, due
+    raise DataError(
+        tr(
+            f"{key}: its bars, such as {iso(span.start)}, do not open where {calendar} has bars. Times are the open of each "
+            "bar; times without a zone are UTC (use tz_localize for local ones); daily bars are dates without a time of day",
+            f"{key}:其K线(如 {iso(span.start)})的时间与 {calendar} 的交易时段不符。时间应为每根K线的开盘时刻;"
+            "没有时区的时间视为 UTC(本地时间请先 tz_localize);日线为不带时刻的日期",
+        )
+    )

@@ -1,0 +1,74 @@
+"""pandas in: what stands for times in an index or a column, to instants. Nothing is guessed."""
+
+from datetime import UTC, tzinfo
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from kronosforge.core.bars import DAY, iso
+from kronosforge.core.errors import DataError, KronosForgeError
+from kronosforge.core.i18n import tr
+from kronosforge.core.times import epoch, written
+from kronosforge.forecast.known import Instants
+
+MISREAD = 48 * DAY  # µs of 1990–2100, taken for ns, fall into the first 48 days of 1970; so do s taken for ms
+
+
+def instants(what: str, labels: Any, error: type[KronosForgeError] = DataError) -> tuple[Instants, tzinfo | None]:
+    """Times as ms UTC (n,), and their time zone; without one they are UTC.
+
+    `labels` are datetimes, year-first text, or numbers since 1970 whose size tells the unit (s, ms, µs, ns). Raises
+    `error`, which names `what`, for anything else: text such as 03/04/2024, of which nobody knows the month.
+    """
+    index = pd.Index(labels)
+    datetimes = pd.api.types.infer_dtype(index, skipna=True) in ("datetime64", "datetime", "date")
+    times, zone = _of_datetimes(what, index, error) if datetimes else _of_text(what, index, error)
+    if len(times) and 0 <= times.max() < MISREAD:
+        raise error(
+            tr(
+                f"{what}: times up to {iso(int(times.max()))} look like numbers that were read in the wrong unit; convert "
+                "them with pandas.to_datetime(values, unit='ms'), or 's', 'us', 'ns' as the numbers are",
+                f"{what}:截至 {iso(int(times.max()))} 的时间像是用错了单位的数字;请用 pandas.to_datetime(values, unit='ms') 转换,"
+                "单位按实际为 's'、'ms'、'us' 或 'ns'",
+            )
+        )
+    return times, zone
+
+
+def _of_datetimes(what: str, index: pd.Index, error: type[KronosForgeError]) -> tuple[Instants, tzinfo | None]:
+    try:
+        dates = pd.DatetimeIndex(index)
+    except (ValueError, TypeError) as reason:  # such as datetimes of several zones
+        raise error(tr(f"{what}: not usable as times ({reason})", f"{what}:无法作为时间使用({reason})")) from None
+    if dates.hasnans:
+        raise _missing(what, int(np.flatnonzero(dates.isna())[0]), error)
+    naive = dates if dates.tz is None else dates.tz_convert("UTC").tz_localize(None)
+    return naive.as_unit("ms").asi8, dates.tz
+
+
+def _of_text(what: str, index: pd.Index, error: type[KronosForgeError]) -> tuple[Instants, tzinfo | None]:
+    if index.hasnans:
+        raise _missing(what, int(np.flatnonzero(index.isna())[0]), error)
+    if pd.api.types.is_float_dtype(index) and (index == np.floor(index)).all():
+        index = index.astype(np.int64)
+    text = pl.Series([str(label) for label in index], dtype=pl.String).str.strip_chars()
+    read = written(text)
+    parts = [epoch(text.cast(pl.Int64, strict=False)), read.wall - read.offset.fill_null(0)]
+    times = pl.select(pl.coalesce(*map(pl.lit, parts))).to_series()
+    unread = times.is_null().arg_true()
+    if len(unread):
+        raise error(
+            tr(
+                f"{what}: {text[unread[0]]!r} cannot be read as a time for certain; write 2024-01-31 16:00:00 (year first), "
+                "or s, ms, µs or ns since 1970",
+                f"{what}:{text[unread[0]]!r} 无法确定为时间;请写成 2024-01-31 16:00:00(年在前),"
+                "或自 1970 年起的秒、毫秒、微秒、纳秒数",
+            )
+        )
+    return times.to_numpy(), UTC if read.offset.is_not_null().any() else None
+
+
+def _missing(what: str, row: int, error: type[KronosForgeError]) -> KronosForgeError:
+    return error(tr(f"{what}: row {row} has no time", f"{what}:第 {row} 行没有时间"))

@@ -77,7 +77,9 @@ def ours(folder: Path, case: Case) -> Callable[[int], object]:
     """A forecast of so many bars, by us."""
     from kronosforge.forecast import Forecaster  # noqa: PLC0415  # it settles how Intel's library computes: not upstream's
 
-    forecaster = Forecaster.from_pretrained(folder / "tokenizer", folder / "predictor", max_context=CONTEXT)
+    forecaster = Forecaster.from_pretrained(
+        folder / "tokenizer", folder / "predictor", device="cpu", max_context=CONTEXT
+    )
     frames = {f"S{number}_4H": candles(number) for number in range(case.series)}
     return lambda steps: forecaster.forecast(frames, steps, case.samples)
 

@@ -17,6 +17,7 @@ from kronosforge.forecast import forecaster as module
 from kronosforge.forecast.frames import read
 from kronosforge.forecast.repair import Violations, repair, violations
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
+from kronosforge.model.devices import available, choose
 
 FEATURES = ["open", "high", "low", "close", "volume", "amount"]
 
@@ -175,6 +176,21 @@ def test_requests_that_cannot_be_carried_out_are_refused(forecaster: Forecaster,
     for lookback in (-5, 0, 1):
         with pytest.raises(UsageError, match=f"lookback is {lookback}; it must be at least 2 bars"):
             forecaster.forecast(frames, 4, lookback=lookback)
+
+
+def test_the_context_is_that_of_the_published_shape(tokenizer: KronosTokenizer, predictor: KronosPredictor) -> None:
+    mini = PRESETS["mini"]
+    assert Forecaster(KronosTokenizer(mini.tokenizer), KronosPredictor(mini.predictor)).max_context == 2048
+    assert Forecaster(tokenizer, predictor).max_context == 512
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda", "mps"])
+def test_a_device_is_chosen_as_everywhere(reference: Path, device: str) -> None:
+    names = [reference / "tokenizer_tiny", reference / "predictor_tiny"]
+    assert Forecaster.from_pretrained(*names, device="auto").device == choose("auto", float64=True)
+    if device not in available():
+        with pytest.raises(UsageError, match=f"Unknown device '{device}'|is not available on this machine"):
+            Forecaster.from_pretrained(*names, device=device)
 
 
 ARRAYS = """

@@ -65,7 +65,7 @@ def _chosen(config: "ModelConfig", names: list[str] | None) -> "ModelConfig":
 def _forecast(
     config: "ModelConfig", root: Path, arguments: Namespace, known: Mapping[Series, Recent]
 ) -> tuple[dict[str, "Forecast"], dict[str, Any]]:
-    from kronosforge.evaluate.checkpoints import chosen, max_context  # noqa: PLC0415 - loads torch
+    from kronosforge.evaluate.checkpoints import chosen  # noqa: PLC0415 - loads torch
     from kronosforge.forecast import Forecaster  # noqa: PLC0415
     from kronosforge.forecast.sampling import Sampler  # noqa: PLC0415
     from kronosforge.model.devices import choose  # noqa: PLC0415
@@ -74,12 +74,7 @@ def _forecast(
     weights = chosen(model_folder(root, config.name), config.train, arguments.weights)
     tokenizer, predictor = weights.load()
     device = choose(config.train.device, float64=True)
-    forecaster = Forecaster(
-        tokenizer.to(device),
-        predictor.to(device),
-        max_context=max_context(predictor),
-        clip=config.dataset.clip,
-    )
+    forecaster = Forecaster(tokenizer.to(device), predictor.to(device), clip=config.dataset.clip)
     found = forecaster.sample(
         {str(series): bars for series, bars in known.items()},
         rules.samples,

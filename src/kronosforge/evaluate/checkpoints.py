@@ -147,11 +147,6 @@ def maybe_seen(rules: TrainConfig) -> bool:
     return any(arguments == preset.predictor for preset in PRESETS.values() if preset.hub)
 
 
-def max_context(predictor: KronosPredictor) -> int:
-    """Bars that a predictor of this shape was made to see; 512 where the shape is none of the published."""
-    return next((p.max_context for p in PRESETS.values() if p.predictor == predictor.arguments), 512)
-
-
 def _pair(folders: dict[str, Path], sources: dict[str, str]) -> Pair:
     facts = {
         stage: {"source": sources[stage], "sha256": {name: sha256(folder / name) for name in (CONFIG, WEIGHTS)}}

@@ -20,7 +20,7 @@ from kronosforge.core.i18n import Text, tr
 from kronosforge.evaluate.backtest import LABEL, backtest
 from kronosforge.evaluate.baselines import baselines
 from kronosforge.evaluate.bootstrap import Blocks, Ints, length
-from kronosforge.evaluate.checkpoints import Pair, Trained, fine_tuned, max_context, maybe_seen, start, trained
+from kronosforge.evaluate.checkpoints import Pair, Trained, fine_tuned, maybe_seen, start, trained
 from kronosforge.evaluate.gate import START, TUNED, decide
 from kronosforge.evaluate.judged import Judged
 from kronosforge.evaluate.rolling import CLOSE, PRETRAINING_END, Caster, Origins, TestSplit, by_model, roll
@@ -246,10 +246,7 @@ def _device(name: str) -> torch.device:
 
 def _caster(pair: Pair, device: torch.device, rules: DatasetConfig, settings: EvaluateConfig) -> Caster:
     tokenizer, predictor = pair.load()
-    forecaster = Forecaster(
-        tokenizer.to(device), predictor.to(device), max_context=max_context(predictor), clip=rules.clip
-    )
-    return by_model(forecaster, settings)
+    return by_model(Forecaster(tokenizer.to(device), predictor.to(device), clip=rules.clip), settings)
 
 
 def _blocks(origins: Origins, horizon: int, settings: EvaluateConfig) -> Blocks:

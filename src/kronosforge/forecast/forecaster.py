@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from kronosforge.clean.grid import ALWAYS
+from kronosforge.config import DatasetConfig
 from kronosforge.core.errors import UsageError
 from kronosforge.core.i18n import tr
 from kronosforge.dataset.normalize import normalize, scale
@@ -24,6 +25,7 @@ from kronosforge.forecast.result import Forecast
 from kronosforge.forecast.sampling import DEFAULTS, Sampler, uniforms
 from kronosforge.model import KronosPredictor, KronosTokenizer
 from kronosforge.model.devices import choose
+from kronosforge.model.presets import context_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,11 +62,21 @@ class Forecaster:
     """Sampled futures of candles. A series' paths depend on its candles, its key and the seed, on nothing beside it."""
 
     def __init__(
-        self, tokenizer: KronosTokenizer, predictor: KronosPredictor, *, max_context: int = 512, clip: float = 5.0
+        self,
+        tokenizer: KronosTokenizer,
+        predictor: KronosPredictor,
+        *,
+        max_context: int | None = None,
+        clip: float = DatasetConfig().clip,
     ) -> None:
-        """`max_context`: bars that the predictor was trained to see (2048 for Kronos-mini); `clip`: as in training."""
-        self.engine = Engine(tokenizer, predictor, max_context)
-        self.max_context, self.clip = max_context, clip
+        """Both networks are on one device. `clip` is as in training.
+
+        `max_context`: bars that the predictor was trained to see; by default those of the published model of its shape
+        (2048 for Kronos-mini), else 512.
+        """
+        self.max_context = max_context or context_of(predictor.arguments)
+        self.clip = clip
+        self.engine = Engine(tokenizer, predictor, self.max_context)
         self.device = next(predictor.parameters()).device
 
     @classmethod
@@ -74,8 +86,8 @@ class Forecaster:
         predictor: str | Path | None = None,
         *,
         device: str | torch.device = "auto",
-        max_context: int = 512,
-        clip: float = 5.0,
+        max_context: int | None = None,
+        clip: float = DatasetConfig().clip,
     ) -> Self:
         """With the checkpoints in two folders, or of two hub ids; see `Checkpoint.from_pretrained`.
 

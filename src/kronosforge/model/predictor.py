@@ -97,6 +97,7 @@ class KronosPredictor(Checkpoint):
     """Ids and open times of bars to logits of the next bar's ids."""
 
     ROLE, VARIABLE, ARGUMENTS = "predictor", "KRONOS_PREDICTOR_PATH", PredictorArguments
+    arguments: PredictorArguments
 
     def __init__(self, arguments: PredictorArguments) -> None:
         super().__init__(arguments)

@@ -95,3 +95,8 @@ PRESETS: dict[Size, Preset] = {
         ("NeoQuasar/Kronos-Tokenizer-base", "NeoQuasar/Kronos-base"),
     ),
 }  # fmt: skip
+
+
+def context_of(arguments: PredictorArguments) -> int:
+    """Bars that a predictor of this shape was made to see; 512 where the shape is not a published one."""
+    return next((preset.max_context for preset in PRESETS.values() if preset.predictor == arguments), 512)

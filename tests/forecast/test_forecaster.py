@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kronosforge.core.errors import DataError, UsageError
+from kronosforge.core.errors import DataError, ModelError, UsageError
 from kronosforge.forecast import Forecaster
 from kronosforge.forecast import forecaster as module
 from kronosforge.forecast.frames import read
@@ -191,6 +191,21 @@ def test_a_device_is_chosen_as_everywhere(reference: Path, device: str) -> None:
     if device not in available():
         with pytest.raises(UsageError, match=f"Unknown device '{device}'|is not available on this machine"):
             Forecaster.from_pretrained(*names, device=device)
+
+
+def test_a_tuned_model_is_loaded_from_its_folder(
+    tokenizer: KronosTokenizer, predictor: KronosPredictor, candles: pd.DataFrame, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model_a_4h"
+    with pytest.raises(ModelError, match=r"tokenizer.best_model does not exist; train the model first"):
+        Forecaster.from_tuned(folder)
+    tokenizer.save_pretrained(folder / "tokenizer" / "best_model")
+    with pytest.raises(ModelError, match=r"predictor.best_model does not exist"):
+        Forecaster.from_tuned(folder)
+    predictor.save_pretrained(folder / "predictor" / "best_model")
+    tuned = Forecaster.from_tuned(folder, device="cpu")
+    expected = Forecaster(tokenizer, predictor).forecast(candles[:40], 4, 2)
+    assert np.array_equal(tuned.forecast(candles[:40], 4, 2).paths, expected.paths)
 
 
 ARRAYS = """

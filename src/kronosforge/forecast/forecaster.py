@@ -14,7 +14,7 @@ import torch
 
 from kronosforge.clean.grid import ALWAYS
 from kronosforge.config import DatasetConfig
-from kronosforge.core.errors import UsageError
+from kronosforge.core.errors import ModelError, UsageError
 from kronosforge.core.i18n import tr
 from kronosforge.dataset.normalize import normalize, scale
 from kronosforge.dataset.windows import Calendar
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from kronosforge.forecast.frames import FutureTimes
 
 MEMORY = 1 << 30  # bytes of keys and values held at once, unless a single path needs more
+BEST = "best_model"  # in the folder of each stage
 SINGLE = "series"  # key of a frame that is given by itself
 
 
@@ -89,7 +90,7 @@ class Forecaster:
         max_context: int | None = None,
         clip: float = DatasetConfig().clip,
     ) -> Self:
-        """With the checkpoints in two folders, or of two hub ids; see `Checkpoint.from_pretrained`.
+        """With two checkpoints: each a folder, or an id of the Hugging Face hub; see `Checkpoint.from_pretrained`.
 
         `device`: `auto` (cuda, else cpu: sampling needs float64, which mps lacks), `cpu`, `cuda` or `cuda:N`.
         Raises ModelError, and UsageError where the device is unknown or not available.
@@ -97,6 +98,31 @@ class Forecaster:
         place = choose(device, float64=True)
         networks = KronosTokenizer.from_pretrained(tokenizer), KronosPredictor.from_pretrained(predictor)
         return cls(networks[0].to(place), networks[1].to(place), max_context=max_context, clip=clip)
+
+    @classmethod
+    def from_tuned(
+        cls,
+        folder: str | Path,
+        *,
+        device: str | torch.device = "auto",
+        clip: float = DatasetConfig().clip,
+    ) -> Self:
+        """With the fine-tuned pair in the folder of a model, such as `outputs/models/model_a_4h`.
+
+        Raises ModelError where training left no pair there, UsageError for the device as `from_pretrained` does.
+        """
+        tokenizer, predictor = (Path(folder) / stage / BEST for stage in ("tokenizer", "predictor"))
+        for place in (tokenizer, predictor):
+            if not place.is_dir():
+                raise ModelError(
+                    tr(
+                        f"{place} does not exist; train the model first (kronosforge train --models {Path(folder).name}), or "
+                        "name both checkpoints: Forecaster.from_pretrained(tokenizer, predictor)",
+                        f"{place} 不存在;请先训练(kronosforge train --models {Path(folder).name}),"
+                        "或分别指定两个检查点:Forecaster.from_pretrained(tokenizer, predictor)",
+                    )
+                )
+        return cls.from_pretrained(tokenizer, predictor, device=device, clip=clip)
 
     @overload
     def forecast(

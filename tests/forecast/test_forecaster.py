@@ -187,10 +187,24 @@ def test_the_context_is_that_of_the_published_shape(tokenizer: KronosTokenizer, 
 @pytest.mark.parametrize("device", ["gpu", "cuda", "mps"])
 def test_a_device_is_chosen_as_everywhere(reference: Path, device: str) -> None:
     names = [reference / "tokenizer_tiny", reference / "predictor_tiny"]
+    networks = KronosTokenizer.from_pretrained(names[0]), KronosPredictor.from_pretrained(names[1])
+    assert Forecaster(*networks).device == torch.device("cpu")
     assert Forecaster.from_pretrained(*names, device="auto").device == choose("auto", float64=True)
     if device not in available():
         with pytest.raises(UsageError, match=f"Unknown device '{device}'|is not available on this machine"):
             Forecaster.from_pretrained(*names, device=device)
+        with pytest.raises(UsageError, match=f"Unknown device '{device}'|is not available on this machine"):
+            Forecaster(*networks, device=device)
+
+
+def test_sampling_asked_of_mps_runs_on_the_cpu(
+    tokenizer: KronosTokenizer, predictor: KronosPredictor, candles: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mps has no float64; the log says so (tests/model/test_devices.py)."""
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: True)
+    forecaster = Forecaster(tokenizer, predictor, device="mps")
+    assert forecaster.device == next(predictor.parameters()).device == torch.device("cpu")
+    assert forecaster.forecast(candles[:40], 2, 2).paths.shape == (2, 2, 6)
 
 
 def test_a_tuned_model_is_loaded_from_its_folder(

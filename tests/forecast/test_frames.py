@@ -114,10 +114,10 @@ REFUSED = {
     r"zones mixed.*not usable as times": lambda f: labelled(f, [pd.Timestamp(t, tz=("UTC", "Asia/Tokyo")[n % 2]) for n, t in enumerate(f.timestamps)]),
     r"a time missing.*row 8 has no time": lambda f: spoilt(f, 8, timestamps=pd.NaT),
     r"a text missing.*row 8 has no time": lambda f: spoilt(labelled(f, f.timestamps.astype(str)), 8, timestamps=None),
-    r"no times.*needs exactly one of timestamps, timestamp.*has 0": lambda f: f.drop(columns="timestamps"),
-    r"two times.*needs exactly one of timestamps, timestamp.*has 2": lambda f: f.assign(date=f.timestamps),
-    r"two volumes.*needs exactly one of vol, volume.*has 2": lambda f: f.assign(vol=1.0),
-    r"no close.*needs exactly one of close": lambda f: f.drop(columns="close"),
+    r"no times.*needs a DatetimeIndex or exactly one column called timestamps or timestamp.*; 0 of its columns are \(open": lambda f: f.drop(columns="timestamps"),
+    r"two times.*needs a DatetimeIndex or exactly one column called timestamps or timestamp.*; 2 of its columns are": lambda f: f.assign(date=f.timestamps),
+    r"two volumes.*needs exactly one column called vol or volume; 2 of its columns are": lambda f: f.assign(vol=1.0),
+    r"no close.*needs exactly one column called close; 0 of its columns are": lambda f: f.drop(columns="close"),
     r"NaN.*candles with a missing or infinite value × 1, the first is 2024-01-02T08:00Z o .* h \? l": lambda f: spoilt(f, 8, high=np.nan),
     r"infinite.*candles with a missing or infinite value × 1, the first is 2024-01-01T04:00Z": lambda f: spoilt(f, 1, close=np.inf),
     r"not positive.*candles with a price of zero or below × 1, the first is 2024-01-01T04:00Z": lambda f: spoilt(f, 1, open=0.0, low=0.0),
@@ -127,6 +127,7 @@ REFUSED = {
     r"descending.*times must ascend, each once; 2024-01-07T08:00Z follows 2024-01-07T12:00Z": lambda f: f[::-1],
     r"twice.*times must ascend, each once; 2024-01-01T00:00Z follows 2024-01-01T00:00Z": lambda f: f.iloc[[0, 0, 1]],
     r"too few.*1 bars, and 2 are needed": lambda f: f[:1],
+    r"none.*0 bars, and 2 are needed": lambda f: f[:0],
 }  # fmt: skip
 
 
@@ -134,7 +135,7 @@ REFUSED = {
 def test_candles_that_are_ambiguous_or_wrong_are_refused(
     forecaster: Forecaster, known: pd.DataFrame, case: str
 ) -> None:
-    what, _, message = case.partition(".*")
+    what, _, message = case.partition(".*")  # the case's name, and the message
     with pytest.raises(DataError, match=f"^{what}: .*{message}"):
         forecaster.forecast({"GOOD": known, what: REFUSED[case](known)}, 12)
 
@@ -181,6 +182,7 @@ REFUSED_FUTURES = {
     "future: '08/01/2024' cannot be read as a time for certain": lambda t: ["08/01/2024"] * 4,
     "future: times up to 1970-01-20T17:31:26Z look like numbers": lambda t: pd.DatetimeIndex(t[40:44].as_unit("us").asi8),
     "future= has no times for it; it has B": lambda t: {"B": t[40:44]},
+    "future: not usable as times": lambda t: "2024-01-08",
 }  # fmt: skip
 
 

@@ -68,13 +68,10 @@ def _forecast(
     from kronosforge.evaluate.checkpoints import chosen  # noqa: PLC0415 - loads torch
     from kronosforge.forecast import Forecaster  # noqa: PLC0415
     from kronosforge.forecast.sampling import Sampler  # noqa: PLC0415
-    from kronosforge.model.devices import choose  # noqa: PLC0415
 
     rules = config.forecast
     weights = chosen(model_folder(root, config.name), config.train, arguments.weights)
-    tokenizer, predictor = weights.load()
-    device = choose(config.train.device, float64=True)
-    forecaster = Forecaster(tokenizer.to(device), predictor.to(device), clip=config.dataset.clip)
+    forecaster = Forecaster(*weights.load(), device=config.train.device, clip=config.dataset.clip)
     found = forecaster.sample(
         {str(series): bars for series, bars in known.items()},
         rules.samples,

@@ -245,8 +245,7 @@ def _device(name: str) -> torch.device:
 
 
 def _caster(pair: Pair, device: torch.device, rules: DatasetConfig, settings: EvaluateConfig) -> Caster:
-    tokenizer, predictor = pair.load()
-    return by_model(Forecaster(tokenizer.to(device), predictor.to(device), clip=rules.clip), settings)
+    return by_model(Forecaster(*pair.load(), device=device, clip=rules.clip), settings)
 
 
 def _blocks(origins: Origins, horizon: int, settings: EvaluateConfig) -> Blocks:

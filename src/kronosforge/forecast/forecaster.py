@@ -26,6 +26,7 @@ from kronosforge.forecast.sampling import DEFAULTS, Sampler, uniforms
 from kronosforge.model import KronosPredictor, KronosTokenizer
 from kronosforge.model.devices import choose
 from kronosforge.model.presets import context_of
+from kronosforge.workspace.paths import BEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from kronosforge.forecast.frames import FutureTimes
 
 MEMORY = 1 << 30  # bytes of keys and values held at once, unless a single path needs more
-BEST = "best_model"  # in the folder of each stage
 SINGLE = "series"  # key of a frame that is given by itself
 
 
@@ -60,25 +60,36 @@ class Options(TypedDict, total=False):
 
 
 class Forecaster:
-    """Sampled futures of candles. A series' paths depend on its candles, its key and the seed, on nothing beside it."""
+    """Sampled futures of candles. A series' paths depend on its candles, its key and the seed, not on other series.
+
+    A frame holds one series, oldest bar first:
+
+    - open times: a DatetimeIndex, or one column (or index) named timestamps, timestamp, datetime, date, time or ts.
+      Datetimes, year-first text, or numbers of s, ms, µs or ns since 1970; without a time zone they are UTC.
+    - open, high, low, close; vol or volume (base asset); amt or amount (turnover in quote currency). Without turnover it
+      is volume × mean price, without volume both are 0, as in upstream; the forecast's `notes` say so.
+    """
 
     def __init__(
         self,
         tokenizer: KronosTokenizer,
         predictor: KronosPredictor,
         *,
+        device: str | torch.device | None = None,
         max_context: int | None = None,
         clip: float = DatasetConfig().clip,
     ) -> None:
-        """Both networks are on one device. `clip` is as in training.
+        """Both networks are moved to `device`: `auto` (cuda, else cpu: sampling needs float64, which mps lacks), `cpu`,
+        `cuda` or `cuda:N`; by default they go where the predictor is.
 
         `max_context`: bars that the predictor was trained to see; by default those of the published model of its shape
-        (2048 for Kronos-mini), else 512.
+        (2048 for Kronos-mini), else 512. `clip` is as in training.
+        Raises UsageError where the device is unknown or not available.
         """
+        self.device = choose(device or next(predictor.parameters()).device, float64=True)
         self.max_context = max_context or context_of(predictor.arguments)
         self.clip = clip
-        self.engine = Engine(tokenizer, predictor, self.max_context)
-        self.device = next(predictor.parameters()).device
+        self.engine = Engine(tokenizer.to(self.device), predictor.to(self.device), self.max_context)
 
     @classmethod
     def from_pretrained(
@@ -92,12 +103,11 @@ class Forecaster:
     ) -> Self:
         """With two checkpoints: each a folder, or an id of the Hugging Face hub; see `Checkpoint.from_pretrained`.
 
-        `device`: `auto` (cuda, else cpu: sampling needs float64, which mps lacks), `cpu`, `cuda` or `cuda:N`.
         Raises ModelError, and UsageError where the device is unknown or not available.
         """
-        place = choose(device, float64=True)
+        place = choose(device, float64=True)  # before anything is downloaded
         networks = KronosTokenizer.from_pretrained(tokenizer), KronosPredictor.from_pretrained(predictor)
-        return cls(networks[0].to(place), networks[1].to(place), max_context=max_context, clip=clip)
+        return cls(*networks, device=place, max_context=max_context, clip=clip)
 
     @classmethod
     def from_tuned(
@@ -152,18 +162,10 @@ class Forecaster:
     ) -> Forecast | dict[str, Forecast]:
         """Sample the next `horizon` bars of a frame, or of each frame in a mapping, `samples` times.
 
-        A frame holds one series, oldest bar first:
-
-        - open times: a DatetimeIndex, or one column (or index) named timestamps, timestamp, datetime, date, time or ts.
-          Datetimes, year-first text, or numbers of s, ms, µs or ns since 1970; without a time zone they are UTC.
-        - open, high, low, close; vol or volume (base units); amt or amount (turnover in quote currency). Without turnover
-          it is volume × mean price, without volume both are 0, as in upstream; the result's `notes` say so.
-
         The newest `lookback` bars are known, or all; beyond `max_context` the model sees them as upstream's does.
         `future` holds the open times to come, for all series or by key. Without it the bars' regular step is carried
-        on, or, with a `calendar` of exchange_calendars such as `XSHG` or `XNYS`, they fall on its sessions.
-        Paths are repaired (`forecast.repair`) unless `raw`. A single frame has the key "series", and gives one Forecast;
-        a mapping gives one for each key, in its order. Nothing depends on the other series.
+        on, or, with a `calendar` of exchange_calendars such as `XSHG`, they fall on its sessions. Paths are repaired
+        (`forecast.repair`) unless `raw`. A mapping gives a forecast for each key; a single frame has the key "series".
         Raises DataError for candles that are not usable, UsageError for a request that is not, ConfigError for an
         unknown calendar.
         """
@@ -175,10 +177,8 @@ class Forecaster:
         tables = {key: adapter.read(key, frame, horizon, lookback, future, calendar) for key, frame in given.items()}
         sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p)
         bars = {key: table.bars for key, table in tables.items()}
-        forecasts = {
-            key: replace(forecast, labels=tables[key].labels, notes=tables[key].notes)
-            for key, forecast in self.sample(bars, samples, sampler, seed=seed, sliding=sliding, raw=raw).items()
-        }
+        sampled = self.sample(bars, samples, sampler, seed=seed, sliding=sliding, raw=raw)
+        forecasts = {key: replace(sampled[key], labels=t.labels, notes=t.notes) for key, t in tables.items()}
         return forecasts if isinstance(frames, Mapping) else forecasts[SINGLE]
 
     def sample(

@@ -107,7 +107,7 @@ def _time_column(key: str, frame: pd.DataFrame) -> object | None:
     if not names and (index.name in TIMES or not (index.nlevels > 1 or pd.api.types.is_integer_dtype(index))):
         return None
     if len(names) != 1:
-        raise _not_one(key, frame, names, tr("a DatetimeIndex or a column of times", "DatetimeIndex 或时间列"), TIMES)
+        raise _not_one(key, frame, names, TIMES, tr("a DatetimeIndex or ", "DatetimeIndex,或"))
     return names[0]
 
 
@@ -119,8 +119,8 @@ def _values(key: str, frame: pd.DataFrame) -> tuple[Values, list[str], tuple[str
     """
     prices = [_column(key, frame, (name,)) for name in PRICES]
     volume, turnover = (_optional(key, frame, names) for names in (VOLUME, TURNOVER))
-    spelling = 1 if "volume" in (volume, *frame.columns) or turnover == "amount" else 0
-    columns = [*prices, volume or VOLUME[spelling], turnover or TURNOVER[spelling]]
+    upstream = volume == "volume" or turnover == "amount"
+    columns = [*prices, volume or VOLUME[upstream], turnover or TURNOVER[upstream]]
     if volume is None:
         zeros = np.zeros((len(frame), 2))
         note = tr(
@@ -142,7 +142,7 @@ def _values(key: str, frame: pd.DataFrame) -> tuple[Values, list[str], tuple[str
 def _column(key: str, frame: pd.DataFrame, names: Sequence[str]) -> str:
     column = _optional(key, frame, names)
     if column is None:
-        raise _not_one(key, frame, [], " / ".join(names), names)
+        raise _not_one(key, frame, [], names)
     return column
 
 
@@ -150,16 +150,19 @@ def _optional(key: str, frame: pd.DataFrame, names: Sequence[str]) -> str | None
     """The column of `frame` with one of the `names`; None where there is none. Of two, none is chosen silently."""
     present = [name for name in frame.columns if name in names]
     if len(present) > 1:
-        raise _not_one(key, frame, present, " / ".join(names), names)
+        raise _not_one(key, frame, present, names)
     return str(present[0]) if present else None
 
 
-def _not_one(key: str, frame: pd.DataFrame, present: Sequence[object], wanted: str, names: Sequence[str]) -> DataError:
+def _not_one(
+    key: str, frame: pd.DataFrame, present: Sequence[object], names: Sequence[str], otherwise: str = ""
+) -> DataError:
     columns = ", ".join(map(str, frame.columns))
     return DataError(
         tr(
-            f"{key}: needs exactly one of {', '.join(names)} ({wanted}), and has {len(present)}; its columns: {columns}",
-            f"{key}:须恰有 {', '.join(names)} 之一({wanted}),实际 {len(present)} 个;现有列:{columns}",
+            f"{key}: needs {otherwise}exactly one column called {' or '.join(names)}; {len(present)} of its columns are "
+            f"({columns})",
+            f"{key}:需要{otherwise}恰好一列 {' / '.join(names)};现有列中有 {len(present)} 列符合({columns})",
         )
     )
 

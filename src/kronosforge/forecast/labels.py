@@ -22,7 +22,10 @@ def instants(what: str, labels: Any, error: type[KronosForgeError] = DataError) 
     `labels` are datetimes, year-first text, or numbers since 1970 whose size tells the unit (s, ms, µs, ns). Raises
     `error`, which names `what`, for anything else: text such as 03/04/2024, of which nobody knows the month.
     """
-    index = pd.Index(labels)
+    try:
+        index = pd.Index(labels)
+    except (TypeError, ValueError) as reason:  # a single value, or nested ones
+        raise _unusable(what, reason, error) from None
     datetimes = pd.api.types.infer_dtype(index, skipna=True) in ("datetime64", "datetime", "date")
     times, zone = _of_datetimes(what, index, error) if datetimes else _of_text(what, index, error)
     if len(times) and 0 <= times.max() < MISREAD:
@@ -41,7 +44,7 @@ def _of_datetimes(what: str, index: pd.Index, error: type[KronosForgeError]) -> 
     try:
         dates = pd.DatetimeIndex(index)
     except (ValueError, TypeError) as reason:  # such as datetimes of several zones
-        raise error(tr(f"{what}: not usable as times ({reason})", f"{what}:无法作为时间使用({reason})")) from None
+        raise _unusable(what, reason, error) from None
     if dates.hasnans:
         raise _missing(what, int(np.flatnonzero(dates.isna())[0]), error)
     naive = dates if dates.tz is None else dates.tz_convert("UTC").tz_localize(None)
@@ -72,3 +75,7 @@ def _of_text(what: str, index: pd.Index, error: type[KronosForgeError]) -> tuple
 
 def _missing(what: str, row: int, error: type[KronosForgeError]) -> KronosForgeError:
     return error(tr(f"{what}: row {row} has no time", f"{what}:第 {row} 行没有时间"))
+
+
+def _unusable(what: str, reason: Exception, error: type[KronosForgeError]) -> KronosForgeError:
+    return error(tr(f"{what}: not usable as times ({reason})", f"{what}:无法作为时间使用({reason})"))

@@ -157,12 +157,12 @@ def _optional(key: str, frame: pd.DataFrame, names: Sequence[str]) -> str | None
 def _not_one(
     key: str, frame: pd.DataFrame, present: Sequence[object], names: Sequence[str], otherwise: str = ""
 ) -> DataError:
-    columns = ", ".join(map(str, frame.columns))
+    columns, matches = ", ".join(map(str, frame.columns)), ", ".join(map(str, present))
     return DataError(
         tr(
-            f"{key}: needs {otherwise}exactly one column called {' or '.join(names)}; {len(present)} of its columns are "
-            f"({columns})",
-            f"{key}:需要{otherwise}恰好一列 {' / '.join(names)};现有列中有 {len(present)} 列符合({columns})",
+            f"{key}: needs {otherwise}exactly one column called {' or '.join(names)}, and has {matches or 'none'}; "
+            f"its columns: {columns}",
+            f"{key}:需要{otherwise}恰好一列 {' / '.join(names)},实际为 {matches or '无'};现有列:{columns}",
         )
     )
 

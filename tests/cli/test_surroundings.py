@@ -16,7 +16,7 @@ from kronosforge.sandbox import running
 from kronosforge.workflows.plan import plan
 from kronosforge.workflows.prepare import prepare
 from kronosforge.workspace.loading import load_config
-from kronosforge.workspace.paths import places
+from kronosforge.workspace.paths import dataset_folders
 from kronosforge.workspace.scaffold import lay
 
 MODEL = """
@@ -176,7 +176,7 @@ def test_an_exchange_s_address_that_is_none_is_exit_2(prepared: Path, url: str) 
 
 def test_plain_functions_work_inside_a_running_loop(workspace: Path) -> None:
     config = load_config("small", str(workspace))
-    where = places(config, workspace, None, copy=False)
+    where = dataset_folders(config, workspace, copy=False)
 
     async def notebook() -> None:
         assert plan(config, where, {})["windows"]

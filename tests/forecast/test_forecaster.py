@@ -226,7 +226,7 @@ ARRAYS = """
 import sys
 import numpy as np
 from kronosforge.forecast import Forecaster
-from kronosforge.forecast.known import History
+from kronosforge.forecast.history import History
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 
 forecaster = Forecaster(KronosTokenizer(PRESETS["tiny"].tokenizer), KronosPredictor(PRESETS["tiny"].predictor))

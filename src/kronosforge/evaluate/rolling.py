@@ -21,7 +21,7 @@ from kronosforge.dataset.native import NativeSplit, open_split
 from kronosforge.evaluate.bootstrap import Floats, Ints
 from kronosforge.evaluate.metrics import Paths, Scores, join, score
 from kronosforge.forecast import Forecaster
-from kronosforge.forecast.known import History
+from kronosforge.forecast.history import History
 from kronosforge.forecast.sampling import Sampler
 from kronosforge.split import starts
 

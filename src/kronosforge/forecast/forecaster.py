@@ -19,7 +19,7 @@ from kronosforge.core.i18n import tr
 from kronosforge.dataset.normalize import normalize, scale
 from kronosforge.dataset.windows import Calendar
 from kronosforge.forecast.engine import Engine, Sliding
-from kronosforge.forecast.known import Bars, Values, check_lookback
+from kronosforge.forecast.history import Bars, Values, check_lookback
 from kronosforge.forecast.repair import repair, violations
 from kronosforge.forecast.result import Forecast
 from kronosforge.forecast.sampling import DEFAULTS, Sampler, uniforms

@@ -13,7 +13,7 @@ from kronosforge.core.candles import PRICES, derived_turnover
 from kronosforge.core.errors import DataError, UsageError
 from kronosforge.core.i18n import tr
 from kronosforge.forecast.future import Schedule, check_given, schedule
-from kronosforge.forecast.known import LEAST, History, Instants, Values, check
+from kronosforge.forecast.history import LEAST, History, Instants, Values, check
 from kronosforge.forecast.labels import instants
 from kronosforge.forecast.result import Labels
 
@@ -57,9 +57,9 @@ def read(key: str, frame: object, horizon: int, lookback: int | None, future: ob
     newest = slice(None if lookback is None else -lookback, None)
     times = _times(key, frame, dates=calendar != ALWAYS)
     values, columns, notes = _values(key, frame)
-    known, values = times.instants[newest], values[newest]
-    check(key, known, values, lookback or LEAST)
-    plan = _ahead(key, known, horizon, future, calendar, times.labels)
+    opens, values = times.instants[newest], values[newest]
+    check(key, opens, values, lookback or LEAST)
+    plan = _ahead(key, opens, horizon, future, calendar, times.labels)
     if plan.missing:
         notes += (
             tr(
@@ -67,12 +67,12 @@ def read(key: str, frame: object, horizon: int, lookback: int | None, future: ob
                 f"{key}:已知K线中缺少 {calendar} 的 {plan.missing} 根",
             ),
         )
-    return Table(History(known, values, plan.ahead), times.labels._replace(columns=columns), notes)
+    return Table(History(opens, values, plan.ahead), times.labels._replace(columns=columns), notes)
 
 
-def _ahead(key: str, known: Instants, horizon: int, future: object, calendar: str, labels: Labels) -> Schedule:
+def _ahead(key: str, opens: Instants, horizon: int, future: object, calendar: str, labels: Labels) -> Schedule:
     if future is None:
-        return schedule(key, known, horizon, calendar)
+        return schedule(key, opens, horizon, calendar)
     if isinstance(future, Mapping) and key not in future:
         raise UsageError(
             tr(
@@ -84,7 +84,7 @@ def _ahead(key: str, known: Instants, horizon: int, future: object, calendar: st
     ahead, zone = instants(f"{key}: future", given, UsageError)
     if zone is None and labels.zone is not None and not labels.dates:  # local times, as the frame's own
         ahead, _ = instants(f"{key}: future", pd.DatetimeIndex(ahead.view("M8[ms]")).tz_localize(labels.zone))
-    check_given(key, int(known[-1]), ahead, horizon)
+    check_given(key, int(opens[-1]), ahead, horizon)
     return Schedule(ahead)
 
 

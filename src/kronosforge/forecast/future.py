@@ -9,7 +9,7 @@ from kronosforge.clean.grid import ALWAYS
 from kronosforge.core.bars import DAY, LENGTHS, MINUTE, Bar, Span, bar, iso
 from kronosforge.core.errors import DataError, UsageError
 from kronosforge.core.i18n import tr
-from kronosforge.forecast.known import Instants
+from kronosforge.forecast.history import Instants
 
 
 class Schedule(NamedTuple):

@@ -11,7 +11,7 @@ from kronosforge.core.bars import DAY, iso
 from kronosforge.core.errors import DataError, KronosForgeError
 from kronosforge.core.i18n import tr
 from kronosforge.core.times import epoch, written
-from kronosforge.forecast.known import Instants
+from kronosforge.forecast.history import Instants
 
 MISREAD = 48 * DAY  # µs of 1990–2100, taken for ns, fall into the first 48 days of 1970; so do s taken for ms
 

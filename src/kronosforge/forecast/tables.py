@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from kronosforge.core.candles import FEATURES
-from kronosforge.forecast.known import Instants
+from kronosforge.forecast.history import Instants
 from kronosforge.forecast.result import Forecast, Labels
 
 

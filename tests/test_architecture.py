@@ -29,11 +29,13 @@ ARROWS = {
     "evaluate": BASE | {"dataset", "split", "model", "forecast", "workspace.paths"},
     "sandbox": {"core"},
     "report": BASE | {"workspace.paths"},
+    "engine": {"core"},
     "workflows": BASE
-    | {"workspace", "source", "store", "clean", "split", "dataset", "train", "evaluate", "report", "sandbox"},
+    | {"workspace", "source", "store", "clean", "split", "dataset", "model.devices", "train", "forecast", "evaluate"}
+    | {"report", "sandbox", "engine"},
     "cli": BASE
     | {"workspace", "workflows", "source", "store", "dataset", "train", "forecast", "evaluate", "report", "sandbox"}
-    | {"model"},
+    | {"model", "engine"},
     "__main__": {"cli"},
     "__init__": {"config", "evaluate", "forecast", "model", "train", "workflows", "workspace"},  # lazily
 }

@@ -61,11 +61,15 @@ def test_model_a_has_the_guide_s_files_and_summary(model_a: Path, workspace: Pat
     assert copied == {*names, "data_summary.json"}
 
 
-def test_an_existing_dataset_is_refused_without_force_and_replaced_with_it(model_a: Path, workspace: Path) -> None:
+def test_the_same_request_keeps_the_dataset_and_another_says_what_differs(model_a: Path, workspace: Path) -> None:
     before = (model_a / "train_data.pkl").read_bytes()
-    refused = prepare(workspace, "--config", "model_a_4h")
+    kept = prepare(workspace, "--config", "model_a_4h")
+    assert kept.returncode == 0, kept.stderr
+    assert "Kept: this dataset was made with the same settings" in kept.stdout
+    refused = prepare(workspace, "--config", "model_a_4h", "--timeframes", "1D")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "--force" in refused.stderr
+    assert "timeframe '4H' → '1D'" in refused.stderr
+    assert "--force replaces it" in refused.stderr
     again = prepare(workspace, "--config", "model_a_4h", "--force")
     assert again.returncode == 0, again.stderr
     assert (model_a / "train_data.pkl").read_bytes() == before

@@ -201,7 +201,7 @@ def test_a_dry_run_says_what_it_will_cost_and_writes_nothing(finetune: Path, wor
         (["--models", "model_z"], "model_z"),
         (["--models", "model_a_4h", "--stage", "all"], "invalid choice"),
         (["--models", "model_a_4h", "--epochs", "0"], "train.epochs"),
-        (["--models", "model_a_4h", "--device", "tpu", *TINY, "--in-process"], "device 'tpu' is not here"),
+        (["--models", "model_a_4h", "--device", "tpu", *TINY, "--in-process"], "Unknown device 'tpu'"),
     ],
 )
 def test_a_wrong_flag_is_one_line_and_exit_2(finetune: Path, flags: list[str], words: str) -> None:

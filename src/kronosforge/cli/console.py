@@ -1,8 +1,28 @@
-"""Tables on the console, right in a terminal and in a pipe, in Latin and in Chinese letters."""
+"""The console: tables, live lines and progress bars, right in a terminal and in a pipe, in Latin and in Chinese letters."""
 
-from collections.abc import Iterable, Sequence
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from rich.cells import cell_len
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from kronosforge.core.bars import Series
+from kronosforge.core.i18n import tr
+from kronosforge.engine.base import LIVE
+
+EVERY_S = 0.5  # between two versions of a live line
+
+
+def print_json(content: Mapping[str, Any]) -> None:
+    """Print one object on stdout: what --json asks for."""
+    print(json.dumps(content, ensure_ascii=False))
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -25,3 +45,90 @@ def _text(cell: object) -> str:
 def _pad(cell: str, width: int, right: bool) -> str:
     blanks = " " * (width - cell_len(cell))
     return blanks + cell if right else cell + blanks
+
+
+def print_on_stderr(line: str) -> None:
+    """Print a line at once, over the live line where there is one."""
+    print(("\r\x1b[2K" if sys.stderr.isatty() else "") + line, file=sys.stderr, flush=True)
+
+
+def live_line() -> Callable[[str, bool], None]:
+    """Write a line on stderr over the one before, at most every half second; nothing where stderr is no terminal.
+
+    The second argument is True for the last line, which stays.
+    """
+    last = time.monotonic()
+
+    def show(line: str, ends: bool) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if sys.stderr.isatty() and (ends or now - last >= EVERY_S):
+            last = now
+            print(f"\r\x1b[2K{line}", end="\n" if ends else "", file=sys.stderr, flush=True)
+
+    return show
+
+
+def forecasts_counter(title: str) -> Callable[[int, int], None]:
+    """Show how many forecasts of how many are done, in a live line."""
+    begin, show = time.monotonic(), live_line()
+
+    def count(done: int, total: int) -> None:
+        left = (time.monotonic() - begin) / done * (total - done)
+        line = tr(
+            f"{title}: {done} of {total} forecasts, {left:.0f} s left",
+            f"{title}:已完成 {done}/{total} 次预测,剩余 {left:.0f} 秒",
+        )
+        show(line, done == total)
+
+    return count
+
+
+@contextmanager
+def fleet_board() -> Iterator[Callable[[str, str], None]]:
+    """Show the lines of many models: on a terminal one live line for each, elsewhere the lines that are kept, on stderr."""
+    if not sys.stderr.isatty():
+
+        def keep(model: str, line: str) -> None:
+            if not line.startswith(LIVE):
+                print(f"[{model}] {line}", file=sys.stderr, flush=True)
+
+        yield keep
+        return
+    last: dict[str, str] = {}
+    with Live(console=Console(stderr=True), transient=True, auto_refresh=False) as board:
+
+        def show(model: str, line: str) -> None:
+            if line.startswith(LIVE):
+                last[model] = line.removeprefix(LIVE)
+                board.update(Text("\n".join(last.values())), refresh=True)
+            else:
+                board.console.print(Text(f"[{model}] {line}"))
+
+        yield show
+
+
+@contextmanager
+def download_bars() -> Iterator[Callable[[Series, int, int], None] | None]:
+    """A progress bar per series on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[Series, Any] = {}
+
+        def show(series: Series, present: int, total: int) -> None:
+            if series not in tasks:
+                tasks[series] = bars.add_task(str(series), total=total)
+            bars.update(tasks[series], completed=present)
+
+        yield show
+
+
+def confirmed(question: str) -> bool:
+    """Ask a person on the terminal; False where there is none, or the answer is not yes."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print(question, "[y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes", "是")

@@ -1,10 +1,9 @@
 """`kronosforge inspect`: which candles the store holds."""
 
-import json
 from argparse import Namespace
 from pathlib import Path
 
-from kronosforge.cli.console import print_table
+from kronosforge.cli.console import print_json, print_table
 from kronosforge.core.bars import iso
 from kronosforge.core.i18n import tr
 from kronosforge.store import Store
@@ -30,7 +29,7 @@ def run(arguments: Namespace) -> int:
     ]
     keys = ("venue", "series", "from", "to", "candles", "holes", "bytes")
     if arguments.json:
-        print(json.dumps({"series": [dict(zip(keys, row, strict=True)) for row in rows]}, ensure_ascii=False))
+        print_json({"series": [dict(zip(keys, row, strict=True)) for row in rows]})
     elif not rows:
         print(tr("The store is empty; prepare a model first.", "本地还没有K线;请先准备一个模型。"))
     else:

@@ -169,7 +169,16 @@ def _prepare(parser: Parser) -> None:
     how.add_argument(
         "--explain", action="store_true", help=tr("show each value and where it comes from", "显示每个参数的值与来源")
     )
+    _strict(how)
     _json(how)
+
+
+def _strict(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help=tr("any warning is an error (exit code 4)", "任何警告都视为错误(退出码 4)"),
+    )
 
 
 def _verify(parser: Parser) -> None:
@@ -309,12 +318,14 @@ def _pipeline(parser: Parser) -> None:
     parser.add_argument("--mode", choices=("sequential", "parallel"), default="sequential")
     parser.add_argument("--max-workers", metavar="N", type=int)
     parser.add_argument("--force", action="store_true", help=tr("do again what is finished", "重新执行已完成的部分"))
+    _strict(parser)
     _json(parser)
 
 
 def _quick_start(parser: Parser) -> None:
     parser.add_argument("--yes", action="store_true", help=tr("take the defaults, ask nothing", "使用默认值,不询问"))
     _training(parser)
+    parser.set_defaults(resume=True, force=False, accept_new_data=False, max_workers=None, json=False)
 
 
 def _sandbox(parser: Parser) -> None:

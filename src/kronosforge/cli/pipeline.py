@@ -1,86 +1,102 @@
 """`kronosforge pipeline`: prepare → train → forecast → evaluate, each model; what is finished is kept."""
 
-import json
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from io import StringIO
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
-from kronosforge.cli import train
-from kronosforge.cli.main import run as run_command
+from kronosforge.cli.console import fleet_board, forecasts_counter, print_json
+from kronosforge.cli.context import open_context
+from kronosforge.cli.requirements import require_torch
+from kronosforge.cli.results import print_evaluation, print_fleet, print_forecast, print_pages
+from kronosforge.cli.train import named_models, resume_command
+from kronosforge.core.boundary import print_error
 from kronosforge.core.i18n import tr
-from kronosforge.workflows.prepare import prepare
-from kronosforge.workspace.discovery import config_files, find_root
-from kronosforge.workspace.loading import environment
-from kronosforge.workspace.overrides import Resolved
-from kronosforge.workspace.paths import MANIFEST, DatasetFolders, dataset_folders
+from kronosforge.workspace.discovery import config_files
 
-# What the dataset depends on: another value here means another dataset.
-DATA = ("target_symbols", "timeframe", "records_per_timeframe", "since", "until", "source", "clean", "split", "dataset")
+if TYPE_CHECKING:
+    from kronosforge.workflows.evaluate import EvaluationResult
+    from kronosforge.workflows.forecast import ForecastResult
+    from kronosforge.workflows.full import Failure
+    from kronosforge.workflows.prepare import PreparedDataset
+    from kronosforge.workflows.train import FleetResult
 
 
 def run(arguments: Namespace) -> int:
-    """Go the whole way with the models named, or with all but `default`; one that fails does not stop the others."""
-    root = find_root(script=arguments.script)
-    arguments.models = arguments.models or [name for name in config_files(root) if name != "default"]
-    arguments.stage, arguments.resume, arguments.accept_new_data = "both", not arguments.force, False
-    resolved = train.resolved_models(arguments, root)
-    environ = environment(root)
-    for one in resolved.values():
-        _prepare(arguments, one, dataset_folders(one.config, Path(root), kronos=environ.get("KRONOS_HOME")), environ)
-    said: dict[str, Any] = {}
-    with _kept(said, "train", arguments):
-        code = train.train_all(arguments, resolved, Path(root))
-    if not code:
-        code = max(_judge(arguments, name, said) for name in resolved)
+    """Go the whole way with the models named, or with all but `default`."""
+    require_torch(tr("training", "训练"))
+    from kronosforge.workflows.full import Settings, full  # noqa: PLC0415 - loads torch
+
+    context = open_context(arguments)
+    arguments.models = arguments.models or [name for name in config_files(str(context.root)) if name != "default"]
+    arguments.stage, arguments.accept_new_data = "both", False
+    models = named_models(context)
+    settings = Settings(arguments.mode, arguments.max_workers, arguments.force, arguments.strict)
+    result = full(
+        {name: model.config for name, model in models.items()},
+        context.root,
+        context.environ,
+        settings,
+        watch=Watch(quiet=arguments.json),
+        resume_commands={name: resume_command(arguments, name) for name in models},
+    )
     if arguments.json:
-        print(json.dumps(said, ensure_ascii=False))
-    return code
+        print_json(result.as_json())
+    if result.failures and len(models) > 1:
+        _print_failures(result.failures, len(models))
+    return result.exit_code
 
 
-def _judge(arguments: Namespace, model: str, said: dict[str, Any]) -> int:
-    """Forecast the newest bars, and evaluate: the verdict comes last."""
-    given = [f"--device={arguments.device}"] if arguments.device else []
-    source = [f"--source={arguments.source}"] if arguments.source else []
-    for words in (["forecast", *source], ["evaluate"]):
-        if not arguments.json:
-            print(f"— {model}: {words[0]}", flush=True)
-        with _kept(said.setdefault(words[0], {}), model, arguments):
-            line = [*words, "--config", model, *given, *["--json"] * arguments.json]
-            code = run_command(line, script=arguments.script)
-        if code:
-            return code
-    return 0
+def _print_failures(failures: "list[Failure]", models: int) -> None:
+    """Say once more, at the end, which models failed."""
+    count, names = (
+        len({failure.model for failure in failures}),
+        ", ".join(f"{failure.model} ({failure.stage})" for failure in failures),
+    )
+    print_error(tr(f"{count} of {models} models failed: {names}", f"{models} 个模型中有 {count} 个失败:{names}"))
 
 
-@contextmanager
-def _kept(said: dict[str, Any], key: str, arguments: Namespace) -> Iterator[None]:
-    """With --json, what a command prints becomes part of the one object that this one prints."""
-    if not arguments.json:
-        yield
-        return
-    with redirect_stdout(StringIO()) as printed:
-        yield
-    if text := printed.getvalue():
-        said[key] = json.loads(text)
+class Watch:
+    """Prints what each stage made of each model, as soon as it is there; with `quiet`, only what goes wrong."""
 
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
 
-def _prepare(arguments: Namespace, one: Resolved, where: DatasetFolders, environ: dict[str, str]) -> None:
-    kept = not arguments.force and _finished(one, where)
-    if not kept:
-        prepare(one.config, where, environ, force=arguments.force)
-    if not arguments.json:
-        words = tr("kept", "已存在") if kept else tr("prepared", "已准备")
-        print(f"✅ {one.config.name}: {tr('dataset', '数据集')} {words}, {where.dataset}", flush=True)
+    def begins(self, model: str, stage: str) -> None:
+        """Print a heading."""
+        if not self._quiet and stage != "prepare":
+            print(f"— {model}: {stage}", flush=True)
 
+    def prepared(self, model: str, dataset: "PreparedDataset") -> None:
+        """Print where the dataset is, and whether it was there already."""
+        if not self._quiet:
+            state = tr("kept", "已存在") if dataset.kept else tr("prepared", "已准备")
+            print(f"✅ {model}: {tr('dataset', '数据集')} {state}, {dataset.folder}", flush=True)
 
-def _finished(one: Resolved, where: DatasetFolders) -> bool:
-    """True where the dataset of exactly this config stands."""
-    try:
-        made: Any = json.loads((where.dataset / MANIFEST).read_text("utf-8"))["config"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return False
-    asked = one.config.model_dump(mode="json")
-    return made.get("name") == one.config.name and all(made.get(key) == asked[key] for key in DATA)
+    def training(self) -> AbstractContextManager[Callable[[str, str], None]]:
+        """Show the lines of the trainings."""
+        return fleet_board()
+
+    def trained(self, fleet: "FleetResult") -> None:
+        """Print how each model's training ended."""
+        if not self._quiet:
+            print_fleet(fleet)
+
+    def forecast(self, model: str, result: "ForecastResult") -> None:
+        """Print the forecast."""
+        if not self._quiet:
+            print_forecast(result.facts, result.folder)
+
+    def evaluating(self, model: str) -> Callable[[int, int], None]:
+        """Count forecasts in a live line."""
+        return forecasts_counter(model)
+
+    def evaluated(self, model: str, result: "EvaluationResult") -> None:
+        """Print the verdict and the tables."""
+        if not self._quiet:
+            print_evaluation(result.evaluation, result.path)
+        print_pages(result.pages, quiet=self._quiet)
+
+    def failed(self, failure: "Failure") -> None:
+        """Say at once where a model's way ends, and why."""
+        print_error(f"{failure.model}, {failure.stage}: {failure.error}")

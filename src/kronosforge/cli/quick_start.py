@@ -9,23 +9,22 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from kronosforge.cli import train
 from kronosforge.cli.console import print_table
-from kronosforge.cli.parser import build_parser
+from kronosforge.cli.context import Context, model_flags, open_context
+from kronosforge.cli.requirements import require_torch
+from kronosforge.cli.train import named_models, train_models
 from kronosforge.core.errors import DataError, UsageError
 from kronosforge.core.i18n import tr
-from kronosforge.workspace.discovery import config_files, find_root
-from kronosforge.workspace.loading import load_config
-from kronosforge.workspace.overrides import KNOBS
+from kronosforge.workspace.discovery import config_files
 from kronosforge.workspace.paths import MANIFEST, dataset_folder
 
 
 def run(arguments: Namespace) -> int:
     """Check, ask, show, train."""
-    root = Path(find_root(script=arguments.script))
-    models = [name for name in config_files(str(root)) if name != "default"]
-    ready = [name for name in models if _prepared(root, name)]
-    _print_checks(root, models, ready)
+    context = open_context(arguments)
+    models = [name for name in config_files(str(context.root)) if name != "default"]
+    ready = [name for name in models if _prepared(context, name)]
+    _print_checks(context.root, models, ready)
     if not ready:
         raise DataError(
             tr(
@@ -33,18 +32,25 @@ def run(arguments: Namespace) -> int:
                 f"还没有准备好的数据集;请先运行 python prepare_kronos_data_simple.py --config {models[0]}",
             )
         )
-    if not (arguments.yes or sys.stdin.isatty()):
+    if not (arguments.yes or (sys.stdin and sys.stdin.isatty())):
         raise UsageError(
             tr("this asks questions on a terminal; --yes takes the defaults", "该脚本需要在终端中询问;--yes 使用默认值")
         )
     ask = _default if arguments.yes else _ask
     chosen = ask(tr("models", "模型"), [*ready, "all"], "all")
-    stage = ask(tr("stage", "阶段"), ["tokenizer", "predictor", "both"], "both")
-    mode = ask(tr("mode", "方式"), ["sequential", "parallel"], "sequential")
-    words = ["train", "--models", *(ready if chosen == "all" else [chosen]), "--stage", stage, "--mode", mode]
-    words += ["--resume", *_knobs(arguments)]
-    print(tr("the same as:", "等价命令:"), shlex.join(["python", "multi_model_trainer.py", *words[1:]]), flush=True)
-    return train.run(_parsed(words, arguments.script))
+    arguments.models = ready if chosen == "all" else [chosen]
+    arguments.stage = ask(tr("stage", "阶段"), ["tokenizer", "predictor", "both"], "both")
+    arguments.mode = ask(tr("mode", "方式"), ["sequential", "parallel"], "sequential")
+    print(tr("the same as:", "等价命令:"), _command(arguments), flush=True)
+    require_torch(tr("training", "训练"))
+    return train_models(context, named_models(context))
+
+
+def _command(arguments: Namespace) -> str:
+    """The command line that trains the same without a question."""
+    command = ["python", "multi_model_trainer.py", "--models", *arguments.models]
+    command += ["--stage", arguments.stage, "--mode", arguments.mode, "--resume", *model_flags(arguments)]
+    return shlex.join(command)
 
 
 def _print_checks(root: Path, models: list[str], ready: list[str]) -> None:
@@ -63,12 +69,13 @@ def _print_checks(root: Path, models: list[str], ready: list[str]) -> None:
     )
 
 
-def _prepared(root: Path, model: str) -> bool:
+def _prepared(context: Context, model: str) -> bool:
+    """Whether the model's dataset is finished; a broken config or manifest counts as not."""
     try:
-        summary = json.loads((dataset_folder(load_config(model, str(root)), root) / MANIFEST).read_text("utf-8"))
+        folder = dataset_folder(context.model(model).config, context.root)
+        return "fingerprint" in json.loads((folder / MANIFEST).read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    return "fingerprint" in summary
 
 
 def _default(what: str, choices: list[str], default: str) -> str:
@@ -95,18 +102,3 @@ def _ask(what: str, choices: list[str], default: str) -> str:
                 f"{answer!r} 无效;请从 {', '.join(choices)} 中选择",
             )
         )
-
-
-def _knobs(arguments: Namespace) -> list[str]:
-    given: list[str] = []
-    for knob in KNOBS:
-        value = getattr(arguments, knob.flag.strip("-").replace("-", "_"), None)
-        if value is not None:
-            given += [knob.flag] if value is True else [knob.flag, str(value)]
-    return given
-
-
-def _parsed(words: list[str], script: str) -> Namespace:
-    arguments = build_parser().parse_args(words)
-    arguments.script = script
-    return arguments

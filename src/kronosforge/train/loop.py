@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -34,7 +34,14 @@ class Pace(NamedTuple):
     seconds_left: float
 
 
-Show = Callable[[Pace], None]
+class Watch(Protocol):
+    """Told how a stage goes."""
+
+    def step(self, pace: Pace) -> None:
+        """A step was made."""
+
+    def epoch(self, epoch: Mapping[str, Any]) -> None:
+        """An epoch was validated: its number (0 before any step), `val` metrics, and whether it is the `best` so far."""
 
 
 class Training:
@@ -47,10 +54,10 @@ class Training:
         place: Place,
         *,
         journal: Journal | None = None,
-        show: Show | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.stage, self.progress, self.place = stage, progress, place
-        self._journal, self._show = journal, show
+        self._journal, self._watch = journal, watch
         self._wrapped = place.wrap(stage.objective)
         self._runner: Callable[..., dict[str, Tensor]] = self._wrapped
         if stage.rules.compile:
@@ -93,8 +100,8 @@ class Training:
             speed = meter.tick(batch.total * batch.x.shape[1])
             if self._journal:
                 self._journal.step(progress.step, progress.epoch, values | {"lr": rate}, speed)
-            if self._show:
-                self._show(self._pace(values["loss"], speed, meter))
+            if self._watch:
+                self._watch.step(self._pace(values["loss"], speed, meter))
             if stop:
                 self._save()
                 raise KeyboardInterrupt
@@ -203,6 +210,8 @@ class Training:
             self.stage.ordinary().save_pretrained(self.stage.folder / BEST)
         if self._journal:
             self._journal.epoch(progress.step, progress.epochs[-1])
+        if self._watch:
+            self._watch.epoch(progress.epochs[-1])
 
     def _save(self) -> None:
         if self._journal:

@@ -20,7 +20,7 @@ from kronosforge.model.checkpoint import Checkpoint
 from kronosforge.train import lora
 from kronosforge.train.devices import Place, place
 from kronosforge.train.journal import Journal
-from kronosforge.train.loop import Show, Training
+from kronosforge.train.loop import Training, Watch
 from kronosforge.train.objectives import Objective, PredictorObjective, TokenizerObjective
 from kronosforge.train.state import Progress, Stage, must_match, restore, saved
 from kronosforge.workspace.paths import BEST, LAST, MANIFEST, TRAINING, ModelFolders, model_folders, workspace_root
@@ -30,6 +30,9 @@ STAGES: tuple[StageName, ...] = ("tokenizer", "predictor")
 
 # Peak learning rates: (from published weights, from scratch)
 RATES: dict[StageName, tuple[float, float]] = {"tokenizer": (2e-4, 1e-3), "predictor": (1e-5, 1e-3)}
+
+# A killed run's processes end within seconds; whoever starts it again waits for them.
+WAIT_S = 10.0
 
 # What may change between a run and the one that resumes it.
 FREE = {"device", "workers", "save_every_s", "compile", "patience"}
@@ -65,7 +68,7 @@ def train(
     resume: bool = False,
     force: bool = False,
     new_data: bool = False,
-    show: Callable[[StageName], Show | None] | None = None,
+    watch: Callable[[StageName], Watch | None] | None = None,
     where: ModelFolders | None = None,
 ) -> dict[StageName, TrainedStage]:
     """Train `stages` of `config` in the workspace `root`, in this process or in all that torchrun started.
@@ -73,7 +76,7 @@ def train(
     Without `root`, the workspace around the current folder; `where` are other folders than the model's own there.
     `resume` goes on where a run was stopped, and does nothing where it is finished; `force` trains anew. Raises UsageError
     where neither is given and a run stands there, DataError without a dataset, ModelError without weights to start from,
-    TrainingError where the loss explodes.
+    TrainingError where the loss explodes. `watch` gives each stage somebody to tell how it goes.
     """
     where = where or model_folders(config, root or workspace_root())
     facts = {"dataset": dataset_fingerprint(where.dataset, config)}
@@ -83,7 +86,7 @@ def train(
             with _held(where.stage(name), here):
                 done[name] = _one(
                     config, where, name, facts, here, resume=resume, force=force, new_data=new_data,
-                    show=show(name) if show else None,
+                    watch=watch(name) if watch else None,
                 )  # fmt: skip
             here.barrier()
     return done
@@ -131,12 +134,12 @@ def _stands(folder: Path) -> UsageError:
 
 def _held(folder: Path, here: Place) -> AbstractContextManager[None]:
     """Only the process that writes holds the folder."""
-    return locked(folder, tr(f"the run {folder}", f"训练 {folder}"), wait=0.0) if here.main else nullcontext()
+    return locked(folder, tr(f"the run {folder}", f"训练 {folder}"), wait=WAIT_S) if here.main else nullcontext()
 
 
 def _one(
     config: ModelConfig, where: ModelFolders, name: StageName, facts: dict[str, Any], here: Place, *,
-    resume: bool, force: bool, new_data: bool, show: Show | None,
+    resume: bool, force: bool, new_data: bool, watch: Watch | None,
 ) -> TrainedStage:  # fmt: skip
     folder = where.stage(name)
     if force and here.main:
@@ -156,7 +159,7 @@ def _one(
         restore(folder, start.objective.network, stage.optimizer)
     if not progress.finished:
         with Journal(folder, progress, f"{config.name} {name}") if here.main else nullcontext() as journal:
-            Training(stage, progress, here, journal=journal, show=show).run()
+            Training(stage, progress, here, journal=journal, watch=watch).run()
     return TrainedStage(folder, progress, start.objective.HEADLINE)
 
 

@@ -1,27 +1,99 @@
-"""What already stands where a dataset is to be written, and whether it may be replaced."""
+"""The dataset that already stands where one is to be written: keep it, or say why it may not be replaced."""
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from kronosforge.config import ModelConfig
-from kronosforge.core.errors import ExistsError, UsageError
+from kronosforge.core.errors import DataError, ExistsError, UsageError
 from kronosforge.core.i18n import tr
+from kronosforge.dataset import PICKLES
+from kronosforge.report.summary import public
+from kronosforge.workspace.paths import MANIFEST
+
+# The settings that decide what a dataset holds; others decide how it is made.
+DECISIVE = (
+    "target_symbols", "timeframe", "records_per_timeframe", "since", "until", "source", "clean", "split", "dataset",
+)  # fmt: skip
+INDIFFERENT = {"source.proxy", "source.credentials_required", "source.timeout_s", "source.retries"}
+SHOWN = 4  # differences in a message
 
 
-def guard(folder: Path, config: ModelConfig, *, force: bool) -> None:
-    """Raise UsageError where `folder` must not be replaced: another model's dataset ever, the model's own without `force`."""
-    summary = folder / "data_summary.json"
-    if not summary.exists():
-        foreign = [name for name in ("train_data.pkl", "val_data.pkl", "test_data.pkl") if (folder / name).exists()]
-        if foreign and not force:
-            raise UsageError(
-                tr(
-                    f"{folder} holds {', '.join(foreign)} without a summary; --force replaces, --output-dir goes elsewhere",
-                    f"{folder} 中有 {', '.join(foreign)} 但没有摘要;--force 覆盖,--output-dir 换目录",
-                )
+def existing(folder: Path, config: ModelConfig) -> dict[str, Any] | None:
+    """The summary of the dataset in `folder` where it was made with the settings of `config`; None where there is none.
+
+    Raises ExistsError where the model's dataset was made with other settings, UsageError where the folder is another
+    model's, DataError where files of the dataset are missing or cut short.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        _refuse_foreign(folder)
+        return None
+    summary = _read(path)
+    _refuse_other_model(folder, summary, config)
+    if different := list(differences(summary.get("config", {}), config)):
+        raise ExistsError(_other_settings(folder, different, summary))
+    if damaged := _damaged(folder, summary):
+        raise DataError(
+            tr(
+                f"{folder} is damaged: {damaged}; --force prepares it again",
+                f"{folder} 已损坏:{damaged};用 --force 重新准备",
             )
-        return
-    owner = _owner(summary)
+        )
+    return summary
+
+
+def refuse_other_model(folder: Path, config: ModelConfig) -> None:
+    """Raise UsageError where `folder` holds the dataset of another model: not even --force replaces that."""
+    if (folder / MANIFEST).exists():
+        _refuse_other_model(folder, _read(folder / MANIFEST), config)
+
+
+def differences(made: Mapping[str, Any], config: ModelConfig) -> Iterator[tuple[str, Any, Any]]:
+    """(setting, value of the dataset, value asked for) of each decisive setting that differs.
+
+    A setting that the dataset does not record is newer than the dataset, and had its default.
+    """
+    asked = public(config)
+    for key in DECISIVE:
+        for setting, value in _flat(key, asked[key]):
+            recorded = dict(_flat(key, made.get(key))).get(setting, value)
+            if recorded != value and setting not in INDIFFERENT:
+                yield setting, recorded, value
+
+
+def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield f"{key}.{name}", part
+    else:
+        yield key, value
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        summary = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        summary = None
+    return summary if isinstance(summary, dict) else {}
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if present := [name for name in PICKLES if (folder / name).exists()]:
+        raise UsageError(
+            tr(
+                f"{folder} holds {', '.join(present)} without {MANIFEST}, so it is not a dataset of kronosforge; "
+                "--force replaces them, --output-dir writes elsewhere",
+                f"{folder} 中有 {', '.join(present)} 但没有 {MANIFEST},不是 kronosforge 的数据集;"
+                "--force 覆盖,--output-dir 换目录",
+            )
+        )
+
+
+def _refuse_other_model(folder: Path, summary: Mapping[str, Any], config: ModelConfig) -> None:
+    settings = summary.get("config")
+    owner = (settings.get("name") if isinstance(settings, dict) else None) or summary.get("model_name")
     if owner not in (config.name, config.model_name):
         raise UsageError(
             tr(
@@ -30,18 +102,30 @@ def guard(folder: Path, config: ModelConfig, *, force: bool) -> None:
                 f"{folder} 是 {owner or '未知模型'} 的数据集,不属于 {config.name};请换一个 --output-dir",
             )
         )
-    if not force:
-        raise ExistsError(
-            tr(
-                f"{folder} already holds a dataset of {config.name}; --force replaces it, --output-dir goes elsewhere",
-                f"{folder} 已有 {config.name} 的数据集;--force 覆盖,--output-dir 换目录",
+
+
+def _other_settings(folder: Path, different: list[tuple[str, Any, Any]], summary: Mapping[str, Any]) -> str:
+    listed = ", ".join(f"{key} {made!r} → {asked!r}" for key, made, asked in different[:SHOWN])
+    more = f" (+ {len(different) - SHOWN})" * (len(different) > SHOWN)
+    created, windows = summary.get("created_at", "?"), summary.get("windows", {})
+    counts = ", ".join(f"{split} {count}" for split, count in windows.items())
+    return tr(
+        f"{folder} already holds a dataset made with other settings: {listed}{more}; --force replaces it "
+        f"(made {created}; windows: {counts}), --output-dir writes elsewhere",
+        f"{folder} 已有用其他设置生成的数据集:{listed}{more};--force 会替换它"
+        f"(生成于 {created};窗口数:{counts}),--output-dir 换目录",
+    )
+
+
+def _damaged(folder: Path, summary: Mapping[str, Any]) -> str:
+    """The first file whose size is not the recorded one, or nothing. Content is checked by `verify`."""
+    for file in summary.get("files", []):
+        path = folder / file["filename"]
+        if not path.is_file():
+            return tr(f"{file['filename']} is missing", f"缺少 {file['filename']}")
+        if path.stat().st_size != file["bytes"]:
+            return tr(
+                f"{file['filename']} has {path.stat().st_size:,} bytes instead of {file['bytes']:,}",
+                f"{file['filename']} 有 {path.stat().st_size:,} 字节,应为 {file['bytes']:,}",
             )
-        )
-
-
-def _owner(summary: Path) -> str:
-    try:
-        content = json.loads(summary.read_text("utf-8"))
-        return str(content.get("config", {}).get("name") or content["model_name"])
-    except (OSError, ValueError, KeyError, AttributeError):
-        return ""
+    return ""

@@ -7,12 +7,13 @@ from typing import Any
 from kronosforge.config import ModelConfig
 from kronosforge.core.bars import Series, Span, instant, iso
 from kronosforge.core.coroutines import run
-from kronosforge.core.errors import UsageError
+from kronosforge.core.errors import KronosForgeError
+from kronosforge.core.i18n import tr
 from kronosforge.dataset import DATASET_FILES
 from kronosforge.source.base import Source
 from kronosforge.split import check_windows, expected, total
 from kronosforge.store import Store
-from kronosforge.workflows.existing import guard
+from kronosforge.workflows.existing import existing
 from kronosforge.workflows.fetch import SANDBOX_CLOCK, local, opened, wanted
 from kronosforge.workspace.paths import MANIFEST, DatasetFolders
 
@@ -44,7 +45,7 @@ async def _plan(config: ModelConfig, where: DatasetFolders, environ: Mapping[str
         "windows": total(windows.values()),
         "warnings": [str(text) for text in check_windows(by_series, config.split, config.dataset.window)],
         "writes": [str(path) for path in writes],
-        "exists": _refusal(config, where),
+        "exists": _standing(config, where),
     }
 
 
@@ -61,10 +62,15 @@ def _series(source: Source, store: Store, series: Series, span: Span, now: int) 
     }
 
 
-def _refusal(config: ModelConfig, where: DatasetFolders) -> str:
-    """Why `prepare` would not write there, or nothing."""
+def _standing(config: ModelConfig, where: DatasetFolders) -> str:
+    """What `prepare` would say of the dataset that stands there: kept, or why it may not be replaced; empty for none."""
     try:
-        guard(where.dataset, config, force=False)
-    except UsageError as error:
+        kept = existing(where.dataset, config)
+    except KronosForgeError as error:
         return str(error)
-    return ""
+    if kept is None:
+        return ""
+    return tr(
+        f"{where.dataset} holds a dataset made with these settings, and is kept; --force makes it anew",
+        f"{where.dataset} 已有相同设置的数据集,将保留;用 --force 重新生成",
+    )

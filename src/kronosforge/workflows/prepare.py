@@ -3,8 +3,9 @@
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,6 +16,7 @@ from kronosforge.config import ModelConfig
 from kronosforge.core.bars import Series, iso
 from kronosforge.core.candles import ORIGINS
 from kronosforge.core.coroutines import run
+from kronosforge.core.errors import DataError
 from kronosforge.core.files import locked, publishing, recover
 from kronosforge.core.i18n import tr
 from kronosforge.dataset import DATASET_FILES, SCHEMA, DatasetWriter, Written, hand_over
@@ -22,21 +24,27 @@ from kronosforge.report import SeriesChart, aggregate, write_report
 from kronosforge.report.summary import seal, summarise
 from kronosforge.split import check_windows, cuts, total
 from kronosforge.store import Store
-from kronosforge.workflows.existing import guard
+from kronosforge.workflows.existing import existing, refuse_other_model
 from kronosforge.workflows.fetch import Collected, Progress, collect, opened
 from kronosforge.workspace.paths import MANIFEST, REPORT, DatasetFolders, dataset_folders, workspace_root
 
 T = TypeVar("T")
 AHEAD = 2  # series that are read and cleaned while one is written; each is in memory
+PRINTED = ("model_name", "output_directory", "fingerprint", "files", "windows", "warnings", "series")
 CHARTS = 12  # series drawn in the report; the tables hold all of them
 
 
 class PreparedDataset(NamedTuple):
-    """A finished dataset: its folder, the copy for Kronos if one was made, and what `data_summary.json` says."""
+    """A finished dataset: its folder, the copy for Kronos if there is one, and the content of `data_summary.json`."""
 
     folder: Path
     copy: Path | None
     summary: dict[str, Any]
+    kept: bool = False  # True where it stood already, made with the same settings
+
+    def as_json(self) -> dict[str, Any]:
+        """What `prepare --json` prints."""
+        return {key: self.summary[key] for key in PRINTED} | {"kept": self.kept}
 
 
 def prepare(
@@ -45,34 +53,80 @@ def prepare(
     environ: Mapping[str, str] = os.environ,
     *,
     force: bool = False,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> PreparedDataset:
-    """Bring `config`'s candles here and make its dataset of them.
+    """Fetch the candles of `config` and make its dataset of them.
 
-    `where` defaults to the workspace around the current folder. An existing dataset stands until the new one is whole,
-    and is replaced only with `force`. Raises UsageError where it may not be replaced, SourceError where candles cannot
-    be had, DataError where they are not fit.
+    `where` defaults to the workspace around the current folder. A dataset made with the same settings is kept; one made
+    with others stands until the new one is whole, and is replaced only with `force`. With `strict` a warning is an error,
+    and nothing is written. Raises UsageError where a dataset may not be replaced, SourceError where candles cannot be
+    fetched, DataError where they are not fit for the dataset.
     """
     where = where or dataset_folders(config, workspace_root(), kronos=environ.get("KRONOS_HOME"))
-    guard(where.dataset, config, force=force)
-    return run(_prepare(config, where, environ, force=force, progress=progress))
+    if where.dataset.exists():  # before anything is fetched
+        with _held(where):
+            if kept := _kept(config, where, force=force, strict=strict):
+                return kept
+    return run(_prepare(config, where, environ, force=force, strict=strict, progress=progress))
 
 
 async def _prepare(
-    config: ModelConfig, where: DatasetFolders, environ: Mapping[str, str], *, force: bool, progress: Progress | None
+    config: ModelConfig,
+    where: DatasetFolders,
+    environ: Mapping[str, str],
+    *,
+    force: bool,
+    strict: bool,
+    progress: Progress | None,
 ) -> PreparedDataset:
     async with opened(config.source, environ, where.root) as source:
         collected = await collect(config, source, Store(where.candles), progress)
     newest = max(span.stop for span in collected.spans.values())
     origin = {"name": config.source.name, "venue": source.venue, "clock": iso(newest)}
-    with locked(where.dataset, tr(f"the dataset {where.dataset.name}", f"数据集 {where.dataset.name}")):
-        recover(where.dataset, MANIFEST, DATASET_FILES)
-        guard(where.dataset, config, force=force)
+    with _held(where):
+        if kept := _kept(config, where, force=force, strict=strict):  # another process made it meanwhile
+            return kept
         with publishing(where.dataset, MANIFEST, DATASET_FILES) as staging:
             summary = build(config, collected, staging, folder=where.shown, origin=origin)
-        if where.copy:
-            hand_over(where.dataset, where.copy)
+            if strict:
+                refuse_warnings(summary["warnings"])
+        _copy(where)
     return PreparedDataset(where.dataset, where.copy, summary)
+
+
+def _held(where: DatasetFolders) -> AbstractContextManager[None]:
+    return locked(where.dataset, tr(f"the dataset {where.dataset.name}", f"数据集 {where.dataset.name}"))
+
+
+def _kept(config: ModelConfig, where: DatasetFolders, *, force: bool, strict: bool) -> PreparedDataset | None:
+    """The dataset that stands, where it is what `config` asks for, its copy for Kronos refreshed. Call it under the lock.
+
+    None where there is none, or where `force` replaces it. Raises UsageError where it may not be replaced.
+    """
+    recover(where.dataset, MANIFEST, DATASET_FILES)
+    if force:
+        refuse_other_model(where.dataset, config)
+        return None
+    summary = existing(where.dataset, config)
+    if summary is None:
+        return None
+    if strict:
+        refuse_warnings(summary["warnings"])
+    _copy(where)
+    return PreparedDataset(where.dataset, where.copy, summary, kept=True)
+
+
+def _copy(where: DatasetFolders) -> None:
+    if where.copy:
+        hand_over(where.dataset, where.copy)
+
+
+def refuse_warnings(warnings: Sequence[Mapping[str, str] | str]) -> None:
+    """Raise DataError where there is a warning: what --strict asks for."""
+    if warnings:
+        texts = [text if isinstance(text, str) else tr(text["en"], text["zh"]) for text in warnings]
+        raise DataError(tr("--strict refuses warnings: ", "--strict 不允许警告:") + "; ".join(texts))
 
 
 def build(

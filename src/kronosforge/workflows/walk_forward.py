@@ -28,7 +28,7 @@ from kronosforge.evaluate.judged import Judged
 from kronosforge.report.summary import seal, summarise
 from kronosforge.split import ALWAYS, Cuts, check_folds, check_windows, fold_cuts, total
 from kronosforge.train.cost import cost
-from kronosforge.train.loop import Show
+from kronosforge.train.loop import Watch as TrainingWatch
 from kronosforge.train.stages import FREE, STAGES, StageName, curve, dataset_fingerprint, train
 from kronosforge.train.state import saved
 from kronosforge.workspace.paths import (
@@ -73,7 +73,7 @@ class Watch(Protocol):
     def begins(self, trainings: int, seconds: float) -> None:
         """So many folds are to be trained, each in at most so many seconds, measured here."""
 
-    def trains(self, fold: int, stage: StageName) -> Show | None:
+    def trains(self, fold: int, stage: StageName) -> TrainingWatch | None:
         """What a stage of a fold shows after each step."""
 
     def judges(self, fold: int) -> Callable[[int, int], None]:
@@ -217,11 +217,11 @@ def _trained(fold: Fold) -> bool:
 def _one(config: ModelConfig, fold: Fold, watch: Watch | None) -> dict[str, Any]:
     """Train and judge `fold`, as far as it is not done; its row of the table."""
 
-    def show(stage: StageName) -> Show | None:
+    def trains(stage: StageName) -> TrainingWatch | None:
         return watch.trains(fold.number, stage) if watch else None
 
     where = fold.where
-    train(config, where=where, resume=True, show=show)
+    train(config, where=where, resume=True, watch=trains)
     progress = watch.judges(fold.number) if watch else lambda done, total: None
     found = evaluated(config, where.models, where.dataset, progress=progress, scores=where.models / SCORES)
     if watch:

@@ -39,7 +39,8 @@ def find_root(start: str | None = None, script: str | None = None) -> str:
 def config_files(root: str) -> dict[str, str]:
     """Name for the command line → path, of every `config_*.py` in the workspace, ascending."""
     folder = os.path.join(root, FINETUNE)
-    files = [f for f in sorted(os.listdir(folder), key=str.lower) if f.startswith("config_") and f.endswith(".py")]
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    files = [f for f in sorted(names, key=str.lower) if f.startswith("config_") and f.endswith(".py")]
     return {config_name(f): os.path.join(folder, f) for f in files if f != "config_manager.py"}
 
 

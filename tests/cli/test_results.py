@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from kronosforge.cli.reports import write_pages
+from kronosforge.cli.results import print_pages
 from kronosforge.config import ModelConfig
+from kronosforge.workflows.pages import write_pages
 
 CONFIG = ModelConfig(
     name="model_a", model_name="Model_A", target_symbols=["BTC-USDT-SWAP_4H"], dataset_path="elsewhere"
@@ -20,18 +21,18 @@ def english(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_says_where_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "data_summary.json").write_text('{"model_name": "Found_Elsewhere"}')
-    write_pages([CONFIG], tmp_path)
+    print_pages(write_pages([CONFIG], tmp_path))
     page = tmp_path / "outputs" / "reports" / "model_a" / "report.html"
     assert capsys.readouterr().out == f"Report: {page}\n"
     assert "<h1>Found_Elsewhere</h1>" in page.read_text("utf-8")
-    write_pages([CONFIG], tmp_path, quiet=True)
+    print_pages(write_pages([CONFIG], tmp_path), quiet=True)
     assert capsys.readouterr().out == ""
 
 
 def test_a_page_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "outputs").mkdir()
     (tmp_path / "outputs" / "reports").write_text("a file in the way")
-    write_pages([CONFIG], tmp_path)
+    print_pages(write_pages([CONFIG], tmp_path))
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("No report of model_a: DiskError: ")

@@ -1,0 +1,135 @@
+"""Forecast the next bars of a model's series: fetch the newest candles, sample paths, write tables and pictures."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from kronosforge.config import ModelConfig
+from kronosforge.core.bars import Series, iso
+from kronosforge.core.errors import UsageError
+from kronosforge.core.files import locked, publishing
+from kronosforge.core.i18n import tr
+from kronosforge.evaluate.checkpoints import chosen
+from kronosforge.forecast import Forecast, Forecaster
+from kronosforge.forecast.sampling import Sampler
+from kronosforge.forecast.tables import stacked
+from kronosforge.report.forecast import forecast_page, picture
+from kronosforge.workflows.recent import Recent, recent
+from kronosforge.workspace.paths import FORECAST, REPORT, forecast_folder, model_folder
+
+Weights = Literal["current", "fine-tuned", "pretrained"]
+
+
+class ForecastResult(NamedTuple):
+    """A finished forecast: its folder and the content of its forecast.json."""
+
+    folder: Path
+    facts: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """What `forecast --json` prints."""
+        return {**self.facts, "folder": str(self.folder)}
+
+
+def forecast(
+    config: ModelConfig,
+    root: Path,
+    environ: Mapping[str, str],
+    *,
+    series: Sequence[str] = (),
+    at: str | None = None,
+    weights: Weights | None = None,
+    sliding: Literal["exact", "approximate"] = "exact",
+    raw: bool = False,
+    folder: Path | None = None,
+) -> ForecastResult:
+    """Sample the next `config.dataset.predict` bars of each series, or of those named.
+
+    `at` is the instant to forecast from (ISO 8601; now by default). `weights`: by default those that the evaluation chose,
+    else fine-tuned, else pretrained. `raw` keeps candles that no market can trade. Written to `folder`, by default
+    outputs/forecasts/<model>/<newest bar>/, finished or absent. Raises UsageError for an unknown series, SourceError
+    where candles cannot be fetched, DataError where a series is too short, ModelError without usable weights.
+    """
+    config = _only(config, series)
+    known = recent(config, root, environ, bars=config.dataset.lookback, horizon=config.dataset.predict, at=at)
+    pair = chosen(model_folder(root, config.name), config.train, weights)
+    settings = config.forecast
+    forecaster = Forecaster(*pair.load(), device=config.train.device, clip=config.dataset.clip)
+    forecasts = forecaster.sample(
+        {str(series): bars for series, bars in known.items()},
+        settings.samples,
+        Sampler(temperature=settings.temperature, top_k=settings.top_k, top_p=settings.top_p),
+        seed=settings.seed,
+        sliding=sliding,
+        raw=raw,
+    )
+    newest = max(int(bars.times[-1]) for bars in known.values())
+    folder = folder or forecast_folder(root, config.name, iso(newest))
+    facts = {
+        "model": config.name,
+        "weights": pair.facts,
+        "raw": raw,
+        "lookback": config.dataset.lookback,
+        "horizon": config.dataset.predict,
+        **settings.model_dump(),
+        "series": {str(key): _facts(bars, forecasts[str(key)], settings.quantiles) for key, bars in known.items()},
+    }
+    _write(folder, facts, known, forecasts, settings.quantiles)
+    return ForecastResult(folder, facts)
+
+
+def _only(config: ModelConfig, names: Sequence[str]) -> ModelConfig:
+    """`config` with the series named; with all of them where none is."""
+    if not names:
+        return config
+    keys = {str(series) for series in config.series}
+    if unknown := [name for name in names if name not in keys]:
+        raise UsageError(
+            tr(
+                f"{', '.join(unknown)}: not a series of {config.name}; it has {', '.join(sorted(keys))}",
+                f"{', '.join(unknown)} 不是 {config.name} 的序列;可用:{', '.join(sorted(keys))}",
+            )
+        )
+    return config.model_copy(update={"target_symbols": list(names)})
+
+
+def _facts(bars: Recent, sampled: Forecast, levels: Sequence[float]) -> dict[str, Any]:
+    """What forecast.json says of one series: the fan of the close, the chance of a rise, and what was repaired."""
+    last = float(bars.values[-1, 3])
+    close = zip(levels, sampled.quantile("close", levels).tolist(), strict=True)
+    return {
+        "origin": iso(int(bars.times[-1])),
+        "last_close": last,
+        "times": [iso(int(time)) for time in bars.ahead],
+        "close": {str(level): values for level, values in close},
+        "p_up": float((sampled.feature("close")[:, -1] > last).mean()),
+        "violations": sampled.violations._asdict(),
+    }
+
+
+def _write(
+    folder: Path,
+    facts: dict[str, Any],
+    known: Mapping[Series, Recent],
+    forecasts: Mapping[str, Forecast],
+    levels: Sequence[float],
+) -> None:
+    pictures = {
+        f"{series}.svg": _picture(str(series), bars, forecasts[str(series)], levels) for series, bars in known.items()
+    }
+    tables = stacked(forecasts, levels)
+    names = ("paths.parquet", "quantiles.parquet", "quantiles.csv", REPORT, *pictures)
+    with locked(folder, tr(f"the forecast {folder}", f"预测 {folder}")), publishing(folder, FORECAST, names) as staging:
+        tables.paths.to_parquet(staging / "paths.parquet")
+        tables.quantiles.to_parquet(staging / "quantiles.parquet")
+        tables.quantiles.to_csv(staging / "quantiles.csv", lineterminator="\n")
+        for name, svg in pictures.items():
+            (staging / name).write_text(svg, "utf-8")
+        (staging / REPORT).write_text(forecast_page(facts, pictures), "utf-8")
+        (staging / FORECAST).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _picture(key: str, bars: Recent, sampled: Forecast, levels: Sequence[float]) -> str:
+    bands = sampled.quantile("close", sorted({*levels, 0.5})).tolist()
+    return picture(key, bars.times.tolist(), bars.values[:, 3].tolist(), bars.ahead.tolist(), bands)

@@ -1,0 +1,76 @@
+"""How a training tells of itself in lines: one per epoch as it ends, a live one in between, a summary of each stage."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from kronosforge.core.bars import clock
+from kronosforge.core.i18n import tr
+from kronosforge.train import StageName, TrainedStage
+from kronosforge.train.loop import Pace
+
+EVERY_S = 0.5  # between two live lines
+FREEZE_BELOW = 0.05  # share of the reconstruction error that training a tokenizer must gain to be worth new codes
+
+
+class StageLines:
+    """A training's watch that passes lines on: `keep` gets a line per epoch, `live` now and then one that shows progress."""
+
+    def __init__(self, title: str, keep: Callable[[str], None], live: Callable[[str], None]) -> None:
+        self._title, self._keep, self._live = title, keep, live
+        self._shown = 0.0
+
+    def step(self, pace: Pace) -> None:
+        """Show how far the stage is, at most every half second."""
+        now = time.monotonic()
+        if now - self._shown >= EVERY_S or pace.step == pace.steps:
+            self._shown = now
+            self._live(pace_line(self._title, pace))
+
+    def epoch(self, epoch: Mapping[str, Any]) -> None:
+        """Pass on what validation says."""
+        self._keep(f"{self._title} {epoch_line(epoch)}")
+
+
+def epoch_line(epoch: Mapping[str, Any]) -> str:
+    """`epoch 2: loss 4.1234, s1 2.1234, s2 2.0000 *`; the star marks the best so far."""
+    metrics = ", ".join(f"{key} {value:.4f}" for key, value in epoch["val"].items() if "_" not in key)
+    best = " *" if epoch["best"] else ""
+    return tr(f"epoch {epoch['epoch']}: {metrics}{best}", f"第 {epoch['epoch']} 轮:{metrics}{best}")
+
+
+def pace_line(title: str, pace: Pace) -> str:
+    """How far a stage has come, in one line."""
+    return tr(
+        f"{title}  epoch {pace.epoch}/{pace.epochs}  step {pace.step}/{pace.steps}  loss {pace.loss:.4f}  "
+        f"{pace.bars_per_s:,.0f} bars/s  {clock(pace.seconds_left)} left",
+        f"{title}  第 {pace.epoch}/{pace.epochs} 轮  第 {pace.step}/{pace.steps} 步  损失 {pace.loss:.4f}  "
+        f"{pace.bars_per_s:,.0f} 根/秒  剩余 {clock(pace.seconds_left)}",
+    )
+
+
+def stage_lines(stage: StageName, trained: TrainedStage) -> Iterator[str]:
+    """What a finished stage says: the tokenizer's health and what follows from it, the best epoch and where it is."""
+    epochs = trained.progress.epochs
+    if stage == "tokenizer":
+        yield from _health(epochs[0]["val"], epochs[trained.progress.best_epoch]["val"])
+    yield tr("best:", "最佳:") + f" {stage} epoch {trained.progress.best_epoch} {trained.best}"
+
+
+def _health(before: Mapping[str, float], after: Mapping[str, float]) -> Iterator[str]:
+    """The tokenizer before and after, and what follows for the next run."""
+    width = max(map(len, before))
+    for key in before:
+        yield f"  {key:<{width}}  {before[key]:.4f} → {after[key]:.4f}"
+    gain = 1 - after["reconstruction"] / before["reconstruction"] if before["reconstruction"] else 0.0
+    if gain < FREEZE_BELOW:
+        yield tr(
+            f"advice: training the tokenizer gained {gain:.1%} of reconstruction; --freeze-tokenizer keeps the codes "
+            "that the pretrained predictor knows",
+            f"建议:训练 tokenizer 只改善了 {gain:.1%} 的重建误差;--freeze-tokenizer 可保留预训练 predictor 熟悉的编码",
+        )
+    else:
+        yield tr(
+            f"advice: reconstruction improved by {gain:.1%}; train the predictor on these codes, not on the old ones",
+            f"建议:重建误差改善了 {gain:.1%};请在新的编码上训练 predictor",
+        )

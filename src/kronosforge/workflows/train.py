@@ -1,0 +1,154 @@
+"""Train many models: each in a process of its own, and one that fails does not stop the others."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from kronosforge.config import ModelConfig, validate
+from kronosforge.core.errors import TrainingError
+from kronosforge.core.files import write_atomic
+from kronosforge.engine.base import LIVE, Engine, Job, Outcome, Watch
+from kronosforge.engine.local import LocalEngine, cores, slots
+from kronosforge.model.devices import gpus
+from kronosforge.train import STAGES, StageName, TrainedStage
+from kronosforge.train import train as train_stages
+from kronosforge.train.loop import Watch as StageWatch
+from kronosforge.train.stages import dataset_fingerprint, guard
+from kronosforge.workflows.fleet import STATUS, read_stages, summary_lines
+from kronosforge.workflows.pages import Pages, write_pages
+from kronosforge.workflows.progress import StageLines, stage_lines
+from kronosforge.workspace.paths import model_folder, model_folders, training_logs
+
+Mode = Literal["sequential", "parallel"]
+SUMMARY = "summary.json"
+
+
+class FleetResult(NamedTuple):
+    """How each model's training ended, the folder with the logs, and the models' pages."""
+
+    summary: dict[str, Any]  # summary.json
+    folder: Path
+    pages: Pages
+
+    @property
+    def exit_code(self) -> int:
+        """0 where every model is trained, 130 where one was stopped, else 5."""
+        codes = {model["exit_code"] for model in self.summary["models"].values()}
+        if 130 in codes:
+            return 130
+        return 0 if codes == {0} else TrainingError.exit_code
+
+    def as_json(self) -> dict[str, Any]:
+        """What `train --json` prints."""
+        return self.summary
+
+
+class Options(NamedTuple):
+    """What is done about an earlier run, the same for every model."""
+
+    resume: bool = False
+    force: bool = False
+    new_data: bool = False  # resume on another dataset
+
+
+def train_fleet(
+    models: Mapping[str, ModelConfig],
+    root: Path,
+    stages: Sequence[StageName] = STAGES,
+    options: Options = Options(),  # noqa: B008 - immutable
+    *,
+    mode: Mode = "sequential",
+    max_workers: int | None = None,
+    watch: Watch = lambda model, line: None,
+    resume_commands: Mapping[str, str] | None = None,
+    engine: Engine | None = None,
+) -> FleetResult:
+    """Train `stages` of every model in the workspace `root`, and write a log for each, a summary and the pages.
+
+    `watch` is told each line of each model; `resume_commands` are the command lines that go on with a model that did not
+    end. Without `engine`, processes on this machine: one after the other, or in parallel, with a GPU each or equal shares
+    of the cores. Raises UsageError where a run stands already and `options` do not say what to do about it, DataError
+    where a single model has no dataset; other failures are in the result.
+    """
+    for config in models.values():
+        if not (options.resume or options.force):
+            guard(config, root, stages)
+        if len(models) == 1:
+            dataset_fingerprint(model_folders(config, root).dataset, config)
+    logs = training_logs(root, datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ"))
+    jobs = [_job(name, config, root, stages, options) for name, config in models.items()]
+    engine = engine or _local(models, root, mode, max_workers)
+    outcomes = engine.run(jobs, logs, watch)
+    summary = _summary(outcomes, root, logs, resume_commands or {})
+    return FleetResult(summary, logs, write_pages(models.values(), root))
+
+
+def _local(models: Mapping[str, ModelConfig], root: Path, mode: Mode, max_workers: int | None) -> LocalEngine:
+    if mode == "sequential":
+        return LocalEngine([{}], root)
+    devices = {config.train.device for config in models.values()}
+    count = 0 if devices <= {"cpu", "mps"} else gpus()
+    at_once = max(1, min(len(models), max_workers or len(models), count or cores()))
+    return LocalEngine(slots(at_once, count), root)
+
+
+def _job(name: str, config: ModelConfig, root: Path, stages: Sequence[StageName], options: Options) -> Job:
+    data = {"config": config.model_dump(mode="json"), "root": str(root), "stages": list(stages), **options._asdict()}
+    return Job(name, "kronosforge.workflows.train:train_job", data)
+
+
+def train_job(
+    config: dict[str, Any], root: str, stages: list[StageName], *, resume: bool, force: bool, new_data: bool
+) -> int:
+    """Train one model in this process, for an engine: what it prints is the model's log. Returns the exit code."""
+
+    def keep(line: str) -> None:
+        print(line, flush=True)
+
+    model = validate(config, str(config.get("name")))
+    trained = train_here(
+        model, Path(root), stages, Options(resume, force, new_data), keep=keep, live=lambda line: keep(LIVE + line)
+    )
+    for stage, result in trained.items():
+        for line in stage_lines(stage, result):
+            keep(line)
+    return 0
+
+
+def train_here(
+    config: ModelConfig,
+    root: Path,
+    stages: Sequence[StageName],
+    options: Options,
+    *,
+    keep: Callable[[str], None],
+    live: Callable[[str], None],
+) -> dict[StageName, TrainedStage]:
+    """Train `stages` of one model in this process, or in all that torchrun started; lines go to `keep` and `live`."""
+
+    def watch(stage: StageName) -> StageWatch:
+        return StageLines(f"{config.name} {stage}", keep, live)
+
+    return train_stages(config, root, stages, watch=watch, **options._asdict())
+
+
+def _summary(outcomes: Sequence[Outcome], root: Path, logs: Path, resume: Mapping[str, str]) -> dict[str, Any]:
+    """Write summary.json and training_report_*.txt into `logs`, and return the summary."""
+    models = {
+        outcome.name: {
+            "status": STATUS.get(outcome.exit_code, "failed"),
+            "exit_code": outcome.exit_code,
+            "error": outcome.error,
+            "seconds": round(outcome.seconds, 1),
+            "log": outcome.log.relative_to(root).as_posix(),
+            "resume": resume.get(outcome.name) if outcome.exit_code else None,
+            "stages": read_stages(model_folder(root, outcome.name)),
+        }
+        for outcome in outcomes
+    }
+    summary = {"run": logs.name, "models": models}
+    write_atomic(logs / SUMMARY, (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode())
+    write_atomic(logs / f"training_report_{logs.name}.txt", ("\n".join(summary_lines(summary)) + "\n").encode())
+    return summary

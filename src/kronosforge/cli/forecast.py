@@ -14,10 +14,11 @@ def run(arguments: Namespace) -> int:
     """Forecast the config's series, or those named."""
     require_torch(tr("forecasting", "预测"))
     from kronosforge.workflows.forecast import forecast  # noqa: PLC0415 - loads torch
+    from kronosforge.workflows.recent import with_dataset_source  # noqa: PLC0415 - loads polars
 
     context = open_context(arguments)
     result = forecast(
-        context.model(arguments.config).config,
+        with_dataset_source(context.model(arguments.config), context.root),
         context.root,
         context.environ,
         series=arguments.series or (),

@@ -1,8 +1,9 @@
 """The newest finished candles of a model's series, fetched where they are missing, and when its next bars open."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from kronosforge.clean import clean
 from kronosforge.clean.calendar import upcoming
-from kronosforge.config import ModelConfig
+from kronosforge.config import ModelConfig, SourceConfig
 from kronosforge.core.bars import Series
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.coroutines import run
@@ -18,6 +19,8 @@ from kronosforge.core.errors import DataError
 from kronosforge.core.i18n import tr
 from kronosforge.store import Store
 from kronosforge.workflows.fetch import collect, opened
+from kronosforge.workspace.overrides import Resolved
+from kronosforge.workspace.paths import MANIFEST, dataset_folder
 from kronosforge.workspace.paths import candles as candles_folder
 
 SPARE = 20  # bars asked for besides, so that a dropped one does not make the history too short
@@ -30,6 +33,39 @@ class Recent(NamedTuple):
     times: NDArray[np.int64]  # (L,), open times, ms UTC
     values: NDArray[np.float64]  # (L, 6), Kronos' order
     ahead: NDArray[np.int64]  # (horizon,), the open times to come
+
+
+def with_dataset_source(resolved: Resolved, root: Path) -> ModelConfig:
+    """The config with the source of its dataset, where neither the command line nor the environment names a source.
+
+    Without a dataset the config stays as it is. `source.proxy`, timeouts and credentials are always the config's own:
+    they describe this machine and not the candles. Raises DataError for a damaged summary.
+    """
+    config = resolved.config
+    summary = dataset_folder(config, root) / MANIFEST
+    if "source.name" in resolved.overridden or not summary.exists():
+        return config
+    recorded = _recorded_source(summary)
+    keys = ["name", "label", "timezone"]
+    same_exchange = recorded["name"] == config.source.name
+    if not (same_exchange and "source.url" in resolved.overridden) and "***@" not in (recorded["url"] or ""):
+        keys.append("url")  # a password in it was masked when the summary was written
+    source = config.source.model_copy(update={key: recorded[key] for key in keys})
+    return config.model_copy(update={"source": source})
+
+
+def _recorded_source(summary: Path) -> dict[str, Any]:
+    """The section `source` of the config that a dataset was made with."""
+    try:
+        recorded: dict[str, Any] = json.loads(summary.read_text("utf-8"))["config"]["source"]
+        return SourceConfig.model_validate(recorded).model_dump()
+    except (OSError, ValueError, LookupError, TypeError):
+        raise DataError(
+            tr(
+                f"{summary} does not say where the dataset came from; prepare the dataset again, or give --source",
+                f"{summary} 没有记录数据集的来源;请重新准备数据集,或用 --source 指定来源",
+            )
+        ) from None
 
 
 def recent(

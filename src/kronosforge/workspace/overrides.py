@@ -50,6 +50,9 @@ KNOBS = [
 ]
 
 
+_FILE, _DEFAULT = ("config file", "配置文件"), ("default", "默认值")
+
+
 class Found(NamedTuple):
     """A knob's value and who gave it."""
 
@@ -62,6 +65,12 @@ class Resolved(NamedTuple):
 
     config: ModelConfig
     origins: dict[str, str]
+
+    @property
+    def overridden(self) -> set[str]:
+        """The dotted keys whose value came from the command line or the environment."""
+        unchanged = {tr(*_FILE), tr(*_DEFAULT)}
+        return {key for key, origin in self.origins.items() if origin not in unchanged}
 
 
 def resolve(config: ModelConfig, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Resolved:
@@ -128,7 +137,7 @@ def _origins(section: BaseModel, prefix: str = "", path_given: bool = True) -> I
         if isinstance(value, BaseModel):
             yield from _origins(value, f"{prefix}{name}.", given)
         else:
-            yield f"{prefix}{name}", tr("config file", "配置文件") if given else tr("default", "默认值")
+            yield f"{prefix}{name}", tr(*(_FILE if given else _DEFAULT))
 
 
 def explain(resolved: Resolved) -> list[tuple[str, str, str]]:

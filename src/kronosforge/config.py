@@ -4,14 +4,18 @@ A value comes from the command line, else the environment, else the config file,
 `workspace.resolve` applies that order and remembers which one it was.
 """
 
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kronosforge.core.bars import LENGTHS, Series, bar, instant, instrument_id, series
 from kronosforge.core.errors import ConfigError
+from kronosforge.core.i18n import tr
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+
+ALWAYS_OPEN = "24/7"
 
 
 class Section(BaseModel):
@@ -44,8 +48,9 @@ class SourceConfig(Section):
 class CleanConfig(Section):
     """What is checked and what happens to what is found. Nothing is repaired without being counted."""
 
-    calendar: str = "24/7"
-    """When bars are due: `24/7`, or a calendar of exchange_calendars such as `XSHG` or `XNYS`."""
+    calendar: str | dict[str, str] = ALWAYS_OPEN
+    """When bars are due: `24/7`, or a calendar of exchange_calendars such as `XSHG` or `XNYS`. A model of several markets
+    gives one for each series key or instrument, `{"600519.SH_1D": "XSHG"}`; `"*"` stands for the rest, else `24/7`."""
     holes: Literal["split", "fill", "fail"] = "split"
     """Missing bars: `split` the series into segments, `fill` them flat with volume 0, or `fail`."""
     max_fill: Annotated[int, Field(ge=1, le=100)] = 3
@@ -61,6 +66,13 @@ class CleanConfig(Section):
     """Bars that look saved before they closed: `drop` them, or `keep` them where a market really trades like that."""
     volume_unit: Annotated[float, Field(gt=0)] = 1.0
     """What volume is counted in, in coins or shares: 100 for Chinese lots, 0.01 for BTC-USDT-SWAP contracts."""
+
+    def calendar_of(self, series: Series) -> str:
+        """The calendar of one series: by its key, else by its instrument, else that of `*`, else `24/7`."""
+        if isinstance(self.calendar, str):
+            return self.calendar
+        keys = (str(series), series.instrument, "*")
+        return next((self.calendar[key] for key in keys if key in self.calendar), ALWAYS_OPEN)
 
 
 class SplitConfig(Section):
@@ -262,6 +274,16 @@ class ModelConfig(Section):
             raise ValueError(f"since {self.since} is not before until {self.until}")
         return self
 
+    @model_validator(mode="after")
+    def _calendars_are_of_its_series(self) -> "ModelConfig":
+        calendar = self.clean.calendar
+        if isinstance(calendar, dict):
+            keys = [*map(str, self.series), *self.instruments, "*"]
+            for key in calendar:
+                if key not in keys:
+                    raise ValueError(_unknown_calendar_key(key, keys))
+        return self
+
     @property
     def instruments(self) -> list[str]:
         """The instruments, each once, in the order of `target_symbols`."""
@@ -291,6 +313,19 @@ class ModelConfig(Section):
             "predict": self.dataset.predict,
             "dataset_path": self.dataset_path,
         }
+
+
+def _unknown_calendar_key(key: str, keys: list[str]) -> str:
+    by_upper_case = {allowed.upper(): allowed for allowed in keys}
+    similar = get_close_matches(key.upper(), by_upper_case, n=1)
+    english, chinese = "", ""
+    if similar:
+        english = f" (did you mean {by_upper_case[similar[0]]!r}?)"
+        chinese = f"(是否指 {by_upper_case[similar[0]]!r}?)"
+    return tr(
+        f"clean.calendar: {key!r} is not a series or an instrument of this model{english}; allowed: {', '.join(keys)}",
+        f"clean.calendar:{key!r} 不是该模型的序列或合约{chinese};可用:{', '.join(keys)}",
+    )
 
 
 def _names_a_bar(key: str) -> bool:
@@ -324,6 +359,8 @@ def _one_in_words(error: Any, model: str) -> str:
         return f"{key}: missing"
     reason = error.get("ctx", {}).get("error")
     text = reason.detail if isinstance(reason, ConfigError) else error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:  # a rule of the whole config, whose text names the keys that it is about
+        return text
     return f"{key}: found {error['input']!r}; {text}"
 
 

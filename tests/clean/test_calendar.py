@@ -4,12 +4,15 @@ import subprocess
 import sys
 
 import numpy as np
+import polars as pl
 import pytest
 
-from kronosforge.clean import expected
+from kronosforge.clean import clean, expected
 from kronosforge.clean.calendar import upcoming
-from kronosforge.core.bars import Span, bar, instant, iso
+from kronosforge.config import CleanConfig, ModelConfig, validate
+from kronosforge.core.bars import DAY, Span, bar, instant, iso, series
 from kronosforge.core.errors import ConfigError, DataError
+from tests.clean.clean_frames import walk
 
 
 def due(calendar, code, start, stop):
@@ -84,3 +87,49 @@ def test_the_next_bars_fall_on_sessions(calendar, code, newest, opens):
 def test_a_calendar_that_ends_says_so():
     with pytest.raises(DataError, match=r"The calendar XSHG has fewer than 5 bars of 1D after 2090-01-01T00:00Z"):
         upcoming("XSHG", bar("1D"), instant("2090-01-01"), 5)
+
+
+MIXED = ModelConfig(
+    model_name="M",
+    target_symbols=["600519.SH_1D", "600519.SH_5m", "AAPL_1D", "BTC-USDT-SWAP_1D"],
+    clean=CleanConfig(calendar={"600519.SH": "XSHG", "600519.SH_5m": "XHKG", "AAPL_1D": "XNYS"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "calendar"),
+    [("600519.SH_1D", "XSHG"), ("600519.SH_5m", "XHKG"), ("AAPL_1D", "XNYS"), ("BTC-USDT-SWAP_1D", "24/7")],
+)
+def test_a_series_has_the_calendar_of_its_key_or_else_of_its_instrument(key, calendar):
+    assert MIXED.clean.calendar_of(series(key)) == calendar
+
+
+def test_a_star_stands_for_every_other_series():
+    clean = CleanConfig(calendar={"*": "XNYS", "BTC-USDT-SWAP": "24/7"})
+    assert clean.calendar_of(series("AAPL_1D")) == "XNYS"
+    assert clean.calendar_of(series("BTC-USDT-SWAP_1D")) == "24/7"
+
+
+def test_one_name_is_the_calendar_of_all_and_stays_one_name_in_json():
+    clean = CleanConfig(calendar="XSHG")
+    assert clean.calendar_of(series("AAPL_1D")) == "XSHG"
+    assert clean.model_dump(mode="json")["calendar"] == "XSHG"
+
+
+def test_a_calendar_for_no_series_of_the_model_is_refused_with_the_key_that_is_alike():
+    values = {"model_name": "M", "target_symbols": ["600519.SH_1D"], "clean": {"calendar": {"600519.sh_1d": "XSHG"}}}
+    with pytest.raises(ConfigError, match=r"'600519\.sh_1d' is not a series .*did you mean '600519\.SH_1D'\?") as error:
+        validate(values, "config_m.py")
+    assert "target_symbols" not in str(error.value)
+
+
+def test_each_series_of_a_mixed_model_is_cleaned_by_its_own_calendar():
+    weekdays = expected("XNYS", bar("1D"), Span(instant("2024-01-01"), instant("2024-03-01"))).tolist()
+    frame = walk(len(weekdays)).with_columns(ts=pl.Series(weekdays))
+    span = Span(weekdays[0], weekdays[-1] + DAY)
+    segments = {
+        key: clean(frame, series(key), span, MIXED.clean).candles["segment"].max()
+        for key in ("AAPL_1D", "BTC-USDT-SWAP_1D")
+    }
+    assert segments["AAPL_1D"] == 1
+    assert segments["BTC-USDT-SWAP_1D"] > 8

@@ -52,6 +52,13 @@ def test_symbols_and_timeframes_go_together() -> None:
     assert resolved.origins["target_symbols"] == "environment KRONOS_TIMEFRAMES, command line --symbols"
 
 
+def test_calendars_of_series_that_are_left_out_are_left_out_too() -> None:
+    clean = {"calendar": {"A": "XSHG", "B_4H": "XNYS", "*": "24/7"}}
+    config = ModelConfig(model_name="M", target_symbols=["A_4H", "B_4H"], clean=clean)
+    assert resolve(config, {"--symbols": ["A"]}, {}).config.clean.calendar == {"A": "XSHG", "*": "24/7"}
+    assert resolve(config, {}, {"KRONOS_TIMEFRAMES": "1D"}).config.clean.calendar == {"A": "XSHG", "*": "24/7"}
+
+
 def test_records_on_the_command_line_put_the_file_s_since_aside() -> None:
     config = ModelConfig(model_name="M", target_symbols=["A_4H"], since="2024-01-01")
     assert resolve(config, {"--records-per-timeframe": 5}, {}).config.since is None

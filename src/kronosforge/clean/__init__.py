@@ -35,7 +35,7 @@ def clean(candles: pl.DataFrame, series: Series, span: Span, rules: CleanConfig)
     where the unit of volume is wrong throughout, where holes are forbidden, or where nothing is left.
     """
     log = Log()
-    due = grid(rules.calendar, series.bar, span)
+    due = grid(rules.calendar_of(series), series.bar, span)
     frame = repair.in_units(repair.tidy(candles, span, rules.max_gap, log), rules.volume_unit)
     rows = len(frame) + log.broken
     sound = repair.sound(frame, due, rules, log)

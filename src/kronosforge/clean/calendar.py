@@ -1,6 +1,7 @@
 """When bars are due: every bar of the clock, or the bars of an exchange's sessions."""
 
-from kronosforge.clean.grid import ALWAYS, Always, Grid, Instants
+from kronosforge.clean.grid import Always, Grid, Instants
+from kronosforge.config import ALWAYS_OPEN
 from kronosforge.core.bars import DAY, Bar, Span, iso
 from kronosforge.core.errors import DataError
 from kronosforge.core.i18n import tr
@@ -13,7 +14,7 @@ def grid(name: str, bar: Bar, span: Span) -> Grid:
 
     Raises ConfigError for an unknown calendar, or a bar that has no meaning in it.
     """
-    if name == ALWAYS:
+    if name == ALWAYS_OPEN:
         return Always(bar)
     # exchange_calendars brings pandas (about a second): only who trades by sessions waits for it.
     from kronosforge.clean.sessions import Sessions  # noqa: PLC0415

@@ -10,8 +10,6 @@ from kronosforge.core.bars import Bar, Span
 Instants = NDArray[np.int64]  # ms
 Mask = NDArray[np.bool_]
 
-ALWAYS = "24/7"
-
 
 class Grid(Protocol):
     """The bars that are due, as numbered places in time."""

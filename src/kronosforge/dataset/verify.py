@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from kronosforge.config import ALWAYS_OPEN, CleanConfig
 from kronosforge.core.bars import instant, iso, series
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.errors import DataError
@@ -59,7 +60,7 @@ class Said(NamedTuple):
     windows: dict[str, int]  # split → n
     series: dict[str, dict[str, int]]  # series key → split → windows
     lengths: dict[str, int]  # series key → ms
-    sessions: bool  # True where bars need not follow at a constant step
+    sessions: set[str]  # keys of the series whose bars need not follow at a constant step
 
 
 def _read(path: Path) -> Said:
@@ -79,6 +80,7 @@ def _read(path: Path) -> Said:
 def _parse(summary: Any) -> Said:
     if summary["schema"] != SCHEMA:
         raise ValueError(f"schema {summary['schema']}")
+    clean = CleanConfig(calendar=summary["config"]["clean"]["calendar"])
     return Said(
         place=summary["output_directory"],
         files={file["filename"]: file["sha256"] for file in summary["files"]},
@@ -89,7 +91,7 @@ def _parse(summary: Any) -> Said:
         windows={split: int(summary["windows"][split]) for split in SPLITS},
         series={key: {s: int(facts["windows"][s]) for s in SPLITS} for key, facts in summary["series"].items()},
         lengths={key: series(key).bar.length for key in summary["series"]},
-        sessions=summary["config"]["clean"]["calendar"] != "24/7",
+        sessions={key for key in summary["series"] if clean.calendar_of(series(key)) != ALWAYS_OPEN},
     )
 
 
@@ -224,7 +226,7 @@ def _faults(frames: Mapping[str, Frame], said: Said) -> list[str]:
     for key, frame in frames.items():
         length = said.lengths[_series(key)]
         low, high = frame.steps
-        if frame.rows > 1 and (low < length or (high != length and not said.sessions)):
+        if frame.rows > 1 and (low < length or (high != length and _series(key) not in said.sessions)):
             problems.append(tr(f"{key}: bars do not follow each other", f"{key}:K线不连续"))
     return problems
 

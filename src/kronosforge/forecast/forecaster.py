@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, Unpack, overload
 import numpy as np
 import torch
 
-from kronosforge.clean.grid import ALWAYS
-from kronosforge.config import DatasetConfig
+from kronosforge.config import ALWAYS_OPEN, DatasetConfig
 from kronosforge.core.errors import ModelError, UsageError
 from kronosforge.core.i18n import tr
 from kronosforge.dataset.normalize import normalize, scale
@@ -158,7 +157,7 @@ class Forecaster:
         raw: bool = False,
         lookback: int | None = None,
         future: "FutureTimes" = None,
-        calendar: str = ALWAYS,
+        calendar: str = ALWAYS_OPEN,
     ) -> Forecast | dict[str, Forecast]:
         """Sample the next `horizon` bars of a frame, or of each frame in a mapping, `samples` times.
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from kronosforge.clean.grid import ALWAYS
+from kronosforge.config import ALWAYS_OPEN
 from kronosforge.core.bars import DAY
 from kronosforge.core.candles import PRICES, derived_turnover
 from kronosforge.core.errors import DataError, UsageError
@@ -55,7 +55,7 @@ def read(key: str, frame: object, horizon: int, lookback: int | None, future: ob
             )
         )
     newest = slice(None if lookback is None else -lookback, None)
-    times = _times(key, frame, dates=calendar != ALWAYS)
+    times = _times(key, frame, dates=calendar != ALWAYS_OPEN)
     values, columns, notes = _values(key, frame)
     opens, values = times.instants[newest], values[newest]
     check(key, opens, values, lookback or LEAST)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kronosforge.clean.calendar import expected, upcoming
-from kronosforge.clean.grid import ALWAYS
+from kronosforge.config import ALWAYS_OPEN
 from kronosforge.core.bars import DAY, LENGTHS, MINUTE, Bar, Span, bar, iso
 from kronosforge.core.errors import DataError, UsageError
 from kronosforge.core.i18n import tr
@@ -25,7 +25,7 @@ def schedule(key: str, times: Instants, horizon: int, calendar: str) -> Schedule
     Raises UsageError where the known bars are not evenly spaced, DataError where they do not fit the calendar's
     sessions, ConfigError for an unknown calendar.
     """
-    if calendar == ALWAYS:
+    if calendar == ALWAYS_OPEN:
         return Schedule(_carried_on(key, times, horizon))
     step, due = _fitting(key, times, calendar)
     return Schedule(upcoming(calendar, step, int(times[-1]), horizon), len(due) - len(times))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kronosforge.clean import clean
 from kronosforge.clean.calendar import upcoming
-from kronosforge.config import ModelConfig, SourceConfig
+from kronosforge.config import ALWAYS_OPEN, ModelConfig, SourceConfig
 from kronosforge.core.bars import Series
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.coroutines import run
@@ -24,7 +24,7 @@ from kronosforge.workspace.paths import MANIFEST, dataset_folder
 from kronosforge.workspace.paths import candles as candles_folder
 
 SPARE = 20  # bars asked for besides, so that a dropped one does not make the history too short
-SESSIONS = 8  # with an exchange's sessions: slots of the clock for one bar that is due, at most
+SESSIONS = 12  # clock slots per due bar of a market with sessions, at most: Shanghai has 1,200 of 10,080 minutes a week
 
 
 class Recent(NamedTuple):
@@ -81,7 +81,8 @@ def recent(
 async def _recent(
     config: ModelConfig, root: Path, environ: Mapping[str, str], bars: int, horizon: int, at: str | None
 ) -> dict[Series, Recent]:
-    slots = (bars + SPARE) * (1 if config.clean.calendar == "24/7" else SESSIONS)
+    has_sessions = any(config.clean.calendar_of(series) != ALWAYS_OPEN for series in config.series)
+    slots = (bars + SPARE) * (SESSIONS if has_sessions else 1)
     asked = config.model_copy(update={"records_per_timeframe": slots, "since": None, "until": at or config.until})
     async with opened(config.source, environ, root) as source:
         collected = await collect(asked, source, Store(candles_folder(root)))
@@ -94,7 +95,8 @@ async def _recent(
             raise _too_short(series, len(candles), bars)
         times = candles["ts"].cast(pl.Int64).to_numpy()
         values = candles.select(FEATURES).to_numpy()
-        found[series] = Recent(times, values, upcoming(config.clean.calendar, series.bar, int(times[-1]), horizon))
+        ahead = upcoming(config.clean.calendar_of(series), series.bar, int(times[-1]), horizon)
+        found[series] = Recent(times, values, ahead)
     return found
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from kronosforge.config import ModelConfig, validate
+from kronosforge.core.bars import series
 from kronosforge.core.errors import ConfigError, UsageError
 from kronosforge.core.i18n import tr
 
@@ -97,6 +98,7 @@ def resolve(config: ModelConfig, flags: Mapping[str, Any], environ: Mapping[str,
         instruments = series["instruments"].value if "instruments" in series else config.instruments
         values["target_symbols"] = [f"{instrument}_{code}" for instrument in instruments for code in codes]
         values["timeframe"] = codes[0]
+        _narrow_calendars(values)
         origins["target_symbols"] = origins["timeframe"] = ", ".join(found.origin for found in series.values())
     for key, found in given.items():
         section, _, name = key.rpartition(".")
@@ -105,6 +107,14 @@ def resolve(config: ModelConfig, flags: Mapping[str, Any], environ: Mapping[str,
     if flags.get("--records-per-timeframe") and values.pop("since", None):
         origins["since"] = tr("put aside by", "被取代:") + " --records-per-timeframe"
     return Resolved(validate(values, tr("flags and environment", "命令行与环境变量")), origins)
+
+
+def _narrow_calendars(values: dict[str, Any]) -> None:
+    """Leave out the calendars of series that the command line or the environment left out."""
+    calendar = values.get("clean", {}).get("calendar")
+    if isinstance(calendar, dict):
+        keys = {"*", *values["target_symbols"], *(series(key).instrument for key in values["target_symbols"])}
+        values["clean"]["calendar"] = {key: name for key, name in calendar.items() if key in keys}
 
 
 def _given(knob: Knob, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Found | None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from kronosforge.config import SplitConfig
 from kronosforge.core.bars import DAY, HOUR, Span, series
 from kronosforge.core.errors import DataError
+from kronosforge.core.i18n import Text
 from kronosforge.split import check_windows, count, expected, records_needed, starts, total
 
 BTC, ETH = series("BTC_4H"), series("ETH_4H")
@@ -72,3 +73,16 @@ def test_thin_splits_and_series_without_windows_are_warned_of():
 def test_expected_reads_spans_off_the_grid_as_bars_inside():
     whole = expected([(series("A_1D"), Span(0, 1000 * DAY))], RULES, 50)
     assert expected([(series("A_1D"), Span(-HOUR, 1000 * DAY))], RULES, 50) == whole
+
+
+def test_a_cause_takes_the_place_of_the_advice_to_ask_for_more():
+    gaps = Text("ETH_4H has gaps", "ETH_4H 有缺口")
+    with pytest.raises(DataError, match=r"ETH_4H has gaps$") as error:
+        check_windows({ETH: {"train": 40, "val": 0, "test": 0}}, RULES, 101, {ETH: gaps})
+    assert "records per series" not in str(error.value)
+
+
+def test_a_cause_is_a_warning_where_other_series_have_windows():
+    gaps = Text("ETH_4H has gaps", "ETH_4H 有缺口")
+    windows = {BTC: {"train": 90, "val": 90, "test": 90}, ETH: {"train": 0, "val": 0, "test": 0}}
+    assert check_windows(windows, RULES, 101, {ETH: gaps}) == [gaps]

@@ -8,13 +8,14 @@ from kronosforge.clean import repair
 from kronosforge.clean.calendar import expected, grid
 from kronosforge.clean.findings import Finding, Log
 from kronosforge.clean.grid import Grid
+from kronosforge.clean.recognise import SessionGaps, calendar_advice, session_gaps
 from kronosforge.clean.repair import Hole
 from kronosforge.config import CleanConfig
 from kronosforge.core.bars import Series, Span
 from kronosforge.core.errors import DataError
 from kronosforge.core.i18n import tr
 
-__all__ = ["Cleaned", "Finding", "Hole", "clean", "expected"]
+__all__ = ["Cleaned", "Finding", "Hole", "SessionGaps", "calendar_advice", "clean", "expected"]
 
 
 class Cleaned(NamedTuple):
@@ -23,6 +24,7 @@ class Cleaned(NamedTuple):
     candles: pl.DataFrame  # candles.SCHEMA and `segment` (UInt32, from 1); ts ascending and unique
     holes: list[Hole]  # those that stay open, ascending
     findings: list[Finding]  # in the order of findings.KINDS
+    session_gaps: SessionGaps | None  # with the calendar 24/7: the series looks like a market with sessions
 
 
 def clean(candles: pl.DataFrame, series: Series, span: Span, rules: CleanConfig) -> Cleaned:
@@ -39,16 +41,17 @@ def clean(candles: pl.DataFrame, series: Series, span: Span, rules: CleanConfig)
     frame = repair.in_units(repair.tidy(candles, span, rules.max_gap, log), rules.volume_unit)
     rows = len(frame) + log.broken
     sound = repair.sound(frame, due, rules, log)
-    repair.judge(rows, rules, series, log)
+    repair.judge(rows, rules, series, log, frame["ts"].to_numpy())
     if not len(sound.frame):
         raise DataError(_nothing_left(series, len(candles), log))
     frame, units = repair.turnover(sound.frame, rules, series, log)
-    repair.judge(rows, rules, series, log)
+    repair.judge(rows, rules, series, log, frame["ts"].to_numpy())
     frame, ordinal, holes = repair.close_holes(sound._replace(frame=frame), due, series, rules, log)
     repair.remark(frame, rules, log)
     frame = repair.segments(frame, ordinal, units, rules, log)
     _shortfall(frame, series, span, due, log)
-    return Cleaned(frame, holes, log.findings())
+    gaps = session_gaps(frame["ts"].to_numpy(), series) if due.continuous else None
+    return Cleaned(frame, holes, log.findings(), gaps)
 
 
 def _nothing_left(series: Series, rows: int, log: Log) -> str:

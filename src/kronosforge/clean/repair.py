@@ -9,11 +9,12 @@ from kronosforge.clean import checks
 from kronosforge.clean.checks import Columns
 from kronosforge.clean.findings import KINDS, Log, shown, values
 from kronosforge.clean.grid import Grid, Instants, Mask
+from kronosforge.clean.recognise import calendar_advice, session_gaps
 from kronosforge.config import CleanConfig
 from kronosforge.core.bars import Bar, Series, Span, iso
 from kronosforge.core.candles import PRICES, SCHEMA, derived_turnover
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import Text, tr
 
 MOST = 0.9  # of the bars with volume: so many are the whole series
 
@@ -142,21 +143,30 @@ def _sorted(parts: list[Instants]) -> Instants:
     return np.sort(np.concatenate([np.empty(0, np.int64), *parts]))
 
 
-def judge(rows: int, rules: CleanConfig, series: Series, log: Log) -> None:
-    """Raises DataError where more than `max_bad_share` of `rows` are broken; says which, and what to do."""
+def judge(rows: int, rules: CleanConfig, series: Series, log: Log, ts: Instants) -> None:
+    """Raises DataError where more than `max_bad_share` of `rows` are broken; says which, and what to do.
+
+    `ts` are the open times as they arrived: where most broken bars stand off the calendar, they may fit another.
+    """
     if log.broken <= rules.max_bad_share * rows:
         return
     kinds = [finding for finding in log.findings() if KINDS[finding.kind].broken]
     worst = max(kinds, key=lambda finding: finding.count)
     said = "; ".join(map(str, kinds))
     share = f"{log.broken / rows:.2g}" if log.broken < rows else "1"
-    english, chinese = KINDS[worst.kind].advice
+    advice = _other_calendar(worst.kind, ts, series) or Text(*KINDS[worst.kind].advice)
     raise DataError(
         tr(
-            f"{series}: {log.broken} of {rows} candles are broken (share {share}, clean.max_bad_share allows {rules.max_bad_share:g}): {said}. What to do: {english}",
-            f"{series}:{rows} 根K线中有 {log.broken} 根有问题(占比 {share},clean.max_bad_share 允许 {rules.max_bad_share:g}):{said}。建议:{chinese}",
+            f"{series}: {log.broken} of {rows} candles are broken (share {share}, clean.max_bad_share allows {rules.max_bad_share:g}): {said}. What to do: {advice.en}",
+            f"{series}:{rows} 根K线中有 {log.broken} 根有问题(占比 {share},clean.max_bad_share 允许 {rules.max_bad_share:g}):{said}。建议:{advice.zh}",
         )
     )
+
+
+def _other_calendar(kind: str, ts: Instants, series: Series) -> Text | None:
+    """Advice that names the calendar that the bars fit, where they stand off the one that was set."""
+    gaps = session_gaps(ts, series) if kind in ("off_grid", "off_calendar") else None
+    return calendar_advice({series: gaps})[series] if gaps and gaps.calendars else None
 
 
 def turnover(frame: pl.DataFrame, rules: CleanConfig, series: Series, log: Log) -> tuple[pl.DataFrame, Instants]:

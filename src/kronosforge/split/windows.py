@@ -14,6 +14,7 @@ from kronosforge.split.cuts import SPLITS, Cuts, Runs, cut, fold_cuts
 
 Windows: TypeAlias = Mapping[str, int]  # split → windows
 
+NO_ADVICE: Mapping[Series, Text] = {}
 MOST_RECORDS = 50_000_000  # what a config may ask for
 
 
@@ -67,24 +68,30 @@ def records_needed(series: Iterable[Series], rules: SplitConfig, window: int, fo
     return high
 
 
-def check_windows(windows: Mapping[Series, Windows], rules: SplitConfig, window: int) -> list[Text]:
+def check_windows(
+    windows: Mapping[Series, Windows], rules: SplitConfig, window: int, advice: Mapping[Series, Text] = NO_ADVICE
+) -> list[Text]:
     """Warnings, one sentence each: splits with few windows, and series without a window in some split.
 
-    Raises DataError where a split of the model has fewer than `rules.min_windows`: what upstream's trainer takes for a
+    `advice` says of some series why they have few windows, where it is not for want of records. Raises DataError where a split of the model has fewer than `rules.min_windows`: what upstream's trainer takes for a
     perfect validation loss of 0.
     """
-    found = total(windows.values())
-    if min(found.values()) < rules.min_windows:
-        raise _too_few(found, records_needed(windows, rules, window), rules, window)
-    thin = [_thin(split, n, rules) for split, n in found.items() if n < rules.thin_windows]
-    return thin + [
-        Text(
-            f"{series} has no window of {window} bars in {', '.join(missing)}; more records would give it some",
-            f"{series} 在 {', '.join(missing)} 中没有 {window} 根K线的窗口;请增加记录数",
-        )
-        for series, splits in windows.items()
-        if (missing := [split for split in SPLITS if not splits[split]])
-    ]
+    have, causes = total(windows.values()), list(dict.fromkeys(advice.values()))
+    if min(have.values()) < rules.min_windows:
+        raise _too_few(have, causes or [_ask_for(records_needed(windows, rules, window))], rules, window)
+    thin = [_thin(split, n, rules) for split, n in have.items() if n < rules.thin_windows]
+    return (
+        causes
+        + thin
+        + [
+            Text(
+                f"{series} has no window of {window} bars in {', '.join(missing)}; more records would give it some",
+                f"{series} 在 {', '.join(missing)} 中没有 {window} 根K线的窗口;请增加记录数",
+            )
+            for series, splits in windows.items()
+            if series not in advice and (missing := [split for split in SPLITS if not splits[split]])
+        ]
+    )
 
 
 def check_folds(
@@ -116,15 +123,22 @@ def _short(folds: Sequence[Windows], rules: SplitConfig) -> tuple[int, Windows] 
     return next(((n, one) for n, one in enumerate(folds, 1) if min(one.values()) < rules.min_windows), None)
 
 
-def _too_few(found: Windows, needed: int, rules: SplitConfig, window: int) -> DataError:
-    have = ", ".join(f"{split} {n}" for split, n in found.items())
+def _too_few(windows: Windows, advice: Sequence[Text], rules: SplitConfig, window: int) -> DataError:
+    have = ", ".join(f"{split} {n}" for split, n in windows.items())
     return DataError(
         tr(
             f"too few windows of {window} bars: {have}, and each split needs at least {rules.min_windows}; "
-            f"ask for about {needed} records per series (more where there are holes), or shorten lookback or predict",
+            + "; ".join(text.en for text in advice),
             f"{window} 根K线的窗口太少:{have},每个切分至少需要 {rules.min_windows} 个;"
-            f"请把每个序列的记录数提高到约 {needed}(有缺口时需更多),或缩短 lookback / predict",
+            + ";".join(text.zh for text in advice),
         )
+    )
+
+
+def _ask_for(records: int) -> Text:
+    return Text(
+        f"ask for about {records} records per series (more where there are gaps), or shorten lookback or predict",
+        f"请把每个序列的记录数提高到约 {records}(有缺口时需更多),或缩短 lookback / predict",
     )
 
 

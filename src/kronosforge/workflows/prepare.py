@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from kronosforge.clean import Cleaned, clean
+from kronosforge.clean import Cleaned, SessionGaps, calendar_advice, clean
 from kronosforge.config import ModelConfig
 from kronosforge.core.bars import Series, iso
 from kronosforge.core.candles import ORIGINS
@@ -142,15 +142,18 @@ def build(
     charts: list[SeriesChart] = []
     facts: dict[str, Any] = {}
     written: dict[Series, Written] = {}
+    gaps: dict[Series, SessionGaps] = {}
     with DatasetWriter(staging, instants, window) as writer:
         for series, cleaned in _ahead(cleaned_of, collected.spans):
             written[series] = writer.add(series, cleaned.candles)
             facts[str(series)] = _facts(cleaned, written[series])
+            if cleaned.session_gaps:
+                gaps[series] = cleaned.session_gaps
             if len(charts) < CHARTS:
                 charts.append(aggregate(series, cleaned.candles, [hole.span for hole in cleaned.holes]))
         writer.finish()
     windows = {series: one.windows for series, one in written.items()}
-    warnings = check_windows(windows, config.split, window)
+    warnings = check_windows(windows, config.split, window, calendar_advice(gaps))
     summary = seal(
         summarise(
             config,

@@ -9,14 +9,15 @@ from kronosforge.config import SplitConfig
 from kronosforge.core.bars import DAY, HOUR, Span, series
 from kronosforge.core.errors import DataError
 from kronosforge.core.i18n import Text
-from kronosforge.split import check_windows, count, expected, records_needed, starts, total
+from kronosforge.split import Runs, check_windows, count, expected, records_needed, starts, total
 
 BTC, ETH = series("BTC_4H"), series("ETH_4H")
 RULES = SplitConfig(thin_windows=10)
 
 
 def newest(records, *chosen):
-    return [(s, Span(-records * s.bar.length, 0)) for s in chosen]
+    """The newest bars of each series before its own newest open time at 1970."""
+    return {s: Runs.full(s.bar, Span(s.bar.floor(0) - records * s.bar.length, s.bar.floor(0))) for s in chosen}
 
 
 @given(st.lists(st.integers(0, 30), max_size=8), st.integers(4, 12))
@@ -30,7 +31,7 @@ def test_starts_are_all_windows_that_lie_in_one_run(lengths, window):
 
 def test_expected_windows_of_the_first_model():
     got = expected(newest(2000, BTC, ETH), RULES, 101)
-    assert got == {key: {"train": 1300, "val": 200, "test": 200} for key in ("BTC_4H", "ETH_4H")}
+    assert got == {one: {"train": 1300, "val": 200, "test": 200} for one in (BTC, ETH)}
 
 
 @pytest.mark.parametrize(
@@ -41,8 +42,7 @@ def test_records_needed_are_enough_and_one_fewer_are_not(keys, window):
     needed = records_needed(chosen, RULES, window)
 
     def fewest(records):
-        spans = [(s, Span(s.bar.floor(0) - records * s.bar.length, s.bar.floor(0))) for s in chosen]
-        return min(total(expected(spans, RULES, window).values()).values())
+        return min(total(expected(newest(records, *chosen), RULES, window).values()).values())
 
     assert fewest(needed) >= 1
     assert fewest(needed - 1) == 0
@@ -71,8 +71,18 @@ def test_thin_splits_and_series_without_windows_are_warned_of():
 
 
 def test_expected_reads_spans_off_the_grid_as_bars_inside():
-    whole = expected([(series("A_1D"), Span(0, 1000 * DAY))], RULES, 50)
-    assert expected([(series("A_1D"), Span(-HOUR, 1000 * DAY))], RULES, 50) == whole
+    daily = series("A_1D")
+    whole = expected({daily: Runs.full(daily.bar, Span(0, 1000 * DAY))}, RULES, 50)
+    assert expected({daily: Runs.full(daily.bar, Span(-HOUR, 1000 * DAY))}, RULES, 50) == whole
+
+
+def test_windows_run_across_the_pauses_of_a_market():
+    daily = series("A_1D")
+    weekdays = np.array(
+        [day * DAY for day in range(4, 4 + 7 * 100) if day % 7 not in (2, 3)]
+    )  # 1970-01-01 is a Thursday
+    ((windows),) = expected({daily: Runs.of(weekdays, DAY)}, RULES, 50).values()
+    assert windows == {"train": 350 - 49, "val": 75 - 49, "test": 75 - 49}
 
 
 def test_a_cause_takes_the_place_of_the_advice_to_ask_for_more():

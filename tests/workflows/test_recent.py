@@ -10,7 +10,7 @@ from kronosforge.core.errors import DataError
 from kronosforge.workflows.prepare import prepare
 from kronosforge.workflows.recent import with_dataset_source
 from kronosforge.workspace.overrides import resolve
-from kronosforge.workspace.paths import places
+from kronosforge.workspace.paths import dataset_folders
 
 CONFIG = ModelConfig(
     name="m",
@@ -26,7 +26,7 @@ def workspace(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace whose dataset was made with `--source files:DIR`, while its config names OKX."""
     root = tmp_path_factory.mktemp("workspace")
     config = resolve(CONFIG, {"--source": f"files:{shared / 'data' / 'okx'}"}, {}).config
-    prepare(config, places(config, root, None, copy=False), {})
+    prepare(config, dataset_folders(config, root, copy=False), {})
     return root
 
 

@@ -29,12 +29,16 @@ def starts(runs: Iterable[tuple[int, int]], window: int) -> npt.NDArray[np.int64
     return np.concatenate(legal) if legal else np.empty(0, np.int64)
 
 
-def expected(spans: Iterable[tuple[Series, Span]], rules: SplitConfig, window: int) -> dict[str, dict[str, int]]:
-    """Series key → split → windows, if every bar of `spans` comes. Raises DataError where there is no bar."""
-    pairs = list(spans)
-    runs = Runs.join(Runs.full(series.bar, span) for series, span in pairs)
-    inside = _inside(runs, cut(runs, rules), window)
-    return {str(series): {split: int(inside[split][i]) for split in SPLITS} for i, (series, _) in enumerate(pairs)}
+def expected(runs: Mapping[Series, Runs], rules: SplitConfig, window: int) -> dict[Series, dict[str, int]]:
+    """Split → windows of each series, whose runs are one segment: only its market's pauses lie between them.
+
+    Raises DataError where there is no bar.
+    """
+    spans = cut(Runs.join(runs.values()), rules).spans
+    return {
+        series: {split: count([int(own.inside(span).sum())], window) for split, span in spans.items()}
+        for series, own in runs.items()
+    }
 
 
 def _inside(runs: Runs, at: Cuts, window: int) -> dict[str, npt.NDArray[np.int64]]:
@@ -73,7 +77,8 @@ def check_windows(
 ) -> list[Text]:
     """Warnings, one sentence each: splits with few windows, and series without a window in some split.
 
-    `advice` says of some series why they have few windows, where it is not for want of records. Raises DataError where a split of the model has fewer than `rules.min_windows`: what upstream's trainer takes for a
+    `advice` says of some series why they have few windows, where more records would not help: it is a warning, too.
+    Raises DataError where a split of the model has fewer than `rules.min_windows`: what upstream's trainer takes for a
     perfect validation loss of 0.
     """
     have, causes = total(windows.values()), list(dict.fromkeys(advice.values()))
@@ -85,8 +90,8 @@ def check_windows(
         + thin
         + [
             Text(
-                f"{series} has no window of {window} bars in {', '.join(missing)}; more records would give it some",
-                f"{series} 在 {', '.join(missing)} 中没有 {window} 根K线的窗口;请增加记录数",
+                f"{series} has no window of {window} bars in {', '.join(missing)}: it has too few bars there, or gaps between them",
+                f"{series} 在 {', '.join(missing)} 中没有 {window} 根K线的窗口:该处K线太少,或被缺口隔断",
             )
             for series, splits in windows.items()
             if series not in advice and (missing := [split for split in SPLITS if not splits[split]])

@@ -12,9 +12,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kronosforge.config import ModelConfig, SourceConfig
-from kronosforge.core.bars import Series, Span, instant
+from kronosforge.core.bars import Series, Span, instant, iso
 from kronosforge.core.errors import KronosForgeError, NoDataError, UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import Text, tr
 from kronosforge.source import open_source
 from kronosforge.source.base import Source
 from kronosforge.store import Store
@@ -22,10 +22,19 @@ from kronosforge.store import Store
 Progress = Callable[[Series, int, int], None]
 """Called with a series, the bars that are here, and the bars that are wanted."""
 
+SHOWN = 3  # series named in a warning
 EVER = Span(-(2**62), 2**62)
 
 # The embedded exchange's clock stands still, so that a demo gives the same dataset on every machine and day.
 SANDBOX_CLOCK = "2026-01-01T00:00:00Z"
+
+
+class Shortfall(NamedTuple):
+    """A series of which the source has less history than was asked for."""
+
+    asked: int  # bars
+    available: int  # bars
+    first: int  # open time of the source's first bar, ms
 
 
 class Collected(NamedTuple):
@@ -34,6 +43,7 @@ class Collected(NamedTuple):
     spans: dict[Series, Span]
     read: Callable[[Series], pl.DataFrame]  # candles.SCHEMA, maybe with `confirm`; as the source gave them
     times: Callable[[Series], NDArray[np.int64]]  # open times, ascending, each once
+    shortfalls: Mapping[Series, Shortfall]  # of the series whose source begins later than was asked for
 
 
 @asynccontextmanager
@@ -107,7 +117,20 @@ async def collect(config: ModelConfig, source: Source, store: Store, progress: P
         return store.times(source.venue, series, spans[series])
 
     _refuse_nothing(source, spans, [series for series in spans if not len(times(series))])
-    return Collected(spans, lambda series: store.read(source.venue, series, spans[series]), times)
+    shortfalls = stored_shortfalls(config, store, source.venue, spans)
+    return Collected(spans, lambda series: store.read(source.venue, series, spans[series]), times, shortfalls)
+
+
+def stored_shortfalls(
+    config: ModelConfig, store: Store, venue: str, spans: Mapping[Series, Span]
+) -> dict[Series, Shortfall]:
+    """The series whose first bar at the venue, as far as the store knows it, is later than the newest N records reach."""
+    listings = {series: store.listing(venue, series) for series in spans}
+    return {
+        series: Shortfall(span.bars(series.bar), Span(first, span.stop).bars(series.bar), first)
+        for series, span in spans.items()
+        if not config.since and (first := listings[series]) is not None and first > span.start
+    }
 
 
 async def local(config: ModelConfig, source: Source) -> Collected:
@@ -122,7 +145,34 @@ async def local(config: ModelConfig, source: Source) -> Collected:
         for series, frame in frames.items()
     }
     _refuse_nothing(source, spans, [series for series, span in spans.items() if not span])
-    return Collected(spans, inside.__getitem__, lambda series: _opens(inside[series]))
+    times = {series: _opens(frame) for series, frame in inside.items()}
+    shortfalls = {
+        series: Shortfall(config.records_per_timeframe, len(opens), int(opens[0]))
+        for series, opens in times.items()
+        if len(opens) < config.records_per_timeframe and not config.since
+    }
+    return Collected(spans, inside.__getitem__, times.__getitem__, shortfalls)
+
+
+def shortfall_warnings(shortfalls: Mapping[Series, Shortfall]) -> list[Text]:
+    """One sentence that names the series with less history than was asked for; none where there are none."""
+    if not shortfalls:
+        return []
+    first = list(shortfalls.items())[:SHOWN]
+    english = "; ".join(
+        f"{series} has {s.available} of {s.asked} bars, the first at {iso(s.first)}" for series, s in first
+    )
+    chinese = ";".join(
+        f"{series} 只有 {s.available} 根(请求 {s.asked} 根),最早的在 {iso(s.first)}" for series, s in first
+    )
+    rest = len(shortfalls) - len(first)
+    return [
+        Text(
+            f"the source has less history than was asked for, and all of it is used: {english}"
+            + (f"; and {rest} more series" if rest else ""),
+            f"数据源的历史短于所请求的,已全部使用:{chinese}" + (f";另有 {rest} 个序列" if rest else ""),
+        )
+    ]
 
 
 async def _all(source: Source, series: Series) -> pl.DataFrame:

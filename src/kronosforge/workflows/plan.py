@@ -2,63 +2,129 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from kronosforge.config import ModelConfig
-from kronosforge.core.bars import Series, Span, instant, iso
+import numpy as np
+
+from kronosforge.clean import calendar_advice, clean
+from kronosforge.clean import expected as due
+from kronosforge.config import ALWAYS_OPEN, ModelConfig
+from kronosforge.core.bars import Bar, Series, Span, instant, iso
 from kronosforge.core.coroutines import run
 from kronosforge.core.errors import KronosForgeError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import Text, tr
 from kronosforge.dataset import DATASET_FILES
 from kronosforge.source.base import Source
-from kronosforge.split import check_windows, expected, total
+from kronosforge.split import Runs, check_windows, count, cuts, expected, total
 from kronosforge.store import Store
 from kronosforge.workflows.existing import existing
-from kronosforge.workflows.fetch import SANDBOX_CLOCK, local, opened, wanted
+from kronosforge.workflows.fetch import (
+    SANDBOX_CLOCK,
+    Collected,
+    local,
+    opened,
+    shortfall_warnings,
+    stored_shortfalls,
+    wanted,
+)
 from kronosforge.workspace.paths import MANIFEST, DatasetFolders
+
+
+class _Outlook(NamedTuple):
+    """What can be told of a model's series before `prepare` runs."""
+
+    spans: Mapping[Series, Span]
+    bars: Mapping[Series, int]
+    windows: Mapping[Series, Mapping[str, int]]  # split → windows
+    warnings: list[Text]
 
 
 def plan(config: ModelConfig, where: DatasetFolders, environ: Mapping[str, str]) -> dict[str, Any]:
     """The plan as JSON: per series its span, bars, what is held, pages and seconds; windows per split; files; warnings.
 
-    The clock is this machine's, unless the source's stands still. Windows are those of series without holes. Raises
-    DataError where a split would be left without a window.
+    The clock is this machine's, unless the source's stands still. Candles of a folder are read and cleaned, so that
+    windows and warnings are those that `prepare` gives. Of an exchange, every bar that the series' calendar has is
+    expected to come. Raises DataError where a split would be left without a window, and as `prepare` does for files.
     """
     return run(_plan(config, where, environ))
 
 
 async def _plan(config: ModelConfig, where: DatasetFolders, environ: Mapping[str, str]) -> dict[str, Any]:
     now = instant(SANDBOX_CLOCK) if config.source.name == "sandbox" else time.time_ns() // 1_000_000
-    async with opened(config.source, environ, where.root, start=False) as source:
-        spans = wanted(config, now) if source.stored else (await local(config, source)).spans
     store = Store(where.candles)
-    series = {str(one): _series(source, store, one, span, now) for one, span in spans.items()}
-    windows = expected(spans.items(), config.split, config.dataset.window)
-    by_series = {one: windows[str(one)] for one in spans}
+    async with opened(config.source, environ, where.root, start=False) as source:
+        if source.stored:
+            outlook = _of_exchange(config, store, source.venue, wanted(config, now))
+        else:
+            outlook = _of_files(config, await local(config, source))
+    series = {str(one): _series(config, outlook, source, store, one, now) for one in outlook.spans}
     writes = [where.dataset / name for name in (*DATASET_FILES, MANIFEST)] + ([where.copy] if where.copy else [])
     return {
         "model_name": config.model_name,
         "source": source.venue,
         "clock": iso(now),
-        "series": {key: {**facts, "windows": windows[key]} for key, facts in series.items()},
-        "seconds": sum(facts["seconds"] for facts in series.values()),
-        "windows": total(windows.values()),
-        "warnings": [str(text) for text in check_windows(by_series, config.split, config.dataset.window)],
+        "series": series,
+        "seconds": round(sum(facts["seconds"] for facts in series.values()), 1),
+        "windows": total(outlook.windows.values()),
+        "warnings": [str(text) for text in outlook.warnings],
         "writes": [str(path) for path in writes],
         "exists": _standing(config, where),
     }
 
 
-def _series(source: Source, store: Store, series: Series, span: Span, now: int) -> dict[str, Any]:
+def _of_exchange(config: ModelConfig, store: Store, venue: str, spans: Mapping[Series, Span]) -> _Outlook:
+    """As if every bar came that is due by the calendar and not before the listing, as far as the store knows it."""
+    shortfalls = stored_shortfalls(config, store, venue, spans)
+    runs = {}
+    for series, span in spans.items():
+        start = shortfalls[series].first if series in shortfalls else span.start
+        runs[series] = _due(config.clean.calendar_of(series), series.bar, Span(start, span.stop))
+    windows = expected(runs, config.split, config.dataset.window)
+    warnings = shortfall_warnings(shortfalls) + check_windows(windows, config.split, config.dataset.window)
+    return _Outlook(spans, {series: int(own.bars.sum()) for series, own in runs.items()}, windows, warnings)
+
+
+def _of_files(config: ModelConfig, collected: Collected) -> _Outlook:
+    """What `prepare` would make of files that are here."""
+    window = config.dataset.window
+    at = cuts(((series, collected.times(series)) for series in collected.spans), config.split)
+    windows, gaps = {}, {}
+    for series, span in collected.spans.items():
+        cleaned = clean(collected.read(series), series, span, config.clean)
+        segment, parts = (
+            cleaned.candles["segment"].to_numpy(),
+            at.slices(cleaned.candles["ts"].to_numpy(), series.bar.length),
+        )
+        windows[series] = {
+            split: count(np.unique(segment[part], return_counts=True)[1], window) for split, part in parts.items()
+        }
+        if cleaned.session_gaps:
+            gaps[series] = cleaned.session_gaps
+    warnings = shortfall_warnings(collected.shortfalls)
+    warnings += check_windows(windows, config.split, window, calendar_advice(gaps))
+    return _Outlook(collected.spans, {one: len(collected.times(one)) for one in collected.spans}, windows, warnings)
+
+
+def _due(calendar: str, bar: Bar, span: Span) -> Runs:
+    """The bars that are due inside `span`. A market that never closes needs no list of them."""
+    return Runs.full(bar, span) if calendar == ALWAYS_OPEN else Runs.of(due(calendar, bar, span), bar.length)
+
+
+def _series(
+    config: ModelConfig, outlook: _Outlook, source: Source, store: Store, series: Series, now: int
+) -> dict[str, Any]:
+    span, bars = outlook.spans[series], outlook.bars[series]
     missing = store.missing(source.venue, series, span) if source.stored else []
     costs = [source.cost(series, gap, now) for gap in missing]
+    to_fetch = sum(int(_due(config.clean.calendar_of(series), series.bar, gap).bars.sum()) for gap in missing)
     return {
         "from": iso(span.start),
         "to": iso(span.stop),
-        "bars": span.bars(series.bar),
-        "held": span.bars(series.bar) - sum(gap.bars(series.bar) for gap in missing),
+        "bars": bars,
+        "held": bars - to_fetch,
         "pages": sum(cost.pages for cost in costs),
-        "seconds": sum(cost.seconds for cost in costs),
+        "seconds": round(sum(cost.seconds for cost in costs), 1),
+        "windows": dict(outlook.windows[series]),
     }
 
 

@@ -25,7 +25,7 @@ from kronosforge.report.summary import seal, summarise
 from kronosforge.split import check_windows, cuts, total
 from kronosforge.store import Store
 from kronosforge.workflows.existing import existing, refuse_other_model
-from kronosforge.workflows.fetch import Collected, Progress, collect, opened
+from kronosforge.workflows.fetch import Collected, Progress, collect, opened, shortfall_warnings
 from kronosforge.workspace.paths import MANIFEST, REPORT, DatasetFolders, dataset_folders, workspace_root
 
 T = TypeVar("T")
@@ -153,7 +153,8 @@ def build(
                 charts.append(aggregate(series, cleaned.candles, [hole.span for hole in cleaned.holes]))
         writer.finish()
     windows = {series: one.windows for series, one in written.items()}
-    warnings = check_windows(windows, config.split, window, calendar_advice(gaps))
+    warnings = shortfall_warnings(collected.shortfalls)
+    warnings += check_windows(windows, config.split, window, calendar_advice(gaps))
     summary = seal(
         summarise(
             config,

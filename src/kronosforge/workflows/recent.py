@@ -9,14 +9,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kronosforge.clean import clean
+from kronosforge.clean import SessionGaps, calendar_advice, clean
 from kronosforge.clean.calendar import upcoming
 from kronosforge.config import ALWAYS_OPEN, ModelConfig, SourceConfig
 from kronosforge.core.bars import Series
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.coroutines import run
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import Text, tr
 from kronosforge.store import Store
 from kronosforge.workflows.fetch import collect, opened
 from kronosforge.workspace.overrides import Resolved
@@ -89,10 +89,10 @@ async def _recent(
     rules = config.clean.model_copy(update={"max_bad_share": 0.5})  # of a short history, one bad bar is a large share
     found = {}
     for series, span in collected.spans.items():
-        candles = clean(collected.read(series), series, span, rules).candles
-        candles = candles.filter(pl.col("segment") == pl.col("segment").max()).tail(bars)
+        cleaned = clean(collected.read(series), series, span, rules)
+        candles = cleaned.candles.filter(pl.col("segment") == pl.col("segment").max()).tail(bars)
         if len(candles) < bars:
-            raise _too_short(series, len(candles), bars)
+            raise _too_short(series, len(candles), bars, cleaned.session_gaps)
         times = candles["ts"].cast(pl.Int64).to_numpy()
         values = candles.select(FEATURES).to_numpy()
         ahead = upcoming(config.clean.calendar_of(series), series.bar, int(times[-1]), horizon)
@@ -100,11 +100,13 @@ async def _recent(
     return found
 
 
-def _too_short(series: Series, found: int, bars: int) -> DataError:
+def _too_short(series: Series, available: int, bars: int, gaps: SessionGaps | None) -> DataError:
+    advice = Text("take another --at, or wait until the gap is far enough back", "请换一个 --at,或等缺口过去")
+    if gaps:
+        advice = calendar_advice({series: gaps})[series]
     return DataError(
         tr(
-            f"{series}: {found} bars without a hole before the forecast, and the model sees {bars}; "
-            "take another --at, or wait until the hole is far enough back",
-            f"{series}:预测起点之前只有 {found} 根连续K线,而模型需要 {bars} 根;请换一个 --at,或等缺口过去",
+            f"{series}: {available} bars without a gap before the forecast, and the model needs {bars}; {advice.en}",
+            f"{series}:预测起点之前只有 {available} 根连续K线,而模型需要 {bars} 根;{advice.zh}",
         )
     )

@@ -127,9 +127,9 @@ def test_every_due_bar_is_kept_or_in_a_hole_or_at_an_end(frame, rules):
         return
     ts = cleaned.candles["ts"].to_list()
     inside = expected("24/7", HOURLY.bar, Span(ts[0], ts[-1] + 1)).tolist()
-    missing = [t for hole in cleaned.holes for t in range(hole.span.start, hole.span.stop, LENGTH)]
+    missing = [t for gap in cleaned.gaps for t in range(gap.span.start, gap.span.stop, LENGTH)]
     assert sorted(ts + missing) == inside
-    assert [hole.bars * LENGTH for hole in cleaned.holes] == [h.span.stop - h.span.start for h in cleaned.holes]
+    assert [gap.bars * LENGTH for gap in cleaned.gaps] == [h.span.stop - h.span.start for h in cleaned.gaps]
     ends = sum(f.count for f in cleaned.findings if f.kind in ("starts_late", "ends_early"))
     assert len(inside) + ends == N
 
@@ -142,8 +142,8 @@ def test_cleaning_again_drops_nothing(frame, rules):
         return
     again = clean(cleaned.candles.drop("segment"), HOURLY, SPAN, rules)
     assert not [f for f in again.findings if f.action in ("dropped", "derived")]
-    # Only that a stretch was dead before it became a hole is forgotten: now it may be filled.
-    if rules.holes == "split" or "dead" not in [hole.kind for hole in cleaned.holes]:
+    # Only that a stretch was dead before it became a gap is forgotten: now it may be filled.
+    if rules.holes == "split" or "dead" not in [gap.kind for gap in cleaned.gaps]:
         assert again.candles.equals(cleaned.candles)
 
 
@@ -156,7 +156,7 @@ def test_the_order_of_rows_does_not_matter(frame, rules, seed):
         assert one is other
         return
     assert one.candles.equals(other.candles)
-    assert one.holes == other.holes
+    assert one.gaps == other.gaps
     plain = [{f.kind: f.count for f in c.findings if f.kind != "order"} for c in (one, other)]
     assert plain[0] == plain[1]
 
@@ -172,7 +172,7 @@ def test_segments_follow_the_sessions(calendar, key, removed):
     ordinal = np.searchsorted(due, cleaned.candles["ts"].to_numpy())
     cut = np.diff(cleaned.candles["segment"].to_numpy().astype(int))
     assert (cut == (np.diff(ordinal) > 1)).all()
-    assert sum(hole.bars for hole in cleaned.holes) == len(removed)
+    assert sum(gap.bars for gap in cleaned.gaps) == len(removed)
 
 
 def test_the_properties_speak_of_candles_that_are_not_refused():

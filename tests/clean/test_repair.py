@@ -18,7 +18,7 @@ def test_sound_candles_pass_untouched():
     assert cleaned.candles.drop("segment").equals(frame)
     assert cleaned.candles.schema == {**SCHEMA, "segment": pl.UInt32}
     assert cleaned.candles["segment"].unique().to_list() == [1]
-    assert (cleaned.holes, cleaned.findings) == ([], [])
+    assert (cleaned.gaps, cleaned.findings) == ([], [])
 
 
 def test_rows_without_time_are_dropped():
@@ -81,7 +81,7 @@ def test_of_two_that_contradict_one_that_jumps_away_loses_even_when_it_is_later(
 def test_bars_off_the_grid_are_dropped():
     cleaned = run(spoil(walk(), 30, ts=START + 30 * LENGTH + 60_000))
     assert counts(cleaned) == {"off_grid": 1, "hole": 1}
-    assert cleaned.holes[0].kind == "venue"
+    assert cleaned.gaps[0].kind == "venue"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_bars_off_the_grid_are_dropped():
 def test_an_impossible_bar_is_dropped_and_leaves_a_hole(kind, values):
     cleaned = run(spoil(walk(), 70, **values))
     assert counts(cleaned) == {kind: 1, "hole": 1}
-    assert [(h.span.start, h.bars, h.kind) for h in cleaned.holes] == [(START + 70 * LENGTH, 1, "removed")]
+    assert [(h.span.start, h.bars, h.kind) for h in cleaned.gaps] == [(START + 70 * LENGTH, 1, "removed")]
 
 
 def test_float_noise_in_the_range_is_no_fault():
@@ -118,7 +118,7 @@ def test_a_run_without_trade_is_kept_up_to_the_limit():
 def test_a_longer_run_without_trade_is_taken_out():
     cleaned = run(flat(walk(), 50, 99))
     assert counts(cleaned) == {"dead": 49, "hole": 49}
-    assert [h.kind for h in cleaned.holes] == ["dead"]
+    assert [h.kind for h in cleaned.gaps] == ["dead"]
 
 
 def test_a_hole_ends_a_run_without_trade():
@@ -215,7 +215,7 @@ def test_a_bar_saved_before_it_closed_is_dropped():
     row = int(np.argmax(np.abs(np.diff(np.log(frame["close"].to_numpy()))))) + 1
     cleaned = run(frozen(frame, row))
     assert counts(cleaned) == {"frozen": 1, "hole": 1}
-    assert cleaned.holes[0].span.start == START + row * LENGTH
+    assert cleaned.gaps[0].span.start == START + row * LENGTH
 
 
 def test_frozen_bars_are_kept_on_request():
@@ -249,7 +249,7 @@ def test_a_block_that_stands_twice_is_dropped_in_both_places():
     again = pl.concat([frame[100:104].select("ts"), block], how="horizontal")
     cleaned = run(pl.concat([frame[:100], again, frame[104:]]), frozen="keep", max_bad_share=0.1)
     assert counts(cleaned)["repeated"] == 8
-    assert [h.span.start for h in cleaned.holes] == [START + 40 * LENGTH, START + 100 * LENGTH]
+    assert [h.span.start for h in cleaned.gaps] == [START + 40 * LENGTH, START + 100 * LENGTH]
 
 
 def test_two_equal_bars_are_chance():
@@ -261,7 +261,7 @@ def test_two_equal_bars_are_chance():
 def test_holes_split_the_series():
     cleaned = run(without(walk(), 50, 51, 90))
     assert counts(cleaned) == {"hole": 3}
-    assert cleaned.holes == [
+    assert cleaned.gaps == [
         (Span(START + 50 * LENGTH, START + 52 * LENGTH), 2, "venue"),
         (Span(START + 90 * LENGTH, START + 91 * LENGTH), 1, "venue"),
     ]
@@ -294,7 +294,7 @@ def test_a_jump_over_a_filled_hole_is_cut():
 
 
 def test_holes_can_be_forbidden():
-    with pytest.raises(DataError, match=r"1 holes, the first at 2024-01-03T02:00Z .* set clean.holes"):
+    with pytest.raises(DataError, match=r"1 gap\(s\), the first at 2024-01-03T02:00Z .* set clean.holes"):
         run(without(walk(), 50), holes="fail")
 
 
@@ -302,7 +302,7 @@ def test_bars_missing_at_the_ends_are_told_and_are_no_holes():
     frame = walk()
     cleaned = run(frame[5:190], span=Span(START, START + 200 * LENGTH))
     assert counts(cleaned) == {"starts_late": 5, "ends_early": 10}
-    assert cleaned.holes == []
+    assert cleaned.gaps == []
 
 
 def test_too_many_broken_bars_are_refused_with_kinds_examples_and_advice():

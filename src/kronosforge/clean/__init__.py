@@ -9,20 +9,20 @@ from kronosforge.clean.calendar import expected, grid
 from kronosforge.clean.findings import Finding, Log
 from kronosforge.clean.grid import Grid
 from kronosforge.clean.recognise import SessionGaps, calendar_advice, session_gaps
-from kronosforge.clean.repair import Hole
+from kronosforge.clean.repair import Gap
 from kronosforge.config import CleanConfig
 from kronosforge.core.bars import Series, Span
 from kronosforge.core.errors import DataError
 from kronosforge.core.i18n import tr
 
-__all__ = ["Cleaned", "Finding", "Hole", "SessionGaps", "calendar_advice", "clean", "expected"]
+__all__ = ["Cleaned", "Finding", "Gap", "SessionGaps", "calendar_advice", "clean", "expected"]
 
 
 class Cleaned(NamedTuple):
-    """A series that is sound, in segments without holes."""
+    """A series that is sound, in segments without gaps."""
 
     candles: pl.DataFrame  # candles.SCHEMA and `segment` (UInt32, from 1); ts ascending and unique
-    holes: list[Hole]  # those that stay open, ascending
+    gaps: list[Gap]  # those that stay open, ascending
     findings: list[Finding]  # in the order of findings.KINDS
     session_gaps: SessionGaps | None  # with the calendar 24/7: the series looks like a market with sessions
 
@@ -34,7 +34,7 @@ def clean(candles: pl.DataFrame, series: Series, span: Span, rules: CleanConfig)
     Boolean column `confirm`, which is False for bars that were not finished. Rows out are rows in, less the counts of
     the findings `dropped`, plus those `filled`.
     Raises ConfigError for an unknown calendar; DataError where more than `max_bad_share` of the candles are broken,
-    where the unit of volume is wrong throughout, where holes are forbidden, or where nothing is left.
+    where the unit of volume is wrong throughout, where gaps are forbidden, or where nothing is left.
     """
     log = Log()
     due = grid(rules.calendar_of(series), series.bar, span)
@@ -46,24 +46,24 @@ def clean(candles: pl.DataFrame, series: Series, span: Span, rules: CleanConfig)
         raise DataError(_nothing_left(series, len(candles), log))
     frame, units = repair.turnover(sound.frame, rules, series, log)
     repair.judge(rows, rules, series, log, frame["ts"].to_numpy())
-    frame, ordinal, holes = repair.close_holes(sound._replace(frame=frame), due, series, rules, log)
+    frame, ordinal, gaps = repair.close_gaps(sound._replace(frame=frame), due, series, rules, log)
     repair.remark(frame, rules, log)
     frame = repair.segments(frame, ordinal, units, rules, log)
     _shortfall(frame, series, span, due, log)
-    gaps = session_gaps(frame["ts"].to_numpy(), series) if due.continuous else None
-    return Cleaned(frame, holes, log.findings(), gaps)
+    sessions = session_gaps(frame["ts"].to_numpy(), series) if due.continuous else None
+    return Cleaned(frame, gaps, log.findings(), sessions)
 
 
 def _nothing_left(series: Series, rows: int, log: Log) -> str:
-    said = "; ".join(map(str, log.findings()))
+    findings = "; ".join(map(str, log.findings()))
     return tr(
-        f"{series}: none of {rows} candles is left after cleaning ({said}); ask for another span, or check the source",
-        f"{series}:清洗后 {rows} 根K线一根不剩({said});请更换时段,或检查数据来源",
+        f"{series}: none of {rows} candles is left after cleaning ({findings}); ask for another span, or check the source",
+        f"{series}:清洗后 {rows} 根K线一根不剩({findings});请更换时段,或检查数据来源",
     )
 
 
 def _shortfall(frame: pl.DataFrame, series: Series, span: Span, due: Grid, log: Log) -> None:
-    """Count the bars that are due at either end of `span` and are not there: before a listing is no hole."""
+    """Count the bars that are due at either end of `span` and are not there: before a listing is no gap."""
     ts = frame["ts"].to_numpy()
     before, after = Span(span.start, int(ts[0])), Span(int(ts[-1]) + series.bar.length, span.stop)
     log.add("starts_late", due.count(before), [str(before)])

@@ -94,7 +94,7 @@ def still(x: Columns) -> Mask:
 
 
 def runs(mask: Mask, ordinal: Instants) -> tuple[Instants, Instants]:
-    """First and stop index of each run of neighbouring bars under `mask`; a hole ends a run."""
+    """First and stop index of each run of neighbouring bars under `mask`; a gap ends a run."""
     at = np.flatnonzero(mask)
     if not len(at):
         return at, at
@@ -103,7 +103,7 @@ def runs(mask: Mask, ordinal: Instants) -> tuple[Instants, Instants]:
 
 
 def gaps(ordinal: Instants) -> Instants:
-    """Indices of the bars that follow a hole; `ordinal` (n,) is strictly ascending."""
+    """Indices of the bars that follow a gap; `ordinal` (n,) is strictly ascending."""
     if not len(ordinal) or ordinal[-1] - ordinal[0] == len(ordinal) - 1:
         return np.empty(0, np.int64)
     return np.flatnonzero(np.diff(ordinal) > 1) + 1
@@ -158,8 +158,8 @@ def _traded(x: Columns, at: Instants) -> Mask:
     return (x.vol[at] > 0) & (x.high[at] > x.low[at])
 
 
-def _equal(x: Columns, one: Instants, other: Instants) -> Mask:
-    mask: Mask = np.logical_and.reduce([column[one] == column[other] for column in x[1:6]])
+def _equal(x: Columns, first: Instants, second: Instants) -> Mask:
+    mask: Mask = np.logical_and.reduce([column[first] == column[second] for column in x[1:6]])
     return mask
 
 
@@ -168,7 +168,7 @@ def frozen(x: Columns, ordinal: Instants, max_gap: float) -> Mask:
 
     There each bar opens where the one before closed. A frozen bar is known by its close: the next open stands off by
     more than JOINT_FACTOR times what is usual in this market and by more than JOINT_FLOOR of the usual range, and the
-    bar has less volume than usual, or stands off very far. Bars beside a hole or a pause, jumps above `max_gap`, and
+    bar has less volume than usual, or stands off very far. Bars beside a gap or a pause, jumps above `max_gap`, and
     markets that pause by nature are not judged; nor is the last bar, which has no next one.
     """
     n = len(x.ts)
@@ -261,13 +261,13 @@ def unit_runs(factor: Values, off: Mask) -> list[tuple[int, int, float]]:
 
     `factor` is turnover / (volume × price) of bars with volume, (n,). Turnover of 0 is missing, not another unit.
     """
-    found = []
+    changed = []
     for first, stop in zip(*runs(off & (factor > 0), np.arange(len(off))), strict=True):
         logs = np.log(factor[first:stop])
         middle = float(np.median(logs))
         if stop - first >= UNIT_RUN and np.median(np.abs(logs - middle)) < 0.05:
-            found.append((int(first), int(stop), round_factor(np.exp(middle))))
-    return found
+            changed.append((int(first), int(stop), round_factor(np.exp(middle))))
+    return changed
 
 
 def round_factor(factor: float) -> float:

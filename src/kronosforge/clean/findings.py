@@ -143,13 +143,13 @@ class Log:
     """Collects findings; the same kind found twice is one finding with both counts."""
 
     def __init__(self) -> None:
-        self._found: dict[str, tuple[int, tuple[str, ...]]] = {}
+        self._counted: dict[str, tuple[int, tuple[str, ...]]] = {}
 
     def add(self, kind: str, count: int, examples: Iterable[str] = ()) -> None:
         """Count something. A count of 0 leaves no trace."""
         if count:
-            before, shown = self._found.get(kind, (0, ()))
-            self._found[kind] = (before + count, (*shown, *examples)[:3])
+            before, shown = self._counted.get(kind, (0, ()))
+            self._counted[kind] = (before + count, (*shown, *examples)[:3])
 
     def rows(self, kind: str, frame: pl.DataFrame) -> None:
         """Count the rows of `frame`, with the first three as examples."""
@@ -165,12 +165,14 @@ class Log:
     @property
     def broken(self) -> int:
         """Rows found so far that count against `max_bad_share`."""
-        return sum(count for kind, (count, _) in self._found.items() if KINDS[kind].broken)
+        return sum(count for kind, (count, _) in self._counted.items() if KINDS[kind].broken)
 
     def findings(self) -> list[Finding]:
         """Everything found, in the order of KINDS."""
-        found = self._found
-        return [Finding(kind, found[kind][0], KINDS[kind].action, found[kind][1]) for kind in KINDS if kind in found]
+        counted = self._counted
+        return [
+            Finding(kind, counted[kind][0], KINDS[kind].action, counted[kind][1]) for kind in KINDS if kind in counted
+        ]
 
 
 def shown(row: dict[str, Any]) -> str:

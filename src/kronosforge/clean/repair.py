@@ -9,7 +9,7 @@ from kronosforge.clean import checks
 from kronosforge.clean.checks import Columns
 from kronosforge.clean.findings import KINDS, Log, shown, values
 from kronosforge.clean.grid import Grid, Instants, Mask
-from kronosforge.clean.recognise import calendar_advice, session_gaps
+from kronosforge.clean.recognise import SessionGaps, calendar_advice, session_gaps
 from kronosforge.config import CleanConfig
 from kronosforge.core.bars import Bar, Series, Span, iso
 from kronosforge.core.candles import PRICES, SCHEMA, derived_turnover
@@ -19,7 +19,7 @@ from kronosforge.core.i18n import Text, tr
 MOST = 0.9  # of the bars with volume: so many are the whole series
 
 
-class Hole(NamedTuple):
+class Gap(NamedTuple):
     """Bars that are due between the first and the last kept one, and are not there."""
 
     span: Span  # from the first missing bar's open to the last missing bar's close
@@ -119,10 +119,10 @@ def _unlikely(frame: pl.DataFrame, ordinal: Instants, grid: Grid, rules: CleanCo
     """Masks of bars that are possible one by one, but not beside the others. Bars that were filled are no evidence."""
     real = _real(frame)
     x, at = Columns.of(frame).at(real), ordinal[real]
-    found = {"repeated": checks.repeated(x), "dead": checks.dead(checks.still(x), at, rules.max_flat_run)}
+    masks = {"repeated": checks.repeated(x), "dead": checks.dead(checks.still(x), at, rules.max_flat_run)}
     if grid.continuous and rules.frozen == "drop":
-        found["frozen"] = checks.frozen(x, at, rules.max_gap)
-    return {kind: _spread(mask, real) for kind, mask in found.items() if mask.any()}
+        masks["frozen"] = checks.frozen(x, at, rules.max_gap)
+    return {kind: _spread(mask, real) for kind, mask in masks.items() if mask.any()}
 
 
 def _real(frame: pl.DataFrame) -> Mask | slice:
@@ -152,13 +152,13 @@ def judge(rows: int, rules: CleanConfig, series: Series, log: Log, ts: Instants)
         return
     kinds = [finding for finding in log.findings() if KINDS[finding.kind].broken]
     worst = max(kinds, key=lambda finding: finding.count)
-    said = "; ".join(map(str, kinds))
+    findings = "; ".join(map(str, kinds))
     share = f"{log.broken / rows:.2g}" if log.broken < rows else "1"
     advice = _other_calendar(worst.kind, ts, series) or Text(*KINDS[worst.kind].advice)
     raise DataError(
         tr(
-            f"{series}: {log.broken} of {rows} candles are broken (share {share}, clean.max_bad_share allows {rules.max_bad_share:g}): {said}. What to do: {advice.en}",
-            f"{series}:{rows} 根K线中有 {log.broken} 根有问题(占比 {share},clean.max_bad_share 允许 {rules.max_bad_share:g}):{said}。建议:{advice.zh}",
+            f"{series}: {log.broken} of {rows} candles are broken (share {share}, clean.max_bad_share allows {rules.max_bad_share:g}): {findings}. What to do: {advice.en}",
+            f"{series}:{rows} 根K线中有 {log.broken} 根有问题(占比 {share},clean.max_bad_share 允许 {rules.max_bad_share:g}):{findings}。建议:{advice.zh}",
         )
     )
 
@@ -184,9 +184,9 @@ def turnover(frame: pl.DataFrame, rules: CleanConfig, series: Series, log: Log) 
         off &= given
         traded = np.flatnonzero((x.vol > 0) & given)
         factor = x.amt[traded] / (x.vol[traded] * (x.open + x.high + x.low + x.close)[traded] / 4)
-        found = checks.unit_runs(factor, off[traded])
-        _refuse_unit(found, len(traded), rules, series)
-        for first, stop, _ in found:
+        changed = checks.unit_runs(factor, off[traded])
+        _refuse_unit(changed, len(traded), rules, series)
+        for first, stop, _ in changed:
             off[traded[first:stop]] = False
             cuts += [int(traded[edge]) for edge in (first, stop) if 0 < edge < len(traded)]
         frame = _derive(frame, off, log)
@@ -197,11 +197,11 @@ def turnover(frame: pl.DataFrame, rules: CleanConfig, series: Series, log: Log) 
     return frame, x.ts[at]
 
 
-def _refuse_unit(found: list[tuple[int, int, float]], traded: int, rules: CleanConfig, series: Series) -> None:
-    off = sum(stop - first for first, stop, _ in found)
+def _refuse_unit(changed: list[tuple[int, int, float]], traded: int, rules: CleanConfig, series: Series) -> None:
+    off = sum(stop - first for first, stop, _ in changed)
     if off <= MOST * traded:
         return
-    factor = max(found, key=lambda run: run[1] - run[0])[2]
+    factor = max(changed, key=lambda run: run[1] - run[0])[2]
     unit = float(f"{rules.volume_unit * factor:.4g}")
     raise DataError(
         tr(
@@ -221,7 +221,7 @@ def _derive(frame: pl.DataFrame, off: Mask, log: Log) -> pl.DataFrame:
     return frame.with_columns(amt, origin)
 
 
-def find_holes(candles: Sound, grid: Grid, bar: Bar) -> list[Hole]:
+def find_gaps(candles: Sound, grid: Grid, bar: Bar) -> list[Gap]:
     """Every stretch of due bars that are not there between two that are, ascending."""
     after = checks.gaps(candles.ordinal)
     first, last = candles.ordinal[after - 1] + 1, candles.ordinal[after] - 1
@@ -230,21 +230,21 @@ def find_holes(candles: Sound, grid: Grid, bar: Bar) -> list[Hole]:
     removed = np.diff(np.searchsorted(candles.removed, [starts, stops]), axis=0)[0] > 0
     kinds = np.select([dead, removed], ["dead", "removed"], "venue")
     table = zip(starts.tolist(), stops.tolist(), (last - first + 1).tolist(), kinds.tolist(), strict=True)
-    return [Hole(Span(start, stop), bars, kind) for start, stop, bars, kind in table]
+    return [Gap(Span(start, stop), bars, kind) for start, stop, bars, kind in table]
 
 
-def close_holes(
+def close_gaps(
     candles: Sound, grid: Grid, series: Series, rules: CleanConfig, log: Log
-) -> tuple[pl.DataFrame, Instants, list[Hole]]:
-    """Candles, their ordinals and the holes that stay open, by the policy `holes`. Raises DataError with `fail`."""
-    holes = find_holes(candles, grid, series.bar)
-    if holes and rules.holes == "fail":
-        _refuse_holes(holes, series)
-    filled: list[Hole] = []
-    left: list[Hole] = []
-    for hole in holes:
-        short = rules.holes == "fill" and hole.bars <= rules.max_fill and hole.kind != "dead"
-        (filled if short else left).append(hole)
+) -> tuple[pl.DataFrame, Instants, list[Gap]]:
+    """Candles, their ordinals and the gaps that stay open, by the policy `holes`. Raises DataError with `fail`."""
+    gaps = find_gaps(candles, grid, series.bar)
+    if gaps and rules.holes == "fail":
+        _refuse_gaps(gaps, series, session_gaps(candles.frame["ts"].to_numpy(), series) if grid.continuous else None)
+    filled: list[Gap] = []
+    left: list[Gap] = []
+    for gap in gaps:
+        short = rules.holes == "fill" and gap.bars <= rules.max_fill and gap.kind != "dead"
+        (filled if short else left).append(gap)
     log.add("hole", sum(h.bars for h in left), map(_shown, left[:3]))
     log.add("filled", sum(h.bars for h in filled), map(_shown, filled[:3]))
     if not filled:
@@ -253,23 +253,29 @@ def close_holes(
     return frame, grid.place(frame["ts"].to_numpy())[0], left
 
 
-def _refuse_holes(holes: list[Hole], series: Series) -> None:
-    first = "; ".join(map(_shown, holes[:3]))
+def _refuse_gaps(gaps: list[Gap], series: Series, sessions: SessionGaps | None) -> None:
+    first = "; ".join(map(_shown, gaps[:3]))
+    advice = Text(
+        "set clean.holes = 'split' or 'fill', or choose a span without gaps",
+        "请设 clean.holes = 'split' 或 'fill',或选择没有缺口的时段",
+    )
+    if sessions:
+        advice = calendar_advice({series: sessions})[series]
     raise DataError(
         tr(
-            f"{series}: {len(holes)} holes, the first at {first}; set clean.holes = 'split' or 'fill', or choose a span without holes",
-            f"{series}:有 {len(holes)} 处缺口,最早的在 {first};请设 clean.holes = 'split' 或 'fill',或选择没有缺口的时段",
+            f"{series}: {len(gaps)} gap(s), the first at {first}; {advice.en}",
+            f"{series}:有 {len(gaps)} 处缺口,最早的在 {first};{advice.zh}",
         )
     )
 
 
-def _shown(hole: Hole) -> str:
-    return f"{hole.span} {hole.bars} ({hole.kind})"
+def _shown(gap: Gap) -> str:
+    return f"{gap.span} {gap.bars} ({gap.kind})"
 
 
-def _fill(frame: pl.DataFrame, holes: list[Hole], grid: Grid) -> pl.DataFrame:
-    """Flat bars at the close before each hole, volume and turnover 0."""
-    ts = np.concatenate([grid.due(hole.span) for hole in holes])
+def _fill(frame: pl.DataFrame, gaps: list[Gap], grid: Grid) -> pl.DataFrame:
+    """Flat bars at the close before each gap, volume and turnover 0."""
+    ts = np.concatenate([grid.due(gap.span) for gap in gaps])
     made = pl.DataFrame({"ts": ts}).join_asof(frame.select("ts", "close"), on="ts")
     flat = made.select(
         "ts",
@@ -282,7 +288,7 @@ def _fill(frame: pl.DataFrame, holes: list[Hole], grid: Grid) -> pl.DataFrame:
 
 
 def segments(frame: pl.DataFrame, ordinal: Instants, units: Instants, rules: CleanConfig, log: Log) -> pl.DataFrame:
-    """`frame` with the column `segment`: a new number after each hole, at each jump and at each change of unit."""
+    """`frame` with the column `segment`: a new number after each gap, at each jump and at each change of unit."""
     x = Columns.of(frame)
     jumps = checks.jumps(x, ordinal, rules.max_gap)
     log.add("jump", len(jumps), [f"{iso(int(x.ts[i]))} {x.close[i - 1]:.10g} → {x.open[i]:.10g}" for i in jumps[:3]])

@@ -60,18 +60,18 @@ class Sessions:
 
 def _years(name: str, span: Span) -> Span:
     """The whole years around `span` that the calendar knows: many series share them. May be empty."""
-    known = _known(name)
+    recorded = _recorded(name)
     # A session may open on the day before its date.
-    first, last = max(span.start - DAY, known.start), min(span.stop + DAY, known.stop)
+    first, last = max(span.start - DAY, recorded.start), min(span.stop + DAY, recorded.stop)
     if first >= last:
         return Span(0, 0)
     return Span(
-        max(instant(f"{iso(first)[:4]}-01-01"), known.start), min(instant(f"{iso(last)[:4]}-12-31"), known.stop)
+        max(instant(f"{iso(first)[:4]}-01-01"), recorded.start), min(instant(f"{iso(last)[:4]}-12-31"), recorded.stop)
     )
 
 
 @lru_cache
-def _known(name: str) -> Span:
+def _recorded(name: str) -> Span:
     """The first and the last day for which the calendar is recorded."""
     try:
         calendar = exchange_calendars.get_calendar(name)

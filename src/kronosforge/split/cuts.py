@@ -50,7 +50,7 @@ class Cuts(NamedTuple):
 
 
 class Runs(NamedTuple):
-    """Bars as stretches without a hole, so that memory grows with the holes and not with the bars."""
+    """Bars as stretches without a gap, so that memory grows with the gaps and not with the bars."""
 
     start: Times  # (n,) first open, ms
     length: Times  # (n,) of one bar, ms

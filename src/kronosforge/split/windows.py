@@ -48,12 +48,12 @@ def _inside(runs: Runs, at: Cuts, window: int) -> dict[str, npt.NDArray[np.int64
 
 def total(windows: Iterable[Windows]) -> dict[str, int]:
     """Split → windows of all series."""
-    given = list(windows)
-    return {split: sum(one[split] for one in given) for split in SPLITS}
+    counts = list(windows)
+    return {split: sum(count[split] for count in counts) for split in SPLITS}
 
 
 def records_needed(series: Iterable[Series], rules: SplitConfig, window: int, folds: int = 1) -> int:
-    """The fewest newest bars per series, without holes, that give every split of every fold `min_windows`."""
+    """The fewest newest bars per series, without gaps, that give every split of every fold `min_windows`."""
     wanted = list(series)
 
     def enough(records: int) -> bool:
@@ -107,15 +107,15 @@ def check_folds(
     short = _short(windows(folds), rules)
     if short is None:
         return
-    number, found = short
+    number, fewest = short
     most = next((k for k in range(folds - 1, 1, -1) if _short(windows(k), rules) is None), 0)
-    have = ", ".join(f"{split} {n}" for split, n in found.items())
+    have = ", ".join(f"{split} {n}" for split, n in fewest.items())
     needed = records_needed(series, rules, window, folds)
     raise DataError(
         tr(
             f"fold {number} of {folds} has too few windows of {window} bars: {have}, and each split needs at least "
             f"{rules.min_windows}; {f'at most {most} folds fit' if most else 'no folds fit'} into this history; "
-            f"{folds} need about {needed} records per series (more where there are holes): prepare them, or ask for fewer",
+            f"{folds} need about {needed} records per series (more where there are gaps): prepare them, or ask for fewer",
             f"第 {number} 折(共 {folds} 折)中 {window} 根K线的窗口太少:{have},每个切分至少需要 {rules.min_windows} 个;"
             f"{f'现有历史最多容纳 {most} 折' if most else '现有历史不足以分折'};"
             f"{folds} 折约需每个序列 {needed} 条记录(有缺口时需更多):请准备更多记录,或减少折数",
@@ -125,7 +125,7 @@ def check_folds(
 
 def _short(folds: Sequence[Windows], rules: SplitConfig) -> tuple[int, Windows] | None:
     """The first fold that has too few windows in a split, and its number."""
-    return next(((n, one) for n, one in enumerate(folds, 1) if min(one.values()) < rules.min_windows), None)
+    return next(((n, counts) for n, counts in enumerate(folds, 1) if min(counts.values()) < rules.min_windows), None)
 
 
 def _too_few(windows: Windows, advice: Sequence[Text], rules: SplitConfig, window: int) -> DataError:

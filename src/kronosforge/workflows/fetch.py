@@ -58,15 +58,15 @@ async def opened(
     kind, colon, folder = config.name.partition(":")
     venue = "sandbox" if config.name == "sandbox" else None
     name = "okx" if venue else f"{kind}:{root / folder}" if colon else config.name
-    there = config.model_copy(update={"name": name})
+    resolved = config.model_copy(update={"name": name})
     if venue and start:
         with importlib.import_module("kronosforge.sandbox").running(clock=SANDBOX_CLOCK) as server:
             async with _closing(
-                open_source(there.model_copy(update={"url": server.url, "proxy": None}), environ, venue=venue)
+                open_source(resolved.model_copy(update={"url": server.url, "proxy": None}), environ, venue=venue)
             ) as source:
                 yield source
     else:
-        async with _closing(open_source(there, environ, venue=venue)) as source:
+        async with _closing(open_source(resolved, environ, venue=venue)) as source:
             yield source
 
 
@@ -187,8 +187,8 @@ def _newest(config: ModelConfig, series: Series, frame: pl.DataFrame) -> Span:
     stop = min(stop, instant(config.until)) if config.until else stop
     if config.since:
         return Span(instant(config.since), stop)
-    known = opens[opens < stop][-config.records_per_timeframe :]
-    return Span(int(known[0]), stop) if len(known) else Span(stop, stop)
+    newest = opens[opens < stop][-config.records_per_timeframe :]
+    return Span(int(newest[0]), stop) if len(newest) else Span(stop, stop)
 
 
 def _opens(frame: pl.DataFrame) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kronosforge.clean import calendar_advice, clean
+from kronosforge.clean import Cleaned, calendar_advice, clean
 from kronosforge.clean import expected as due
 from kronosforge.config import ALWAYS_OPEN, ModelConfig
 from kronosforge.core.bars import Bar, Series, Span, instant, iso
@@ -57,14 +57,14 @@ async def _plan(config: ModelConfig, where: DatasetFolders, environ: Mapping[str
             outlook = _of_exchange(config, store, source.venue, wanted(config, now))
         else:
             outlook = _of_files(config, await local(config, source))
-    series = {str(one): _series(config, outlook, source, store, one, now) for one in outlook.spans}
+    facts = {str(series): _series(config, outlook, source, store, series, now) for series in outlook.spans}
     writes = [where.dataset / name for name in (*DATASET_FILES, MANIFEST)] + ([where.copy] if where.copy else [])
     return {
         "model_name": config.model_name,
         "source": source.venue,
         "clock": iso(now),
-        "series": series,
-        "seconds": round(sum(facts["seconds"] for facts in series.values()), 1),
+        "series": facts,
+        "seconds": round(sum(own["seconds"] for own in facts.values()), 1),
         "windows": total(outlook.windows.values()),
         "warnings": [str(text) for text in outlook.warnings],
         "writes": [str(path) for path in writes],
@@ -91,18 +91,19 @@ def _of_files(config: ModelConfig, collected: Collected) -> _Outlook:
     windows, gaps = {}, {}
     for series, span in collected.spans.items():
         cleaned = clean(collected.read(series), series, span, config.clean)
-        segment, parts = (
-            cleaned.candles["segment"].to_numpy(),
-            at.slices(cleaned.candles["ts"].to_numpy(), series.bar.length),
-        )
-        windows[series] = {
-            split: count(np.unique(segment[part], return_counts=True)[1], window) for split, part in parts.items()
-        }
+        windows[series] = _windows(cleaned, at.slices(cleaned.candles["ts"].to_numpy(), series.bar.length), window)
         if cleaned.session_gaps:
             gaps[series] = cleaned.session_gaps
     warnings = shortfall_warnings(collected.shortfalls)
     warnings += check_windows(windows, config.split, window, calendar_advice(gaps))
-    return _Outlook(collected.spans, {one: len(collected.times(one)) for one in collected.spans}, windows, warnings)
+    bars = {series: len(collected.times(series)) for series in collected.spans}
+    return _Outlook(collected.spans, bars, windows, warnings)
+
+
+def _windows(cleaned: Cleaned, parts: Mapping[str, slice], window: int) -> dict[str, int]:
+    """Split → windows in the segments of its rows, `parts`."""
+    segment = cleaned.candles["segment"].to_numpy()
+    return {split: count(np.unique(segment[part], return_counts=True)[1], window) for split, part in parts.items()}
 
 
 def _due(calendar: str, bar: Bar, span: Span) -> Runs:

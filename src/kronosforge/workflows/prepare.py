@@ -150,7 +150,7 @@ def build(
             if cleaned.session_gaps:
                 gaps[series] = cleaned.session_gaps
             if len(charts) < CHARTS:
-                charts.append(aggregate(series, cleaned.candles, [hole.span for hole in cleaned.holes]))
+                charts.append(aggregate(series, cleaned.candles, [gap.span for gap in cleaned.gaps]))
         writer.finish()
     windows = {series: one.windows for series, one in written.items()}
     warnings = shortfall_warnings(collected.shortfalls)
@@ -202,8 +202,8 @@ def _facts(cleaned: Cleaned, written: Written) -> dict[str, Any]:
         "bars_in_no_window": written.bars_in_no_window,
         "origins": {name: int(np.count_nonzero(origin == code)) for code, name in enumerate(ORIGINS)},
         "holes": [
-            {"start": iso(hole.span.start), "stop": iso(hole.span.stop), "bars": hole.bars, "kind": hole.kind}
-            for hole in cleaned.holes
+            {"start": iso(gap.span.start), "stop": iso(gap.span.stop), "bars": gap.bars, "kind": gap.kind}
+            for gap in cleaned.gaps
         ],
         "findings": [
             {

@@ -73,7 +73,7 @@ def recent(
 ) -> dict[Series, Recent]:
     """The newest `bars` candles of each series that are finished at `at` (ISO 8601; now by default).
 
-    Raises SourceError where candles cannot be had, DataError where a series has fewer without a hole.
+    Raises SourceError where candles cannot be had, DataError where a series has fewer without a gap.
     """
     return run(_recent(config, root, environ, bars, horizon, at))
 
@@ -87,7 +87,7 @@ async def _recent(
     async with opened(config.source, environ, root) as source:
         collected = await collect(asked, source, Store(candles_folder(root)))
     rules = config.clean.model_copy(update={"max_bad_share": 0.5})  # of a short history, one bad bar is a large share
-    found = {}
+    newest = {}
     for series, span in collected.spans.items():
         cleaned = clean(collected.read(series), series, span, rules)
         candles = cleaned.candles.filter(pl.col("segment") == pl.col("segment").max()).tail(bars)
@@ -96,8 +96,8 @@ async def _recent(
         times = candles["ts"].cast(pl.Int64).to_numpy()
         values = candles.select(FEATURES).to_numpy()
         ahead = upcoming(config.clean.calendar_of(series), series.bar, int(times[-1]), horizon)
-        found[series] = Recent(times, values, ahead)
-    return found
+        newest[series] = Recent(times, values, ahead)
+    return newest
 
 
 def _too_short(series: Series, available: int, bars: int, gaps: SessionGaps | None) -> DataError:

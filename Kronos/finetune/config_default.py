@@ -52,7 +52,9 @@ config = ModelConfig(
     ),
     # What is checked and what happens to what is found. Nothing is repaired without being counted.
     clean=CleanConfig(
-        # When bars are due: `24/7`, or a calendar of exchange_calendars such as `XSHG` or `XNYS`.
+        # When bars are due: `24/7`, or a calendar of exchange_calendars such as `XSHG` or `XNYS`. A model of
+        # several markets gives one for each series key or instrument, `{"600519.SH_1D": "XSHG"}`; `"*"` stands
+        # for the rest, else `24/7`.
         # calendar="24/7",
         # Missing bars: `split` the series into segments, `fill` them flat with volume 0, or `fail`.
         # holes="split",

@@ -1,5 +1,8 @@
 """Batches: each window once, whatever the ranks and workers; the same again; on from any step."""
 
+import subprocess
+import sys
+
 import pytest
 
 pytest.importorskip("torch", reason="batches need torch")
@@ -10,6 +13,7 @@ import torch
 from kronosforge.config import DatasetConfig
 from kronosforge.core.errors import ConfigError, DataError
 from kronosforge.dataset.loader import Loader, Windows
+from tests.processes import gone_with, processes_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes")  # on few cores
 RULES = DatasetConfig(lookback=8, predict=3)
@@ -114,3 +118,29 @@ def test_what_cannot_be_split_is_refused(windows):
         Loader(windows, BATCH, world=3, per_epoch=2)
     with pytest.raises(ConfigError, match="SOL_1H"):
         Loader(windows, BATCH, mix={"BTC_1H": 1, "ETH_1H": 1, "SOL_1H": 1})
+
+
+READER = """
+import sys, time
+from pathlib import Path
+from kronosforge.config import DatasetConfig
+from kronosforge.dataset.loader import Loader, Windows
+
+if __name__ == "__main__":
+    windows = Windows.open(Path(sys.argv[1]), "train", DatasetConfig(lookback=8, predict=3))
+    batches = Loader(windows, 2, workers=2).epoch(1)
+    next(batches)
+    print(flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_workers_end_with_a_reader_that_is_killed(prepared, tmp_path):
+    program = tmp_path / "reader.py"
+    program.write_text(READER)
+    command = [sys.executable, str(program), str(prepared.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as reader:
+        assert reader.stdout.readline()
+        assert len(processes_of(reader.pid)) >= 4  # with two workers and their fork server
+        assert gone_with(reader.pid)

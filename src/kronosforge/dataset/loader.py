@@ -1,7 +1,9 @@
 """Windows to batches of tensors: each legal window once an epoch, split over ranks, whatever the number of workers."""
 
 import multiprocessing
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
@@ -107,6 +109,7 @@ class Loader:
             sampler=jobs,
             num_workers=self._workers,
             collate_fn=_as_it_is,
+            worker_init_fn=_end_with_parent,
             multiprocessing_context=_processes(),
             generator=torch.Generator(),  # its own: the loop's random state must not depend on who starts a loader
         )
@@ -127,6 +130,21 @@ class _Reader(Dataset[Batch]):
 
 def _as_it_is(batch: Any) -> Any:
     return batch
+
+
+def _end_with_parent(_: int) -> None:
+    """End this worker once the process that reads its batches is gone, however that ended.
+
+    torch watches the parent of a worker, and that is the fork server, which lives as long as its workers do.
+    """
+    reader = multiprocessing.parent_process()
+    assert reader is not None
+
+    def wait() -> None:
+        reader.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
 def _processes() -> multiprocessing.context.BaseContext:

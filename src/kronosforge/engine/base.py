@@ -1,10 +1,10 @@
-"""The interface of every engine: jobs in, their lines while they run, their outcomes at the end."""
+"""The interface of every engine: jobs go in, their lines come out while they run, their outcomes at the end."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-LIVE = "~ "  # how a job marks a line that shows progress and is not kept in its log
+LIVE = "~ "  # begins a line that only shows progress: it is passed on, and left out of the log
 
 
 class Job(NamedTuple):
@@ -20,13 +20,13 @@ class Outcome(NamedTuple):
 
     name: str
     exit_code: int  # 130: stopped on request
-    error: str  # the last error that it printed, empty where it succeeded
+    error: str  # why it failed, in one line; empty where it succeeded
     seconds: float
     log: Path
 
 
 Watch = Callable[[str, str], None]
-"""Told the name of a job and a line that it printed, as it is printed."""
+"""Called with the name of a job and a line that it printed, as it is printed."""
 
 
 class Engine(Protocol):
@@ -35,5 +35,8 @@ class Engine(Protocol):
     def run(self, jobs: Sequence[Job], logs: Path, watch: Watch) -> list[Outcome]:
         """Run every job and return their outcomes in order; each writes `logs`/<name>.log. One that fails stops no other.
 
-        Ctrl-C, or a request to end, reaches each running job once: it saves and ends; no further job is started.
+        Ctrl-C, a request to end and a closed terminal cancel the run.
         """
+
+    def cancel(self) -> None:
+        """Ask each running job to save and end, and start no more. Any thread, or a signal handler, may call it."""

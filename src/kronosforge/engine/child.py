@@ -1,4 +1,8 @@
-"""The process that runs one job: `python -m kronosforge.engine.child PARENT`, the job as one line of JSON on stdin."""
+"""The process that runs one job: `python -m kronosforge.engine.child PARENT`, the job as one line of JSON on stdin.
+
+It ends with its parent, however that ends. Linux kills it (`die_with_parent`), even inside a call that holds Python's lock;
+elsewhere it ends itself once its stdin is closed (`watch_parent`).
+"""
 
 import ctypes
 import importlib
@@ -14,17 +18,23 @@ PR_SET_PDEATHSIG = 1  # Source: Linux, include/uapi/linux/prctl.h
 
 
 def main() -> int:
-    """Run the job and return its exit code; die with the parent, however that ends."""
+    """Run the job and return its exit code."""
     die_with_parent(int(sys.argv[1]))
-    job = json.loads(sys.stdin.readline())
-    watch_pipe()
+    for number in (signal.SIGINT, signal.SIGTERM):  # even where a shell has started the parent with them ignored
+        signal.signal(number, signal.default_int_handler)
     configure_logging()
+    return guarded(_run_job)
+
+
+def _run_job() -> int:
+    job = json.loads(sys.stdin.readline())
+    watch_parent()
     module, _, name = job["function"].partition(":")
-    return guarded(lambda: int(getattr(importlib.import_module(module), name)(**job["data"])))
+    return int(getattr(importlib.import_module(module), name)(**job["data"]))
 
 
 def die_with_parent(parent: int) -> None:
-    """Ask Linux to kill this process as soon as `parent` is gone; elsewhere nothing happens."""
+    """Ask Linux to kill this process as soon as the thread of `parent` that started it is gone; a no-op elsewhere."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -32,15 +42,18 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def watch_pipe() -> None:
-    """End this process when its stdin is closed: the parent holds the other end and never writes again.
+def watch_parent() -> None:
+    """End this process once its stdin is closed: the parent holds the other end and writes nothing more.
 
-    A thread waits for it, so that this works on every system, and inside this process's own children as well.
+    A thread waits for that; whatever else reads stdin finds it empty.
     """
-    descriptor = os.dup(sys.stdin.fileno())
+    pipe = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
     def wait() -> None:
-        while os.read(descriptor, 1):
+        while os.read(pipe, 1):
             pass
         os._exit(1)
 

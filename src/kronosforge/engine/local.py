@@ -9,13 +9,16 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from kronosforge.core.files import disk_errors
 from kronosforge.core.i18n import tr
 from kronosforge.engine.base import LIVE, Job, Outcome, Watch
+
+STOPPED = 130  # the exit code of a job that was stopped on request
+ERROR = "Error: "  # how a process begins the line that says why it fails
 
 Slot = Mapping[str, str]
 """Environment variables that give a job its share of the machine."""
@@ -34,67 +37,82 @@ def cores() -> int:
 
 
 class LocalEngine:
-    """Runs as many jobs at once as it has slots. A job dies with this process, however it ends."""
+    """Runs as many jobs at once as it has slots. A job ends with this process, however that ends."""
 
     def __init__(self, places: Sequence[Slot], folder: Path) -> None:
         self._free = list(places)
-        self._threads = len(places)
+        self._at_once = len(places)
         self._folder = folder  # the current folder of every job
         self._running: set[subprocess.Popen[str]] = set()
-        self._ending = threading.Event()
+        self._cancelled = False
+        # No job starts while all are being stopped. Reentrant: a second Ctrl-C interrupts the handler of the first.
+        self._lock = threading.RLock()
 
     def run(self, jobs: Sequence[Job], logs: Path, watch: Watch) -> list[Outcome]:
         """See `Engine.run`."""
         with disk_errors(logs):
             logs.mkdir(parents=True, exist_ok=True)
+        with self._cancelled_by_signals(), ThreadPoolExecutor(self._at_once) as threads:
+            return list(threads.map(lambda job: self._run(job, logs / f"{job.name}.log", watch), jobs))
 
-        def run_one(job: Job) -> Outcome:
-            log = logs / f"{job.name}.log"
-            if self._ending.is_set():
-                return Outcome(job.name, 130, tr("not started", "未开始"), 0.0, log)
-            slot = self._free.pop()
-            try:
-                return self._run(job, slot, log, watch)
-            finally:
-                self._free.append(slot)
+    def cancel(self) -> None:
+        """See `Engine.cancel`. A second call ends jobs that are still saving."""
+        with self._lock:
+            self._cancelled = True
+            for process in self._running:
+                process.terminate()
 
-        with self._forwarding_signals(), ThreadPoolExecutor(self._threads) as threads:
-            return list(threads.map(run_one, jobs))
+    def _run(self, job: Job, log: Path, watch: Watch) -> Outcome:
+        """Run one job from its start to its end. Its thread must live as long: Linux takes the thread for the parent."""
+        begin, slot = time.monotonic(), self._free.pop()
+        try:
+            with disk_errors(log), log.open("a", encoding="utf-8") as file:
+                process = self._start(slot)
+                if process is None:
+                    return Outcome(job.name, STOPPED, tr("not started", "未开始"), 0.0, log)
+                with process:
+                    _hand_over(job, process)
+                    error = _relay(job, process, file, watch)
+            with self._lock:
+                self._running.discard(process)
+        finally:
+            self._free.append(slot)
+        return self._outcome(job, process.returncode, error, time.monotonic() - begin, log)
 
-    def _run(self, job: Job, slot: Slot, log: Path, watch: Watch) -> Outcome:
-        begin = time.monotonic()
+    def _start(self, slot: Slot) -> subprocess.Popen[str] | None:
+        """A process that waits for its job; None where the run was cancelled."""
         environ = {**os.environ, **slot, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
-        command = [sys.executable, "-m", "kronosforge.engine.child", str(os.getpid())]
-        with (
-            log.open("a", encoding="utf-8") as file,
-            subprocess.Popen(  # noqa: S603 - this very program
+        # -P: files of the workspace are not modules, whatever their names
+        command = [sys.executable, "-P", "-m", "kronosforge.engine.child", str(os.getpid())]
+        with self._lock:
+            if self._cancelled:
+                return None
+            process = subprocess.Popen(  # noqa: S603 - this very program
                 command, cwd=self._folder, env=environ, text=True, encoding="utf-8", errors="replace",
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                 start_new_session=True,  # the terminal's Ctrl-C reaches it through us, once
-            ) as child,
-        ):  # fmt: skip
-            self._running.add(child)
-            _hand_over(job, child)
-            error = _relay(job, child, file, watch)
-            code = child.wait()
-            self._running.discard(child)
+            )  # fmt: skip
+            self._running.add(process)
+        return process
+
+    def _outcome(self, job: Job, code: int, error: str, seconds: float, log: Path) -> Outcome:
+        if code == -signal.SIGTERM and self._cancelled:  # before it could listen
+            return Outcome(job.name, STOPPED, tr("not started", "未开始"), seconds, log)
         if code < 0:
-            error = tr(f"killed by {signal.Signals(-code).name}", f"被 {signal.Signals(-code).name} 终止")
-        return Outcome(job.name, code if code >= 0 else 128 - code, error, time.monotonic() - begin, log)
+            name = signal.Signals(-code).name
+            return Outcome(job.name, 128 - code, tr(f"killed by {name}", f"被 {name} 终止"), seconds, log)
+        return Outcome(job.name, code, error if code else "", seconds, log)
 
     @contextmanager
-    def _forwarding_signals(self) -> Iterator[None]:
-        """Pass Ctrl-C and requests to end on to the jobs, and start no more of them."""
-
-        def forward(number: int, _: object) -> None:
-            self._ending.set()
-            for child in list(self._running):
-                child.send_signal(number)
-
+    def _cancelled_by_signals(self) -> Iterator[None]:
+        """Ctrl-C, a request to end and a closed terminal cancel the run, where this is the main thread."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
+            numbers.append(signal.SIGHUP)
+        before = {number: signal.signal(number, lambda *_: self.cancel()) for number in numbers}
         try:
             yield
         finally:
@@ -102,26 +120,27 @@ class LocalEngine:
                 signal.signal(number, handler)
 
 
-def _hand_over(job: Job, child: subprocess.Popen[str]) -> None:
-    """Send the job as one line. The pipe stays open: that it closes is how the child learns that this process is gone."""
-    assert child.stdin is not None
+def _hand_over(job: Job, process: subprocess.Popen[str]) -> None:
+    """Send the job as one line, and leave the pipe open: the process takes its end for ours."""
+    assert process.stdin is not None
     try:
-        child.stdin.write(json.dumps({"function": job.function, "data": job.data}) + "\n")
-        child.stdin.flush()
-    except BrokenPipeError:
-        pass  # it died at once; its exit code tells
+        process.stdin.write(json.dumps({"function": job.function, "data": job.data}) + "\n")
+        process.stdin.flush()
+    except BrokenPipeError:  # it ended before it read its job; its output and exit code say why
+        with suppress(BrokenPipeError):
+            process.stdin.close()
 
 
-def _relay(job: Job, child: subprocess.Popen[str], file: IO[str], watch: Watch) -> str:
-    """Pass each line on, keep it in the log unless it only shows progress; returns the last error."""
-    error = ""
-    assert child.stdout is not None
-    for line in child.stdout:
+def _relay(job: Job, process: subprocess.Popen[str], file: IO[str], watch: Watch) -> str:
+    """Keep each line in the log, unless it only shows progress, and pass it on. Returns the error, else the last line."""
+    error = last = ""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if not line.startswith(LIVE):
+            file.write(line)
+            file.flush()
+            last = line.strip() or last
+        if line.startswith(ERROR):
+            error = line.removeprefix(ERROR).strip()
         watch(job.name, line.rstrip("\n"))
-        if line.startswith(LIVE):
-            continue
-        file.write(line)
-        file.flush()
-        if line.startswith("Error: "):
-            error = line.removeprefix("Error: ").strip()
-    return error
+    return error or last

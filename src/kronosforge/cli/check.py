@@ -1,141 +1,20 @@
-"""`kronosforge check`: a line for everything that a run depends on, so that trouble is found before it costs an hour."""
+"""`kronosforge check`: a line for everything that a run depends on."""
 
-import asyncio
-import importlib.metadata
-import json
-import platform
-import shutil
-import sys
-import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import NamedTuple
 
-from kronosforge.config import SourceConfig
-from kronosforge.core.errors import KronosForgeError, UsageError
-from kronosforge.core.i18n import tr
-from kronosforge.dataset.leak_probe import probe_checkout
-from kronosforge.source import credentials, probe_credentials
-from kronosforge.workflows.fetch import opened
-from kronosforge.workspace.discovery import find_root
-from kronosforge.workspace.loading import ConfigManager, environment
+from kronosforge.cli.console import print_json
+from kronosforge.workflows.check import checks
 
-LIBRARIES = ("polars", "pyarrow", "numpy", "pydantic", "ccxt", "exchange_calendars")
-ROOM = 2 * 10**9  # bytes; a dataset of a million candles and its store take about a tenth of it
-SKEW = 2_000  # ms; signed calls are refused at 30 s, but a clock two seconds off is a broken one
 MARKS = {"ok": "✅", "warn": "⚠️ ", "fail": "❌"}
 
 
-class Line(NamedTuple):
-    """One thing that was looked at."""
-
-    name: str
-    state: str  # ok, warn or fail
-    detail: str
-    exit_code: int = 0
-
-
 def run(arguments: Namespace) -> int:
-    """Print every line; the first failure decides the exit code."""
-    lines = []
-    for line in _lines(arguments):
-        lines.append(line)
+    """Print every check as it is made; the first that fails decides the exit code."""
+    made = []
+    for check in checks(arguments.script, arguments.source):
+        made.append(check)
         if not arguments.json:
-            print(f"{MARKS[line.state]} {line.name}: {line.detail}", flush=True)
+            print(f"{MARKS[check.state]} {check.name}: {check.detail}", flush=True)
     if arguments.json:
-        print(json.dumps({"checks": [line._asdict() for line in lines]}, ensure_ascii=False))
-    return next((line.exit_code for line in lines if line.state == "fail"), 0)
-
-
-def _lines(arguments: Namespace) -> Iterator[Line]:
-    yield _python()
-    yield _versions()
-    try:
-        root = Path(find_root(script=arguments.script))
-    except UsageError as error:
-        yield Line(tr("workspace", "工作区"), "fail", str(error), 2)
-        return
-    environ = environment(str(root))
-    source = _source(arguments.source, environ)
-    yield _guarded(tr("workspace", "工作区"), lambda: _workspace(root))
-    yield _disk(root)
-    yield _guarded(tr("exchange", "交易所"), lambda: _exchange(source, environ, root))
-    yield _guarded(tr("credentials", "密钥"), lambda: _credentials(source, environ))
-    if home := environ.get("KRONOS_HOME"):
-        yield _guarded(tr("upstream checkout", "上游 Kronos 目录"), lambda: _upstream(Path(home)))
-
-
-def _guarded(name: str, look: Callable[[], tuple[str, str]]) -> Line:
-    try:
-        return Line(name, *look())
-    except KronosForgeError as error:
-        return Line(name, "fail", str(error), error.exit_code)
-
-
-def _python() -> Line:
-    found = platform.python_version()
-    good = sys.version_info >= (3, 11)
-    return Line(
-        "python",
-        "ok" if good else "fail",
-        found if good else tr(f"{found}; 3.11 or newer is needed", f"{found};需要 3.11 以上"),
-        2,
-    )
-
-
-def _versions() -> Line:
-    found = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("kronosforge", *LIBRARIES))
-    return Line(tr("packages", "软件包"), "ok", found)
-
-
-def _workspace(root: Path) -> tuple[str, str]:
-    manager = ConfigManager(str(root))
-    names = manager.list_available_configs()
-    for name in names:
-        manager.load_config(name)
-    return "ok", f"{root}: {', '.join(names)}"
-
-
-def _disk(root: Path) -> Line:
-    free = shutil.disk_usage(root).free
-    state = "ok" if free >= ROOM else "warn"
-    return Line(tr("disk", "磁盘"), state, tr(f"{free / 1e9:.1f} GB free", f"剩余 {free / 1e9:.1f} GB"))
-
-
-def _source(name: str | None, environ: Mapping[str, str]) -> SourceConfig:
-    # One try: whoever asks for a check does not want to wait for eight.
-    name = name or environ.get("KRONOS_SOURCE") or "okx"
-    url = environ.get("KRONOS_OKX_URL") if name == "okx" else None
-    return SourceConfig(name=name, url=url or None, retries=1, timeout_s=10)
-
-
-def _exchange(source: SourceConfig, environ: Mapping[str, str], root: Path) -> tuple[str, str]:
-    async def ask() -> tuple[str, int, int]:
-        async with opened(source, environ, root) as there:
-            before = time.time_ns() // 1_000_000
-            now = await there.now()
-            after = time.time_ns() // 1_000_000
-            return there.venue, now - (before + after) // 2, after - before
-
-    venue, skew, took = asyncio.run(ask())
-    if source.name == "sandbox" or source.name.startswith("files:"):
-        return "ok", tr(f"{venue} answers", f"{venue} 可用")
-    text = tr(
-        f"{venue} answers in {took} ms, its clock is {skew:+d} ms from ours",
-        f"{venue} 响应 {took} 毫秒,时钟相差 {skew:+d} 毫秒",
-    )
-    return ("ok" if abs(skew) <= SKEW else "warn"), text
-
-
-def _credentials(source: SourceConfig, environ: Mapping[str, str]) -> tuple[str, str]:
-    if credentials(environ) is None:
-        return "ok", tr("none set; candles need none", "未设置;下载K线不需要")
-    asyncio.run(probe_credentials(source, environ))
-    return "ok", tr("complete, and accepted by the exchange", "完整,且已被交易所接受")
-
-
-def _upstream(home: Path) -> tuple[str, str]:
-    """Whether the checkout's dataset lets the future into the lookback."""
-    verdict = probe_checkout(home)
-    return verdict.state, f"{home}: {verdict.detail}"
+        print_json({"checks": [check._asdict() for check in made]})
+    return next((check.exit_code for check in made if check.state == "fail"), 0)

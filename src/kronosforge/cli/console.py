@@ -15,7 +15,7 @@ from rich.text import Text
 
 from kronosforge.core.bars import Series
 from kronosforge.core.i18n import tr
-from kronosforge.engine.base import LIVE
+from kronosforge.workflows.fleet import LIVE
 
 EVERY_S = 0.5  # between two versions of a live line
 

@@ -7,7 +7,6 @@ from kronosforge.cli.console import forecasts_counter, print_json
 from kronosforge.cli.context import Context, open_context
 from kronosforge.cli.requirements import require_torch
 from kronosforge.cli.results import print_evaluation, print_pages
-from kronosforge.core.errors import UsageError
 from kronosforge.core.i18n import tr
 
 if TYPE_CHECKING:
@@ -37,26 +36,12 @@ def _evaluate(context: Context, config: "ModelConfig") -> "EvaluationResult":
 
 def _walk(context: Context, config: "ModelConfig") -> "EvaluationResult":
     from kronosforge.cli.walk_forward import Watch, print_walk  # noqa: PLC0415 - loads torch
-    from kronosforge.evaluate import MODELS  # noqa: PLC0415
-    from kronosforge.train.devices import group  # noqa: PLC0415
     from kronosforge.workflows.evaluate import evaluate_folds  # noqa: PLC0415
 
     arguments = context.arguments
-    if group():
-        raise UsageError(
-            tr(
-                "--folds runs in one process; start it without torchrun",
-                "--folds 只在单个进程中运行;请不要用 torchrun 启动",
-            )
-        )
-    if set(arguments.models) != set(MODELS):
-        raise UsageError(
-            tr(
-                "--folds evaluates the fine-tuned model and its start checkpoint together; leave --models out",
-                "--folds 总是同时评估两者;请去掉 --models",
-            )
-        )
     watch = Watch(config.name, arguments.folds)
-    result = evaluate_folds(config, arguments.folds, context.root, force=arguments.force, watch=watch)
+    result = evaluate_folds(
+        config, arguments.folds, context.root, models=arguments.models, force=arguments.force, watch=watch
+    )
     print_json(result.as_json()) if arguments.json else print_walk(result.evaluation, result.path)
     return result

@@ -1,6 +1,5 @@
 """Whether this installation can train: said in one line before a command begins."""
 
-import importlib
 import importlib.util
 
 from kronosforge.core.errors import TrainingError
@@ -8,7 +7,7 @@ from kronosforge.core.i18n import tr
 
 
 def require_torch(purpose: str) -> None:
-    """Raise TrainingError where the libraries that `purpose` needs are missing; otherwise load the model package."""
+    """Raise TrainingError where the libraries that `purpose` needs are missing."""
     missing = [name for name in ("torch", "safetensors", "huggingface_hub") if importlib.util.find_spec(name) is None]
     if missing:
         raise TrainingError(
@@ -17,4 +16,3 @@ def require_torch(purpose: str) -> None:
                 f"{purpose}需要 {', '.join(missing)};请 pip install -e '.[train]'(或 'kronosforge[train]')",
             )
         )
-    importlib.import_module("kronosforge.model")  # configures torch's libraries before torch is loaded

@@ -13,10 +13,9 @@ from kronosforge.core.errors import UsageError
 from kronosforge.core.i18n import tr
 from kronosforge.workspace.discovery import config_files
 from kronosforge.workspace.overrides import Resolved, explain
-from kronosforge.workspace.paths import model_folders
 
 if TYPE_CHECKING:
-    from kronosforge.train import StageName
+    from kronosforge.workflows.progress import StageName
 
 
 def run(arguments: Namespace) -> int:
@@ -26,9 +25,9 @@ def run(arguments: Namespace) -> int:
     models = named_models(context)
     if arguments.explain or arguments.dry_run:
         return _preview(context, models)
-    from kronosforge.train.devices import group  # noqa: PLC0415 - loads torch
+    from kronosforge.workflows.train import in_group  # noqa: PLC0415 - loads torch
 
-    if arguments.in_process or group():
+    if arguments.in_process or in_group():
         return _here(context, models)
     return train_models(context, models)
 
@@ -80,7 +79,7 @@ def resume_command(arguments: Namespace, model: str) -> str:
 
 
 def _preview(context: Context, models: Mapping[str, Resolved]) -> int:
-    from kronosforge.train.cost import cost  # noqa: PLC0415 - loads torch
+    from kronosforge.workflows.train import training_cost  # noqa: PLC0415 - loads torch
 
     arguments, facts = context.arguments, {name: dict[str, Any]() for name in models}
     for name, model in models.items():
@@ -91,7 +90,7 @@ def _preview(context: Context, models: Mapping[str, Resolved]) -> int:
                 print(name)
                 print_settings(rows)
         if arguments.dry_run:
-            facts[name]["cost"] = cost(model.config, model_folders(model.config, context.root), stages_of(arguments))
+            facts[name]["cost"] = training_cost(model.config, context.root, stages_of(arguments))
     if arguments.json:
         print_json(facts)
     elif arguments.dry_run:
@@ -101,9 +100,8 @@ def _preview(context: Context, models: Mapping[str, Resolved]) -> int:
 
 def _here(context: Context, models: Mapping[str, Resolved]) -> int:
     """Train in this process: what torchrun starts."""
-    from kronosforge.train.devices import Group, group  # noqa: PLC0415 - loads torch
-    from kronosforge.workflows.progress import stage_lines  # noqa: PLC0415
-    from kronosforge.workflows.train import Options, train_here  # noqa: PLC0415
+    from kronosforge.workflows.progress import stage_lines  # noqa: PLC0415 - loads torch
+    from kronosforge.workflows.train import Options, is_main_process, train_here  # noqa: PLC0415
 
     arguments, show = context.arguments, live_line()
     options = Options(arguments.resume, arguments.force, arguments.accept_new_data)
@@ -116,7 +114,7 @@ def _here(context: Context, models: Mapping[str, Resolved]) -> int:
             keep=print_on_stderr,
             live=lambda line: show(line, False),
         )
-        if (group() or Group(0, 1, 0)).rank == 0:
+        if is_main_process():
             for stage, result in trained.items():
                 print("\n".join(stage_lines(stage, result)))
     return 0

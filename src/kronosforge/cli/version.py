@@ -1,6 +1,5 @@
 """`kronosforge --version`."""
 
-import importlib
 import importlib.metadata
 import importlib.util
 import platform
@@ -21,6 +20,7 @@ def run(_: Namespace) -> int:
             )
         )
         return 0
-    with importlib.import_module("kronosforge.train.devices").place("auto", "float32") as place:
-        print("torch", f"{importlib.metadata.version('torch')}, {tr('device', '设备')} {place.device}")
+    from kronosforge.workflows.devices import default_device  # noqa: PLC0415 - loads torch
+
+    print("torch", f"{importlib.metadata.version('torch')}, {tr('device', '设备')} {default_device()}")
     return 0

@@ -8,8 +8,7 @@ from kronosforge.cli.console import forecasts_counter, live_line, print_on_stder
 from kronosforge.cli.results import metric_cell, print_origins, print_verdict
 from kronosforge.core.bars import clock
 from kronosforge.core.i18n import tr
-from kronosforge.train import StageName
-from kronosforge.workflows.progress import StageLines
+from kronosforge.workflows.progress import StageLines, StageName
 
 HEADS = [
     ("fold", "折"), ("first forecast", "首次预测"), ("last forecast", "末次预测"), ("forecasts", "预测数"),

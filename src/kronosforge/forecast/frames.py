@@ -15,7 +15,7 @@ from kronosforge.core.i18n import tr
 from kronosforge.forecast.future import Schedule, check_given, schedule
 from kronosforge.forecast.history import LEAST, History, Instants, Values, check
 from kronosforge.forecast.labels import instants
-from kronosforge.forecast.result import Labels
+from kronosforge.forecast.spelling import Labels
 
 FutureTimes: TypeAlias = (
     pd.DatetimeIndex | Sequence[object] | Mapping[str, pd.DatetimeIndex] | Mapping[str, Sequence[object]] | None

@@ -2,28 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from kronosforge.core.candles import FEATURES
 from kronosforge.forecast.repair import Violations
+from kronosforge.forecast.spelling import Labels
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-
-
-class Labels(NamedTuple):
-    """How the caller writes features and times."""
-
-    columns: list[str] = FEATURES  # in Kronos' order
-    zone: tzinfo | None = UTC  # None: times without a zone, which are UTC
-    name: str = "datetime"  # of the index of times
-    dates: bool = False  # daily bars: instants are 00:00 UTC of the dates that `zone` shows
 
 
 @dataclass(frozen=True)
@@ -68,16 +59,16 @@ class Forecast:
         """Quantiles of each feature and bar: a row a bar, columns (feature, level)."""
         from kronosforge.forecast import tables  # noqa: PLC0415 - loads pandas
 
-        return tables.quantiles(self, levels)
+        return tables.quantiles(self.paths, self.index, self.columns, levels)
 
     def mean(self) -> "pd.DataFrame":
         """The mean of the paths, which is all that upstream returns: a row a bar."""
         from kronosforge.forecast import tables  # noqa: PLC0415 - loads pandas
 
-        return tables.mean(self)
+        return tables.mean(self.paths, self.index, self.columns)
 
     def frame(self) -> "pd.DataFrame":
         """Every path: a row a bar and path, indexed by (path, time)."""
         from kronosforge.forecast import tables  # noqa: PLC0415 - loads pandas
 
-        return tables.paths(self)
+        return tables.paths(self.paths, self.index, self.columns)

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kronosforge.config import ModelConfig
+from kronosforge.core.errors import UsageError
+from kronosforge.core.i18n import tr
 from kronosforge.evaluate import MODELS
 from kronosforge.evaluate import evaluate as evaluate_model
+from kronosforge.train.devices import group
 from kronosforge.workflows.pages import Pages, write_pages
 from kronosforge.workflows.walk_forward import Watch, walk_forward
 from kronosforge.workspace.paths import EVALUATION, model_folders
@@ -42,9 +45,32 @@ def evaluate(
 
 
 def evaluate_folds(
-    config: ModelConfig, folds: int, root: Path, *, force: bool = False, watch: Watch | None = None
+    config: ModelConfig,
+    folds: int,
+    root: Path,
+    *,
+    models: Sequence[str] = MODELS,
+    force: bool = False,
+    watch: Watch | None = None,
 ) -> EvaluationResult:
-    """Walk forward over `folds` test windows, as `kronosforge.walk_forward` does, and write the model's page."""
+    """Walk forward over `folds` test windows, as `kronosforge.walk_forward` does, and write the model's page.
+
+    Raises UsageError under torchrun, or where only some of the models are to be evaluated.
+    """
+    if group():
+        raise UsageError(
+            tr(
+                "--folds runs in one process; start it without torchrun",
+                "--folds 只在单个进程中运行;请不要用 torchrun 启动",
+            )
+        )
+    if set(models) != set(MODELS):
+        raise UsageError(
+            tr(
+                "--folds evaluates the fine-tuned model and its start checkpoint together; leave --models out",
+                "--folds 总是同时评估微调模型与起始检查点;请去掉 --models",
+            )
+        )
     evaluation = walk_forward(config, folds, root, force=force, watch=watch)
     path = model_folders(config, root).folds / EVALUATION
     return EvaluationResult(evaluation, path, write_pages([config], root))

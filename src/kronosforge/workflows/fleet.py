@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from kronosforge.core.i18n import tr
+from kronosforge.engine.base import LIVE
 from kronosforge.workspace.paths import BEST, LAST, TRAINING
+
+__all__ = ["LIVE", "MARKS", "STATUS", "read_stages", "summary_lines"]
 
 STATUS = {0: "done", 130: "stopped"}  # by exit code; any other has failed
 MARKS = {"done": "✅", "stopped": "⏸", "failed": "❌"}

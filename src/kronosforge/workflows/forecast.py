@@ -13,7 +13,7 @@ from kronosforge.core.i18n import tr
 from kronosforge.evaluate.checkpoints import chosen
 from kronosforge.forecast import Forecast, Forecaster
 from kronosforge.forecast.sampling import Sampler
-from kronosforge.forecast.tables import stacked
+from kronosforge.forecast.stacked import stacked
 from kronosforge.report.forecast import forecast_page, picture
 from kronosforge.workflows.recent import Recent, recent
 from kronosforge.workspace.paths import FORECAST, REPORT, forecast_folder, model_folder

@@ -9,6 +9,8 @@ from kronosforge.core.i18n import tr
 from kronosforge.train import StageName, TrainedStage
 from kronosforge.train.loop import Pace
 
+__all__ = ["StageLines", "StageName", "epoch_line", "pace_line", "stage_lines"]
+
 EVERY_S = 0.5  # between two live lines
 FREEZE_BELOW = 0.05  # share of the reconstruction error that training a tokenizer must gain to be worth new codes
 

@@ -14,6 +14,8 @@ from kronosforge.engine.local import LocalEngine, cores, slots
 from kronosforge.model.devices import gpus
 from kronosforge.train import STAGES, StageName, TrainedStage
 from kronosforge.train import train as train_stages
+from kronosforge.train.cost import cost
+from kronosforge.train.devices import Group, group
 from kronosforge.train.loop import Watch as StageWatch
 from kronosforge.train.stages import dataset_fingerprint, guard
 from kronosforge.workflows.fleet import STATUS, read_stages, summary_lines
@@ -83,6 +85,21 @@ def train_fleet(
     outcomes = engine.run(jobs, logs, watch)
     summary = _summary(outcomes, root, logs, resume_commands or {})
     return FleetResult(summary, logs, write_pages(models.values(), root))
+
+
+def in_group() -> bool:
+    """Whether torchrun started this process, maybe beside others. Raises UsageError for variables that make no sense."""
+    return group() is not None
+
+
+def is_main_process() -> bool:
+    """True in the one process that prints and writes."""
+    return (group() or Group(0, 1, 0)).rank == 0
+
+
+def training_cost(config: ModelConfig, root: Path, stages: Sequence[StageName] = STAGES) -> dict[str, Any]:
+    """Stage → what training it will cost: windows, steps, parameters, memory (MB) and seconds, from steps measured here."""
+    return cost(config, model_folders(config, root), tuple(stages))
 
 
 def _local(models: Mapping[str, ModelConfig], root: Path, mode: Mode, max_workers: int | None) -> LocalEngine:

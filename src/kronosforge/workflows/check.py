@@ -1,0 +1,122 @@
+"""Check everything that a run depends on, so that trouble is found before it costs an hour."""
+
+import importlib.metadata
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from kronosforge.config import SourceConfig
+from kronosforge.core.coroutines import run
+from kronosforge.core.errors import KronosForgeError, UsageError
+from kronosforge.core.i18n import tr
+from kronosforge.dataset.leak_probe import probe_checkout
+from kronosforge.source import credentials, probe_credentials
+from kronosforge.workflows.fetch import opened
+from kronosforge.workspace.discovery import find_root
+from kronosforge.workspace.loading import ConfigManager, environment
+
+LIBRARIES = ("polars", "pyarrow", "numpy", "pydantic", "ccxt", "exchange_calendars")
+ROOM = 2 * 10**9  # bytes; a dataset of a million candles and its store take about a tenth of it
+SKEW = 2_000  # ms; signed calls are refused at 30 s, but a clock two seconds off is a broken one
+
+
+class Check(NamedTuple):
+    """One thing that was looked at."""
+
+    name: str
+    state: str  # ok, warn or fail
+    detail: str
+    exit_code: int = 0  # of the command, where this is the first that fails
+
+
+def checks(script: str = "", source: str | None = None) -> Iterator[Check]:
+    """Look at Python, the packages, the workspace around the current folder or `script`, the disk, the exchange and keys.
+
+    `source` is another source than the environment's, or OKX. Each check is yielded as soon as it is made; none raises.
+    """
+    yield _python()
+    yield _versions()
+    try:
+        root = Path(find_root(script=script))
+    except UsageError as error:
+        yield Check(tr("workspace", "工作区"), "fail", str(error), 2)
+        return
+    environ = environment(str(root))
+    settings = _source(source, environ)
+    yield _guarded(tr("workspace", "工作区"), lambda: _workspace(root))
+    yield _disk(root)
+    yield _guarded(tr("exchange", "交易所"), lambda: _exchange(settings, environ, root))
+    yield _guarded(tr("credentials", "密钥"), lambda: _credentials(settings, environ))
+    if home := environ.get("KRONOS_HOME"):
+        yield _guarded(tr("upstream checkout", "上游 Kronos 目录"), lambda: _upstream(Path(home)))
+
+
+def _guarded(name: str, look: Callable[[], tuple[str, str]]) -> Check:
+    try:
+        return Check(name, *look())
+    except KronosForgeError as error:
+        return Check(name, "fail", str(error), error.exit_code)
+
+
+def _python() -> Check:
+    return Check("python", "ok", platform.python_version())  # pip refuses to install on an older one
+
+
+def _versions() -> Check:
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("kronosforge", *LIBRARIES))
+    return Check(tr("packages", "软件包"), "ok", versions)
+
+
+def _workspace(root: Path) -> tuple[str, str]:
+    manager = ConfigManager(str(root))
+    names = manager.list_available_configs()
+    for name in names:
+        manager.load_config(name)
+    return "ok", f"{root}: {', '.join(names)}"
+
+
+def _disk(root: Path) -> Check:
+    free = shutil.disk_usage(root).free
+    state = "ok" if free >= ROOM else "warn"
+    return Check(tr("disk", "磁盘"), state, tr(f"{free / 1e9:.1f} GB free", f"剩余 {free / 1e9:.1f} GB"))
+
+
+def _source(name: str | None, environ: Mapping[str, str]) -> SourceConfig:
+    # One try: whoever asks for a check does not want to wait for eight.
+    name = name or environ.get("KRONOS_SOURCE") or "okx"
+    url = environ.get("KRONOS_OKX_URL") if name == "okx" else None
+    return SourceConfig(name=name, url=url or None, retries=1, timeout_s=10)
+
+
+def _exchange(source: SourceConfig, environ: Mapping[str, str], root: Path) -> tuple[str, str]:
+    async def ask() -> tuple[str, int, int]:
+        async with opened(source, environ, root) as exchange:
+            before = time.time_ns() // 1_000_000
+            now = await exchange.now()
+            after = time.time_ns() // 1_000_000
+            return exchange.venue, now - (before + after) // 2, after - before
+
+    venue, skew, took = run(ask())
+    if source.name == "sandbox" or source.name.startswith("files:"):
+        return "ok", tr(f"{venue} answers", f"{venue} 可用")
+    text = tr(
+        f"{venue} answers in {took} ms, its clock is {skew:+d} ms from ours",
+        f"{venue} 响应 {took} 毫秒,时钟相差 {skew:+d} 毫秒",
+    )
+    return ("ok" if abs(skew) <= SKEW else "warn"), text
+
+
+def _credentials(source: SourceConfig, environ: Mapping[str, str]) -> tuple[str, str]:
+    if credentials(environ) is None:
+        return "ok", tr("none set; candles need none", "未设置;下载K线不需要")
+    run(probe_credentials(source, environ))
+    return "ok", tr("complete, and accepted by the exchange", "完整,且已被交易所接受")
+
+
+def _upstream(home: Path) -> tuple[str, str]:
+    """Whether the checkout's dataset lets the future into the lookback."""
+    verdict = probe_checkout(home)
+    return verdict.state, f"{home}: {verdict.detail}"

@@ -1,0 +1,54 @@
+"""Prove that a finished dataset is whole, readable, counted right and leaks nothing."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kronosforge.core.errors import DataError
+from kronosforge.core.i18n import tr
+from kronosforge.dataset.verify import Check, verify
+from kronosforge.workspace.discovery import find_root
+from kronosforge.workspace.loading import load_config
+from kronosforge.workspace.paths import dataset_folder
+
+
+class Verification(NamedTuple):
+    """The checks of a dataset."""
+
+    folder: Path
+    checks: list[Check]
+
+    @property
+    def failed(self) -> list[Check]:
+        """The checks that do not hold."""
+        return [check for check in self.checks if not check.ok]
+
+    def as_json(self) -> dict[str, Any]:
+        """What `verify --json` prints."""
+        listed = [check._asdict() for check in self.checks]
+        return {"dataset": str(self.folder), "ok": not self.failed, "checks": listed}
+
+    def refuse_failures(self) -> None:
+        """Raise DataError where a check does not hold."""
+        if failed := self.failed:
+            count, total, first = len(failed), len(self.checks), failed[0].name
+            raise DataError(
+                tr(
+                    f"{self.folder}: {count} of {total} checks failed ({first}); prepare it again with --force",
+                    f"{self.folder}:{total} 项检查中 {count} 项未通过({first});请用 --force 重新生成",
+                )
+            )
+
+
+def verify_dataset(name_or_folder: str, script: str = "") -> Verification:
+    """Check the dataset in a folder, or that of the model so named. Raises ConfigError for a name that is neither."""
+    folder = _folder(Path(name_or_folder), script)
+    return Verification(folder, verify(folder))
+
+
+def _folder(given: Path, script: str) -> Path:
+    if given.is_dir():
+        return given.resolve()
+    root = Path(find_root(script=script))
+    if (root / given).is_dir():
+        return root / given
+    return dataset_folder(load_config(str(given), str(root)), root)

@@ -66,6 +66,17 @@ def test_a_forecast_is_the_same_again_and_alone(workspace: Path, capsys: pytest.
     assert alone["series"]["BTC-USDT-SWAP_4H"] == both["series"]["BTC-USDT-SWAP_4H"]
 
 
+def test_it_asks_where_the_dataset_came_from(workspace: Path, shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = workspace / "Kronos" / "finetune" / "config_model_t.py"
+    files = f"files:{shared / 'data' / 'okx'}"
+    config.write_text(config.read_text().replace(files, "okx"))
+    flags = ["--records-per-timeframe", "3000", "--symbols", "BTC-USDT-SWAP", "--no-copy"]
+    assert run(["prepare", "--config", "model_t", "--source", files, *flags]) == 0
+    capsys.readouterr()
+    answer = forecast(capsys, "--series", "BTC-USDT-SWAP_4H")
+    assert answer["series"]["BTC-USDT-SWAP_4H"]["origin"] == "2026-04-18T00:00Z"  # the file's newest bar
+
+
 def test_it_knows_nothing_after_its_origin(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     newest = forecast(capsys)["series"]["BTC-USDT-SWAP_4H"]["origin"]
     earlier = forecast(capsys, "--at", newest)["series"]["BTC-USDT-SWAP_4H"]  # the bar that opens there is not finished

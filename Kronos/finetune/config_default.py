@@ -23,13 +23,13 @@ config = ModelConfig(
     timeframe="4H",
     # Series keys such as `BTC-USDT-SWAP_4H`.
     target_symbols=["BTC-USDT-SWAP_4H"],
-    # The newest bars of each series that are used, unless `since` is given.
+    # Number of newest bars of each series to use, unless `since` is given.
     records_per_timeframe=2000,
-    # First instant (ISO 8601) instead of the newest N bars.
+    # Start time, such as `2025-01-31` or `2025-01-31T16:00+08:00`, instead of the newest N bars.
     # since=None,
-    # Last instant (ISO 8601, exclusive); the newest finished bar where it is not given.
+    # End time, exclusive, such as `2025-01-31T16:00Z`; without it, or with `now`, the newest finished bar.
     # until=None,
-    # Folder of the dataset; `data/kronos_datasets/<name>` where it is not given.
+    # Folder of the dataset; by default `data/kronos_datasets/<name>`.
     # dataset_path="data/kronos_datasets/default",
     # Where candles come from.
     source=SourceConfig(
@@ -89,16 +89,16 @@ config = ModelConfig(
     dataset=DatasetConfig(
         # Bars that the model sees; normalisation uses these only.
         # lookback=90,
-        # Bars that it forecasts.
+        # Bars that are forecast.
         # predict=10,
         # Normalised values are clipped to ± this.
         # clip=5.0,
     ),
     # How tokenizer and predictor are trained. Where one number stands for both, both use it.
     train=TrainConfig(
-        # Start from published weights, or from random ones.
+        # Start from published weights (`pretrained`), or from random ones (`scratch`).
         # init="pretrained",
-        # Which of the published shapes `scratch` builds; `tiny` is for tests and demos.
+        # Size of the model that `scratch` builds; `tiny` is for tests and demos.
         # size="small",
         # The pretrained tokenizer: a folder or a hub id.
         # tokenizer="NeoQuasar/Kronos-Tokenizer-base",
@@ -108,9 +108,9 @@ config = ModelConfig(
         # predictor="NeoQuasar/Kronos-small",
         # Branch, tag or commit on the hub.
         # predictor_revision=None,
-        # True keeps the tokenizer as it is: it is measured and not trained.
+        # Measure the tokenizer, and keep it as it is instead of training it.
         # freeze_tokenizer=False,
-        # Most passes over the training windows; patience may end it sooner.
+        # Maximum number of passes over the training windows; `patience` may end training earlier.
         # epochs=5,
         # Epochs without a better validation score after which training ends.
         # patience=3,
@@ -118,7 +118,7 @@ config = ModelConfig(
         # windows_per_epoch=None,
         # Share of each series: by its `bars`, the same for each `series`, or a weight for each series key.
         # mix="bars",
-        # Windows per step and process that go through the network together.
+        # Windows per step and process.
         # batch_size=50,
         # Batches whose gradients are added before a step; the effective batch is batch_size × accumulate ×
         # processes.
@@ -144,7 +144,7 @@ config = ModelConfig(
         # Rank of a low-rank update of the predictor's attention and feed-forward weights, instead of training
         # all; 0 is off.
         # lora=0,
-        # Of the initial weights, the order of windows and the dropouts.
+        # Random seed of the initial weights, the order of windows and dropout.
         # seed=100,
         # `auto` (cuda, else mps, else cpu), `cpu`, `mps`, `cuda` or `cuda:N`.
         # device="auto",
@@ -157,38 +157,38 @@ config = ModelConfig(
         # Seconds between saves of the state that --resume goes on from; each epoch is saved in any case.
         # save_every_s=120.0,
     ),
-    # What is sampled, and told of it.
+    # Forecast sampling and output.
     forecast=ForecastConfig(
         # Paths per forecast.
         # samples=32,
-        # Logits are divided by it; 1 is the distribution that was learnt.
+        # Divides the logits; 1 samples from the distribution that the model learned.
         # temperature=1.0,
-        # Smallest set of ids that holds this much probability; upstream's 0.9 cuts the tails off, and the fan
-        # is narrower than what the model believes.
+        # Sample from the smallest set of tokens with this much probability; upstream's 0.9 cuts off the tails
+        # and makes the forecast narrower than the distribution that the model learned.
         # top_p=1.0,
-        # The k likeliest ids only; 0 keeps all, 1 is greedy, and every path the same.
+        # Sample from the k most likely tokens; 0 keeps all, and 1 is greedy, so that all paths are the same.
         # top_k=0,
-        # Of the paths, each with a stream of its own by series, origin and number; where a model is judged, of
-        # random walks and resamples too.
+        # Random seed of the paths, each of which has its own stream by series, origin and number. An evaluation
+        # uses it for random walks and resamples, too.
         # seed=0,
-        # Levels of the tables and the fan.
+        # Quantile levels of the tables and the charts.
         # quantiles=[0.05, 0.25, 0.5, 0.75, 0.95],
     ),
     # How models are judged on the test split.
     evaluate=EvaluateConfig(
         # Paths per forecast.
         # samples=32,
-        # Logits are divided by it; 1 is the distribution that was learnt.
+        # Divides the logits; 1 samples from the distribution that the model learned.
         # temperature=1.0,
-        # Smallest set of ids that holds this much probability; upstream's 0.9 cuts the tails off, and the fan
-        # is narrower than what the model believes.
+        # Sample from the smallest set of tokens with this much probability; upstream's 0.9 cuts off the tails
+        # and makes the forecast narrower than the distribution that the model learned.
         # top_p=1.0,
-        # The k likeliest ids only; 0 keeps all, 1 is greedy, and every path the same.
+        # Sample from the k most likely tokens; 0 keeps all, and 1 is greedy, so that all paths are the same.
         # top_k=0,
-        # Of the paths, each with a stream of its own by series, origin and number; where a model is judged, of
-        # random walks and resamples too.
+        # Random seed of the paths, each of which has its own stream by series, origin and number. An evaluation
+        # uses it for random walks and resamples, too.
         # seed=0,
-        # Bars from one forecast to the next; 1 takes every legal origin.
+        # Bars between one forecast and the next; 1 forecasts from every valid origin.
         # stride=1,
         # Resamples behind an interval.
         # replicates=1000,

@@ -1,17 +1,21 @@
-"""Every knob of a model, on one page: one config file builds one `ModelConfig`. Unknown keys are refused.
+"""Every setting of a model, on one page: one config file builds one `ModelConfig`. Unknown keys are refused.
 
 A value comes from the command line, else the environment, else the config file, else the default below;
-`workspace.resolve` applies that order and remembers which one it was.
+`workspace.overrides` applies that order and remembers which one it was. `workspace.settings` reads this file's source for
+the flags and their help, so types, defaults and docstrings are written here and nowhere else.
 """
 
-from difflib import get_close_matches
+from collections.abc import Mapping
+from itertools import accumulate
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from kronosforge.core.bars import LENGTHS, Series, bar, instant, instrument_id, series
+from kronosforge.core.bars import LENGTHS, Series, bar, instant, instrument_id, series, until
 from kronosforge.core.errors import ConfigError
 from kronosforge.core.i18n import tr
+from kronosforge.core.suggestions import closest, did_you_mean
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -100,7 +104,7 @@ class DatasetConfig(Section):
     lookback: Annotated[int, Field(ge=2, le=2048)] = 90
     """Bars that the model sees; normalisation uses these only."""
     predict: Annotated[int, Field(ge=1, le=2048)] = 10
-    """Bars that it forecasts."""
+    """Bars that are forecast."""
     clip: Annotated[float, Field(gt=0)] = 5.0
     """Normalised values are clipped to ± this."""
 
@@ -114,9 +118,9 @@ class TrainConfig(Section):
     """How tokenizer and predictor are trained. Where one number stands for both, both use it."""
 
     init: Literal["pretrained", "scratch"] = "pretrained"
-    """Start from published weights, or from random ones."""
+    """Start from published weights (`pretrained`), or from random ones (`scratch`)."""
     size: Literal["tiny", "mini", "small", "base"] = "small"
-    """Which of the published shapes `scratch` builds; `tiny` is for tests and demos."""
+    """Size of the model that `scratch` builds; `tiny` is for tests and demos."""
     tokenizer: str = "NeoQuasar/Kronos-Tokenizer-base"
     """The pretrained tokenizer: a folder or a hub id."""
     tokenizer_revision: str | None = None
@@ -126,9 +130,9 @@ class TrainConfig(Section):
     predictor_revision: str | None = None
     """Branch, tag or commit on the hub."""
     freeze_tokenizer: bool = False
-    """True keeps the tokenizer as it is: it is measured and not trained."""
+    """Measure the tokenizer, and keep it as it is instead of training it."""
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 5
-    """Most passes over the training windows; patience may end it sooner."""
+    """Maximum number of passes over the training windows; `patience` may end training earlier."""
     patience: Annotated[int, Field(ge=1)] = 3
     """Epochs without a better validation score after which training ends."""
     windows_per_epoch: Annotated[int, Field(ge=1)] | None = None
@@ -136,7 +140,7 @@ class TrainConfig(Section):
     mix: Literal["bars", "series"] | dict[str, float] = "bars"
     """Share of each series: by its `bars`, the same for each `series`, or a weight for each series key."""
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 50
-    """Windows per step and process that go through the network together."""
+    """Windows per step and process."""
     accumulate: Annotated[int, Field(ge=1, le=4096)] = 1
     """Batches whose gradients are added before a step; the effective batch is batch_size × accumulate × processes."""
     tokenizer_lr: Annotated[float, Field(gt=0)] | None = None
@@ -158,7 +162,7 @@ class TrainConfig(Section):
     lora: Annotated[int, Field(ge=0, le=512)] = 0
     """Rank of a low-rank update of the predictor's attention and feed-forward weights, instead of training all; 0 is off."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 100
-    """Of the initial weights, the order of windows and the dropouts."""
+    """Random seed of the initial weights, the order of windows and dropout."""
     device: str = "auto"
     """`auto` (cuda, else mps, else cpu), `cpu`, `mps`, `cuda` or `cuda:N`."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
@@ -183,29 +187,29 @@ class SamplingConfig(Section):
     samples: Annotated[int, Field(ge=1, le=100_000)] = 32
     """Paths per forecast."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
-    """Logits are divided by it; 1 is the distribution that was learnt."""
+    """Divides the logits; 1 samples from the distribution that the model learned."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Smallest set of ids that holds this much probability; upstream's 0.9 cuts the tails off, and the fan is narrower
-    than what the model believes."""
+    """Sample from the smallest set of tokens with this much probability; upstream's 0.9 cuts off the tails and makes the
+    forecast narrower than the distribution that the model learned."""
     top_k: Annotated[int, Field(ge=0)] = 0
-    """The k likeliest ids only; 0 keeps all, 1 is greedy, and every path the same."""
+    """Sample from the k most likely tokens; 0 keeps all, and 1 is greedy, so that all paths are the same."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    """Of the paths, each with a stream of its own by series, origin and number; where a model is judged, of random walks
-    and resamples too."""
+    """Random seed of the paths, each of which has its own stream by series, origin and number. An evaluation uses it for
+    random walks and resamples, too."""
 
 
 class ForecastConfig(SamplingConfig):
-    """What is sampled, and told of it."""
+    """Forecast sampling and output."""
 
     quantiles: list[Share] = [0.05, 0.25, 0.5, 0.75, 0.95]
-    """Levels of the tables and the fan."""
+    """Quantile levels of the tables and the charts."""
 
 
 class EvaluateConfig(SamplingConfig):
     """How models are judged on the test split."""
 
     stride: Annotated[int, Field(ge=1)] = 1
-    """Bars from one forecast to the next; 1 takes every legal origin."""
+    """Bars between one forecast and the next; 1 forecasts from every valid origin."""
     replicates: Annotated[int, Field(ge=100, le=100_000)] = 1000
     """Resamples behind an interval."""
     level: Annotated[float, Field(gt=0, lt=1)] = 0.95
@@ -219,7 +223,7 @@ class EvaluateConfig(SamplingConfig):
 
 
 class ModelConfig(Section):
-    """One model: what it is called, which candles it is tuned on, and a section per stage."""
+    """One model: its name, the candles it is tuned on, and a section for each stage."""
 
     name: str = ""
     """The command line's name for it; always the file's, lowered, without `config_`."""
@@ -232,13 +236,13 @@ class ModelConfig(Section):
     target_symbols: Annotated[list[str], Field(min_length=1)]
     """Series keys such as `BTC-USDT-SWAP_4H`."""
     records_per_timeframe: Annotated[int, Field(ge=1, le=50_000_000)] = 2000
-    """The newest bars of each series that are used, unless `since` is given."""
+    """Number of newest bars of each series to use, unless `since` is given."""
     since: str | None = None
-    """First instant (ISO 8601) instead of the newest N bars."""
+    """Start time, such as `2025-01-31` or `2025-01-31T16:00+08:00`, instead of the newest N bars."""
     until: str | None = None
-    """Last instant (ISO 8601, exclusive); the newest finished bar where it is not given."""
+    """End time, exclusive, such as `2025-01-31T16:00Z`; without it, or with `now`, the newest finished bar."""
     dataset_path: str = Field(default_factory=lambda given: f"data/kronos_datasets/{given.get('name', '')}")
-    """Folder of the dataset; `data/kronos_datasets/<name>` where it is not given."""
+    """Folder of the dataset; by default `data/kronos_datasets/<name>`."""
     source: SourceConfig = SourceConfig()
     clean: CleanConfig = CleanConfig()
     split: SplitConfig = SplitConfig()
@@ -261,12 +265,17 @@ class ModelConfig(Section):
             raise ValueError(f"a series stands twice in {keys}")
         return keys
 
-    @field_validator("since", "until")
+    @field_validator("since")
     @classmethod
-    def _known_instant(cls, text: str | None) -> str | None:
+    def _valid_start(cls, text: str | None) -> str | None:
         if text is not None:
             instant(text)
         return text
+
+    @field_validator("until")
+    @classmethod
+    def _valid_end(cls, text: str | None) -> str | None:
+        return text and until(text)
 
     @model_validator(mode="after")
     def _time_runs_forward(self) -> "ModelConfig":
@@ -316,15 +325,10 @@ class ModelConfig(Section):
 
 
 def _unknown_calendar_key(key: str, keys: list[str]) -> str:
-    by_upper_case = {allowed.upper(): allowed for allowed in keys}
-    similar = get_close_matches(key.upper(), by_upper_case, n=1)
-    english, chinese = "", ""
-    if similar:
-        english = f" (did you mean {by_upper_case[similar[0]]!r}?)"
-        chinese = f"(是否指 {by_upper_case[similar[0]]!r}?)"
+    similar = did_you_mean(map(repr, closest(key, keys)))
     return tr(
-        f"clean.calendar: {key!r} is not a series or an instrument of this model{english}; allowed: {', '.join(keys)}",
-        f"clean.calendar:{key!r} 不是该模型的序列或合约{chinese};可用:{', '.join(keys)}",
+        f"clean.calendar: {key!r} is not a series or an instrument of this model; allowed: {', '.join(keys)}{similar}",
+        f"clean.calendar:{key!r} 不是该模型的序列或合约;可用:{', '.join(keys)}{similar}",
     )
 
 
@@ -336,32 +340,38 @@ def _instrument(key: str) -> str:
     return key.rpartition("_")[0] if _names_a_bar(key) else key
 
 
-def validate(values: dict[str, Any], where: str) -> ModelConfig:
-    """Build a ModelConfig. Raises ConfigError that names `where`, the key, what was found and what is allowed."""
+def validate(values: dict[str, Any], where: str = "", set_by: Mapping[str, str] = MappingProxyType({})) -> ModelConfig:
+    """Build a ModelConfig. Raises ConfigError that names `where`, the key, what set it, its value and what is allowed."""
     try:
         return ModelConfig.model_validate(values)
     except ValidationError as error:
-        raise in_words(error, where) from None
+        raise in_words(error, where, set_by) from None
 
 
-def in_words(error: ValidationError, where: str) -> ConfigError:
-    """Pydantic's complaint as ours: `where`, and for each key what was found and what is allowed."""
-    # A default that could not be made follows from another error, which is told already.
-    told = [e for e in error.errors() if e["type"] != "default_factory_not_called"]
-    return ConfigError(f"{where}: " + "; ".join(_one_in_words(e, error.title) for e in told))
+def in_words(error: ValidationError, where: str, set_by: Mapping[str, str] = MappingProxyType({})) -> ConfigError:
+    """Pydantic's error as ours: `where`, and for each key what set it, its value and what is allowed."""
+    # A default that could not be made follows from another error, which is listed already.
+    errors = [e for e in error.errors() if e["type"] != "default_factory_not_called"]
+    text = "; ".join(_one_in_words(e, error.title, set_by) for e in errors)
+    return ConfigError(f"{where}: {text}" if where else text)
 
 
-def _one_in_words(error: Any, model: str) -> str:
-    key = ".".join(str(part) for part in error["loc"]) or "config"
+def _one_in_words(error: Any, model: str, set_by: Mapping[str, str]) -> str:
+    path = [str(part) for part in error["loc"]]
+    key = ".".join(path) or "config"
     if error["type"] == "extra_forbidden":
-        return f"{key}: unknown key; allowed: {', '.join(_siblings(model, error['loc'][:-1]))}"
+        allowed = _siblings(model, error["loc"][:-1])
+        return f"{key}: unknown key; allowed: {', '.join(allowed)}" + did_you_mean(closest(path[-1], allowed))
     if error["type"] == "missing":
         return f"{key}: missing"
     reason = error.get("ctx", {}).get("error")
     text = reason.detail if isinstance(reason, ConfigError) else error["msg"].removeprefix("Value error, ")
-    if not error["loc"]:  # a rule of the whole config, whose text names the keys that it is about
+    if not path:  # a rule of the whole config, whose text names the keys that it is about
         return text
-    return f"{key}: found {error['input']!r}; {text}"
+    if isinstance(error["input"], dict) and reason:  # a rule of a whole section
+        return f"{key}: {text}"
+    giver = next((f" ({set_by[name]})" for name in accumulate(path, "{}.{}".format) if name in set_by), "")
+    return f"{key}{giver}: found {error['input']!r}; {text}"
 
 
 def _siblings(model: str, path: tuple[str | int, ...]) -> list[str]:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from kronosforge.workspace.discovery import find_root
 from kronosforge.workspace.loading import environment, load_config
-from kronosforge.workspace.overrides import KNOBS, Resolved, resolve
+from kronosforge.workspace.overrides import Resolved, resolve
+from kronosforge.workspace.settings import SET, SETTINGS, given_flags, spelled
 
 
 class Context(NamedTuple):
@@ -18,8 +19,7 @@ class Context(NamedTuple):
 
     def model(self, name: str) -> Resolved:
         """The settings of one model: command line over environment over config file. Raises ConfigError, UsageError."""
-        flags = {knob.flag: getattr(self.arguments, knob.flag.strip("-").replace("-", "_"), None) for knob in KNOBS}
-        return resolve(load_config(name, str(self.root)), flags, self.environ)
+        return resolve(load_config(name, str(self.root)), given_flags(vars(self.arguments)), self.environ)
 
 
 def open_context(arguments: Namespace) -> Context:
@@ -29,10 +29,6 @@ def open_context(arguments: Namespace) -> Context:
 
 
 def model_flags(arguments: Namespace) -> list[str]:
-    """The flags of a parsed command line that set a training's settings, as words of another command line."""
-    flags: list[str] = []
-    for knob in KNOBS:
-        value = getattr(arguments, knob.flag.strip("-").replace("-", "_"), None)
-        if knob.key.startswith("train.") and value is not None:
-            flags += [knob.flag] if value is True else [knob.flag, str(value)]
-    return flags
+    """The flags of a parsed command line that `train` takes, too, as words of another command line."""
+    taken = {SET, *(setting.flag for setting in SETTINGS if setting.key.startswith("train."))}
+    return spelled({flag: value for flag, value in given_flags(vars(arguments)).items() if flag in taken})

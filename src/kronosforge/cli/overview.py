@@ -30,7 +30,7 @@ def run(_: Namespace) -> int:
         )
     )
     for number, name in enumerate(STAGES, 1):
-        print(f"  {number}. {name:<9} {tr(*COMMANDS[name])}")
+        print(f"  {number}. {name:<9} {COMMANDS[name].help}")
     print(tr("Begin with:", "从这里开始:"))
     for command, english, chinese in BEGIN:
         print(f"  {command:<65}  # {tr(english, chinese)}")

@@ -26,6 +26,10 @@ HONG_KONG = "@UTC+8"
 # Weeks open on Monday; 1970-01-05 was the first one.
 MONDAY = 4 * DAY
 
+# Year first; seconds, their fraction and the zone may be left out. A zone may stand apart: 2025-01-31 16:00 +08:00.
+_TIME = re.compile(
+    r"((?:19|20|21)\d\d-\d\d-\d\d)(?:([T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?) ?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII
+)
 _INSTRUMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -161,14 +165,15 @@ def iso(instant: int) -> str:
 
 
 def instant(text: str) -> int:
-    """Milliseconds of an ISO 8601 date or date-time; without an offset it is UTC. Raises ConfigError."""
+    """Milliseconds of a date or a date-time such as `2025-01-31 16:00+08:00`; without a zone it is UTC. Raises ConfigError."""
+    parts = _TIME.fullmatch(text.strip())
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat("".join(filter(None, parts.groups())) if parts else "")
     except ValueError:
         raise ConfigError(
             tr(
-                f"{text!r} is no ISO 8601 time; write 2025-01-31 or 2025-01-31T16:00Z",
-                f"{text!r} 不是 ISO 8601 时间;例如 2025-01-31 或 2025-01-31T16:00Z",
+                f"{text!r} is not a time; write 2025-01-31, 2025-01-31T16:00Z or '2025-01-31 16:00+08:00'",
+                f"{text!r} 不是有效的时间;例如 2025-01-31、2025-01-31T16:00Z 或 '2025-01-31 16:00+08:00'",
             )
         ) from None
     if moment.tzinfo is None:
@@ -181,3 +186,14 @@ def clock(seconds: float) -> str:
     minutes, s = divmod(int(seconds), 60)
     hours, m = divmod(minutes, 60)
     return f"{hours}:{m:02}:{s:02}"
+
+
+def until(text: str) -> str | None:
+    """A time as it is; None for `now`, which each source's own clock decides. Raises ConfigError."""
+    if text.strip().lower() == "now":
+        return None
+    try:
+        instant(text)
+    except ConfigError as error:
+        raise ConfigError(error.detail + tr(", or now", ",或 now")) from None
+    return text

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kronosforge.clean import SessionGaps, calendar_advice, clean
 from kronosforge.clean.calendar import upcoming
 from kronosforge.config import ALWAYS_OPEN, ModelConfig, SourceConfig
-from kronosforge.core.bars import Series
+from kronosforge.core.bars import Series, until
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.coroutines import run
 from kronosforge.core.errors import DataError
@@ -71,9 +71,10 @@ def _recorded_source(summary: Path) -> dict[str, Any]:
 def recent(
     config: ModelConfig, root: Path, environ: Mapping[str, str], *, bars: int, horizon: int, at: str | None = None
 ) -> dict[Series, Recent]:
-    """The newest `bars` candles of each series that are finished at `at` (ISO 8601; now by default).
+    """The newest `bars` candles of each series that are finished at `at`, a time or `now` (the default).
 
-    Raises SourceError where candles cannot be had, DataError where a series has fewer without a gap.
+    Raises ConfigError where `at` is not a time, SourceError where candles cannot be had, DataError where a series has
+    fewer without a gap.
     """
     return run(_recent(config, root, environ, bars, horizon, at))
 
@@ -83,7 +84,8 @@ async def _recent(
 ) -> dict[Series, Recent]:
     has_sessions = any(config.clean.calendar_of(series) != ALWAYS_OPEN for series in config.series)
     slots = (bars + SPARE) * (SESSIONS if has_sessions else 1)
-    asked = config.model_copy(update={"records_per_timeframe": slots, "since": None, "until": at or config.until})
+    end = until(at) if at else config.until
+    asked = config.model_copy(update={"records_per_timeframe": slots, "since": None, "until": end})
     async with opened(config.source, environ, root) as source:
         collected = await collect(asked, source, Store(candles_folder(root)))
     rules = config.clean.model_copy(update={"max_bad_share": 0.5})  # of a short history, one bad bar is a large share

@@ -1,71 +1,34 @@
-"""Where each value comes from: the command line, else the environment, else the config file, else the default."""
+"""What a setting's value is: the command line's, else the environment's, else the config file's, else the default."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from kronosforge.config import ModelConfig, validate
-from kronosforge.core.bars import series
-from kronosforge.core.errors import ConfigError, UsageError
+from kronosforge.core.errors import UsageError
 from kronosforge.core.i18n import tr
+from kronosforge.core.suggestions import did_you_mean
+from kronosforge.workspace.settings import SET, SETTINGS, Field, fields, similar_settings
+
+SERIES = ("timeframes", "instruments")  # together they make up `target_symbols`
 
 
-class Knob(NamedTuple):
-    """A value of the config that the command line and the environment can set."""
-
-    key: str  # path in ModelConfig
-    flag: str
-    variable: str | None
-
-
-KNOBS = [
-    Knob("timeframes", "--timeframes", "KRONOS_TIMEFRAMES"),
-    Knob("instruments", "--symbols", None),
-    Knob("records_per_timeframe", "--records-per-timeframe", "KRONOS_RECORDS_PER_TF"),
-    Knob("since", "--since", None),
-    Knob("until", "--until", None),
-    Knob("dataset_path", "--output-dir", "KRONOS_OUTPUT_DIR"),
-    Knob("source.name", "--source", "KRONOS_SOURCE"),
-    Knob("source.url", "--url", "KRONOS_OKX_URL"),
-    Knob("train.init", "--init", None),
-    Knob("train.size", "--size", None),
-    Knob("train.tokenizer", "--tokenizer", "KRONOS_TOKENIZER_PATH"),
-    Knob("train.predictor", "--predictor", "KRONOS_PREDICTOR_PATH"),
-    Knob("train.freeze_tokenizer", "--freeze-tokenizer", None),
-    Knob("train.lora", "--lora", None),
-    Knob("train.epochs", "--epochs", None),
-    Knob("train.batch_size", "--batch-size", None),
-    Knob("train.device", "--device", None),
-    Knob("train.precision", "--precision", None),
-    Knob("train.seed", "--seed", None),
-    Knob("forecast.seed", "--seed", None),
-    Knob("forecast.samples", "--samples", None),
-    Knob("forecast.temperature", "--temperature", None),
-    Knob("forecast.top_p", "--top-p", None),
-    Knob("forecast.top_k", "--top-k", None),
-    Knob("forecast.quantiles", "--quantiles", None),
-    Knob("dataset.predict", "--horizon", None),
-    Knob("evaluate.stride", "--stride", None),
-    Knob("evaluate.samples", "--samples", None),
-]
-
-
-_FILE, _DEFAULT = ("config file", "配置文件"), ("default", "默认值")
-
-
-class Found(NamedTuple):
-    """A knob's value and who gave it."""
+class Override(NamedTuple):
+    """A value that the command line or the environment gives to a setting."""
 
     value: Any
-    origin: str
+    name: str  # of the flag or the variable
+    set_by: str  # such as `command line --epochs`
 
 
 class Resolved(NamedTuple):
-    """A config as it will be used, and for each dotted key the place that its value came from."""
+    """A config as it will be used, and for each dotted key what set its value."""
 
     config: ModelConfig
-    origins: dict[str, str]
+    set_by: dict[str, str]
+    overridden: frozenset[str]  # the keys that the command line or the environment set
 
     @property
     def overridden(self) -> set[str]:
@@ -75,84 +38,165 @@ class Resolved(NamedTuple):
 
 
 def resolve(config: ModelConfig, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Resolved:
-    """Lay flags over environment over the config file over the defaults.
+    """Apply the flags and the environment to a config.
 
-    `flags` maps a knob's flag to its value, None where it was not given. Raises ConfigError or UsageError.
+    `flags` is what `settings.given_flags` returns: flag → value. Raises ConfigError for a value that is not allowed,
+    UsageError for flags that exclude each other and for an unknown key of `--set`.
     """
-    if flags.get("--since") and flags.get("--records-per-timeframe"):
-        raise UsageError(
-            tr(
-                "--since and --records-per-timeframe exclude each other; give one of them",
-                "--since 与 --records-per-timeframe 不能同时使用;请只给一个",
-            )
-        )
+    by_flag, by_set = _from_flags(flags), _from_set(flags.get(SET) or ())
+    _refuse_conflicts(by_flag, by_set)
+    overrides = _from_environment(environ) | by_flag
+    overrides = _with_series(overrides, config) | by_set
+    if _source(overrides, config) != "okx" and "source.url" not in by_set:
+        overrides.pop("source.url", None)  # KRONOS_OKX_URL is the address of OKX only
     values = config.model_dump(exclude_unset=True)
-    origins = dict(_origins(config))
-    given = {knob.key: found for knob in KNOBS if (found := _given(knob, flags, environ)) is not None}
-    source = given["source.name"].value if "source.name" in given else config.source.name
-    if source != "okx" and not flags.get("--url"):
-        given.pop("source.url", None)  # KRONOS_OKX_URL is OKX's address, and nobody else's
-    series = {key: given.pop(key) for key in ("timeframes", "instruments") if key in given}
-    if series:
-        codes = series["timeframes"].value if "timeframes" in series else config.timeframes
-        instruments = series["instruments"].value if "instruments" in series else config.instruments
-        values["target_symbols"] = [f"{instrument}_{code}" for instrument in instruments for code in codes]
-        values["timeframe"] = codes[0]
-        _narrow_calendars(values)
-        origins["target_symbols"] = origins["timeframe"] = ", ".join(found.origin for found in series.values())
-    for key, found in given.items():
+    if "target_symbols" in overrides:
+        _narrow_calendars(values, overrides["target_symbols"].value)
+    set_by = dict(_file_or_default(config))
+    if "records_per_timeframe" in by_flag | by_set and "since" not in by_set and values.pop("since", None):
+        set_by["since"] = tr("overridden by", "已被取代:") + f" {overrides['records_per_timeframe'].name}"
+    for key, override in overrides.items():
         section, _, name = key.rpartition(".")
-        (values.setdefault(section, {}) if section else values)[name] = found.value
-        origins[key] = found.origin
-    if flags.get("--records-per-timeframe") and values.pop("since", None):
-        origins["since"] = tr("put aside by", "被取代:") + " --records-per-timeframe"
-    return Resolved(validate(values, tr("flags and environment", "命令行与环境变量")), origins)
-
-
-def _narrow_calendars(values: dict[str, Any]) -> None:
-    """Leave out the calendars of series that the command line or the environment left out."""
-    calendar = values.get("clean", {}).get("calendar")
-    if isinstance(calendar, dict):
-        keys = {"*", *values["target_symbols"], *(series(key).instrument for key in values["target_symbols"])}
-        values["clean"]["calendar"] = {key: name for key, name in calendar.items() if key in keys}
-
-
-def _given(knob: Knob, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Found | None:
-    if (value := flags.get(knob.flag)) is not None:
-        return Found(value, f"{tr('command line', '命令行')} {knob.flag}")
-    if knob.variable and (text := environ.get(knob.variable, "").strip()):
-        return Found(_read(knob, text), f"{tr('environment', '环境变量')} {knob.variable}")
-    return None
-
-
-def _read(knob: Knob, text: str) -> Any:
-    if knob.key == "timeframes":
-        return [code.strip() for code in text.split(",")]
-    if knob.key != "records_per_timeframe":
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise ConfigError(
-            tr(
-                f"{knob.variable}: found {text!r}; allowed: a whole number of bars",
-                f"{knob.variable}:值为 {text!r};应为整数(K线根数)",
-            )
-        ) from None
-
-
-def _origins(section: BaseModel, prefix: str = "", path_given: bool = True) -> Iterator[tuple[str, str]]:
-    for name in type(section).model_fields:
-        value, given = getattr(section, name), path_given and name in section.model_fields_set
-        if isinstance(value, BaseModel):
-            yield from _origins(value, f"{prefix}{name}.", given)
-        else:
-            yield f"{prefix}{name}", tr(*(_FILE if given else _DEFAULT))
+        (values.setdefault(section, {}) if section else values)[name] = override.value
+        set_by[key] = override.set_by
+    overriding = {key: override.set_by for key, override in overrides.items()}
+    return Resolved(validate(values, set_by=overriding), set_by, frozenset(overriding))
 
 
 def explain(resolved: Resolved) -> list[tuple[str, str, str]]:
-    """(key, value, origin) of every knob, in the config's own order."""
-    return [(key, str(_value(resolved.config, key)), origin) for key, origin in resolved.origins.items()]
+    """(key, value, what set it) of every setting, in the config's own order."""
+    return [(key, str(_value(resolved.config, key)), set_by) for key, set_by in resolved.set_by.items()]
+
+
+def _from_flags(flags: Mapping[str, Any]) -> dict[str, Override]:
+    given = [setting for setting in SETTINGS if flags.get(setting.flag) is not None]
+    return {setting.key: _on_command_line(flags[setting.flag], setting.flag) for setting in given}
+
+
+def _from_set(assignments: Iterable[str]) -> dict[str, Override]:
+    """The overrides of every `--set section.field=value`; of two for one key, the last. Raises UsageError."""
+    overrides = {}
+    for assignment in assignments:
+        key, equals, text = (part.strip() for part in assignment.partition("="))
+        if not equals:
+            raise UsageError(
+                tr(
+                    f"{SET} {assignment!r} gives no value; write {SET} section.field=value, such as {SET} train.epochs=3",
+                    f"{SET} {assignment!r} 没有值;请写成 {SET} 部分.字段=值,例如 {SET} train.epochs=3",
+                )
+            )
+        if key not in fields():
+            raise _unknown(key)
+        overrides[key] = _on_command_line(_read(key, text, fields()[key]), f"{SET} {key}")
+    return overrides
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Override]:
+    overrides = {}
+    for setting in SETTINGS:
+        if setting.variable and (text := environ.get(setting.variable, "").strip()):
+            value = _listed(text) if setting.key == "timeframes" else text
+            set_by = f"{tr('environment', '环境变量')} {setting.variable}"
+            overrides[setting.key] = Override(value, setting.variable, set_by)
+    return overrides
+
+
+def _on_command_line(value: Any, flag: str) -> Override:
+    return Override(value, flag, f"{tr('command line', '命令行')} {flag}")
+
+
+def _refuse_conflicts(by_flag: dict[str, Override], by_set: dict[str, Override]) -> None:
+    """Raise UsageError where two flags of the command line give one setting, or settings that exclude each other."""
+    both = by_flag | by_set
+    pairs = [(by_flag[key], by_set[key]) for key in by_flag if key in by_set]
+    if "target_symbols" in by_set:
+        pairs += [(by_flag[key], by_set["target_symbols"]) for key in SERIES if key in by_flag]
+    if "since" in both and both["since"].value is not None and "records_per_timeframe" in both:
+        pairs.append((both["since"], both["records_per_timeframe"]))
+    for first, second in pairs:
+        raise UsageError(
+            tr(
+                f"{first.name} and {second.name} exclude each other; give one of them",
+                f"{first.name} 与 {second.name} 不能同时使用;请只给一个",
+            )
+        )
+
+
+def _with_series(overrides: dict[str, Override], config: ModelConfig) -> dict[str, Override]:
+    """The overrides with `timeframes` and `instruments` turned into `target_symbols`: every instrument at each bar."""
+    given = {key: overrides[key] for key in SERIES if key in overrides}
+    if not given:
+        return overrides
+    codes = given["timeframes"].value if "timeframes" in given else config.timeframes
+    instruments = given["instruments"].value if "instruments" in given else config.instruments
+    names = ", ".join(override.name for override in given.values())
+    set_by = ", ".join(override.set_by for override in given.values())
+    keys = [f"{instrument}_{code}" for instrument in instruments for code in codes]
+    series = {"timeframe": Override(codes[0], names, set_by), "target_symbols": Override(keys, names, set_by)}
+    return series | {key: override for key, override in overrides.items() if key not in given}
+
+
+def _narrow_calendars(values: dict[str, Any], target_symbols: list[str]) -> None:
+    """Leave out the config file's calendars of series and instruments that are no longer asked for."""
+    calendar = values.get("clean", {}).get("calendar")
+    if isinstance(calendar, dict):
+        kept = {"*", *target_symbols, *(key.rpartition("_")[0] for key in target_symbols)}
+        values["clean"]["calendar"] = {key: name for key, name in calendar.items() if key in kept}
+
+
+def _source(overrides: Mapping[str, Override], config: ModelConfig) -> object:
+    return overrides["source.name"].value if "source.name" in overrides else config.source.name
+
+
+def _read(key: str, text: str, field: Field) -> Any:
+    """The text of one `--set` as what pydantic then checks: JSON, None, a list, or the text itself."""
+    if field.optional and text.lower() in ("", "none", "null"):
+        return None
+    if (field.many or field.mapping) and text[:1] in ("[", "{"):
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise UsageError(
+                tr(f"{SET} {key}: {text!r} is not JSON: {error}", f"{SET} {key}:{text!r} 不是有效的 JSON:{error}")
+            ) from None
+    return _listed(text) if field.many else text
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
+def _unknown(key: str) -> UsageError:
+    if inside := [name for name in fields() if name.startswith(f"{key}.")]:
+        return UsageError(
+            tr(
+                f"{SET}: {key} is a section; name one of its settings, such as {SET} {inside[0]}=…",
+                f"{SET}:{key} 是一个部分;请指定其中的字段,例如 {SET} {inside[0]}=…",
+            )
+        )
+    if key == "name":
+        return UsageError(
+            tr(
+                f"{SET}: name cannot be set; a model has the name of its config file",
+                f"{SET}:不能设置 name;模型的名称就是配置文件名",
+            )
+        )
+    return UsageError(
+        tr(f"{SET}: there is no setting {key!r}", f"{SET}:没有参数 {key!r}")
+        + (
+            did_you_mean(similar_settings(key))
+            or tr("; prepare --explain lists them all", ";prepare --explain 列出全部参数")
+        )
+    )
+
+
+def _file_or_default(section: BaseModel, prefix: str = "", path_given: bool = True) -> Iterator[tuple[str, str]]:
+    for name in type(section).model_fields:
+        value, given = getattr(section, name), path_given and name in section.model_fields_set
+        if isinstance(value, BaseModel):
+            yield from _file_or_default(value, f"{prefix}{name}.", given)
+        else:
+            yield f"{prefix}{name}", tr("config file", "配置文件") if given else tr("default", "默认值")
 
 
 def _value(config: BaseModel, key: str) -> Any:

@@ -1,0 +1,25 @@
+"""Suggestions for misspelt names."""
+
+from __future__ import annotations
+
+from kronosforge.core.i18n import tr
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def closest(word: str, choices: Iterable[str]) -> list[str]:
+    """The one to three choices that are spelt most like `word`, ignoring case; empty where none is."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
+
+    by_lower = {choice.lower(): choice for choice in choices}
+    return [by_lower[match] for match in get_close_matches(word.lower(), by_lower, n=3, cutoff=0.7)]
+
+
+def did_you_mean(choices: Iterable[str]) -> str:
+    """`; did you mean a or b?`, to append to a message; empty without choices."""
+    listed = list(choices)
+    if not listed:
+        return ""
+    return tr(f"; did you mean {' or '.join(listed)}?", f";您是否想写 {' 或 '.join(listed)}?")

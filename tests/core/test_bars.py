@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kronosforge.core.bars import DAY, HOUR, LENGTHS, Series, Span, bar, instant, iso, join, series, subtract
+from kronosforge.core.bars import DAY, HOUR, LENGTHS, Series, Span, bar, instant, iso, join, series, subtract, until
 from kronosforge.core.errors import ConfigError
 
 INSTANTS = st.integers(min_value=0, max_value=4_000_000_000_000)
@@ -69,12 +69,36 @@ def test_a_span_counts_the_bars_that_open_inside() -> None:
         ("2025-01-31", "2025-01-31T00:00Z"),
         ("2025-01-31T08:00+08:00", "2025-01-31T00:00Z"),
         ("2025-01-31T16:00:05Z", "2025-01-31T16:00:05Z"),
+        ("2025-01-31 16:00", "2025-01-31T16:00Z"),
+        ("2025-01-31 16:00 +08:00", "2025-01-31T08:00Z"),
+        ("2025-01-31T16:00-0530", "2025-01-31T21:30Z"),
     ],
 )
 def test_instants_are_utc_unless_they_say_otherwise(text: str, expected: str) -> None:
     assert iso(instant(text)) == expected
 
 
-def test_what_is_no_time_is_refused() -> None:
-    with pytest.raises(ConfigError, match="ISO 8601"):
-        instant("31/01/2025")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "31/01/2025",
+        "",
+        "soon",
+        "2025-02-30",
+        "2025-01-31x16:00",
+        "2025-01-31 25:00",
+        "20250131",
+        "2025-W05-5",
+        "0001-01-01",
+    ],
+)
+def test_what_is_not_a_time_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(ConfigError, match="not a time; write 2025-01-31, 2025-01-31T16:00Z"):
+        instant(text)
+
+
+def test_now_is_left_to_the_source_s_clock() -> None:
+    assert until("now") is None
+    assert until("2025-01-31 16:00") == "2025-01-31 16:00"
+    with pytest.raises(ConfigError, match="or now"):
+        until("tomorrow")

@@ -4,11 +4,12 @@ import pytest
 
 from kronosforge.config import ModelConfig
 from kronosforge.core.errors import ConfigError, UsageError
-from kronosforge.workspace.overrides import KNOBS, explain, resolve
+from kronosforge.workspace.overrides import explain, resolve
+from kronosforge.workspace.settings import SETTINGS, Setting
 
 CONFIG = ModelConfig(model_name="M", target_symbols=["A_4H", "B_4H"], records_per_timeframe=700)
 
-# knob → (flag's value, environment's text and value)
+# setting → (flag's value, environment's text and value)
 GIVEN = {
     "records_per_timeframe": (11, "22", 22),
     "dataset_path": ("cli", "env", "env"),
@@ -17,22 +18,22 @@ GIVEN = {
 
 
 def value(config: ModelConfig, key: str) -> object:
-    found: object = config
+    result: object = config
     for part in key.split("."):
-        found = getattr(found, part)
-    return found
+        result = getattr(result, part)
+    return result
 
 
-@pytest.mark.parametrize("knob", [k for k in KNOBS if k.key in GIVEN], ids=lambda k: k.key)
-def test_each_source_wins_over_the_ones_below(knob) -> None:
-    flag, text, read = GIVEN[knob.key]
-    environ = {knob.variable: text}
-    assert value(resolve(CONFIG, {knob.flag: flag}, environ).config, knob.key) == flag
-    assert value(resolve(CONFIG, {}, environ).config, knob.key) == read
-    assert value(resolve(CONFIG, {}, {}).config, knob.key) == value(CONFIG, knob.key)
+@pytest.mark.parametrize("setting", [setting for setting in SETTINGS if setting.key in GIVEN], ids=lambda s: s.key)
+def test_each_source_wins_over_the_ones_below(setting: Setting) -> None:
+    flag, text, read = GIVEN[setting.key]
+    environ = {setting.variable: text}
+    assert value(resolve(CONFIG, {setting.flag: flag}, environ).config, setting.key) == flag
+    assert value(resolve(CONFIG, {}, environ).config, setting.key) == read
+    assert value(resolve(CONFIG, {}, {}).config, setting.key) == value(CONFIG, setting.key)
 
 
-def test_explain_names_every_knob_and_its_origin() -> None:
+def test_explain_names_every_setting_and_what_set_it() -> None:
     resolved = resolve(CONFIG, {"--since": "2025-01-01"}, {"KRONOS_SOURCE": "bybit"})
     origins = {key: origin for key, _, origin in explain(resolved)}
     assert origins["since"] == "command line --since"
@@ -49,7 +50,7 @@ def test_timeframes_mean_every_instrument_at_each_of_them() -> None:
 def test_symbols_and_timeframes_go_together() -> None:
     resolved = resolve(CONFIG, {"--symbols": ["C"]}, {"KRONOS_TIMEFRAMES": "1H, 1D"})
     assert resolved.config.target_symbols == ["C_1H", "C_1D"]
-    assert resolved.origins["target_symbols"] == "environment KRONOS_TIMEFRAMES, command line --symbols"
+    assert resolved.set_by["target_symbols"] == "environment KRONOS_TIMEFRAMES, command line --symbols"
 
 
 def test_calendars_of_series_that_are_left_out_are_left_out_too() -> None:
@@ -72,9 +73,12 @@ def test_since_and_records_together_are_refused() -> None:
 @pytest.mark.parametrize(
     ("environ", "told"),
     [
-        ({"KRONOS_RECORDS_PER_TF": "many"}, "whole number"),
+        (
+            {"KRONOS_RECORDS_PER_TF": "many"},
+            r"records_per_timeframe \(environment KRONOS_RECORDS_PER_TF\): found 'many'.*integer",
+        ),
         ({"KRONOS_TIMEFRAMES": "4h"}, "unknown bar"),
-        ({"KRONOS_TIMEFRAMES": ","}, "timeframe: found .*allowed"),
+        ({"KRONOS_TIMEFRAMES": ","}, "timeframe .environment KRONOS_TIMEFRAMES.: found .*allowed"),
     ],
 )
 def test_a_wrong_environment_is_a_config_error(environ: dict[str, str], told: str) -> None:
@@ -86,3 +90,91 @@ def test_a_wrong_environment_is_a_config_error(environ: dict[str, str], told: st
 def test_okx_s_address_is_nobody_else_s(name: str, url: str | None) -> None:
     resolved = resolve(CONFIG, {"--source": name}, {"KRONOS_OKX_URL": "https://eea.okx.com"})
     assert resolved.config.source.url == url
+
+
+@pytest.mark.parametrize(
+    ("assignment", "key", "expected"),
+    [
+        ("train.patience=7", "train.patience", 7),
+        ("train.tokenizer_lr=1e-4", "train.tokenizer_lr", 1e-4),
+        ("train.tokenizer_lr=none", "train.tokenizer_lr", None),
+        ("train.compile=true", "train.compile", True),
+        ("train.freeze_tokenizer=no", "train.freeze_tokenizer", False),
+        ("clean.holes=fill", "clean.holes", "fill"),
+        ("forecast.quantiles=0.1, 0.9", "forecast.quantiles", [0.1, 0.9]),
+        ("forecast.quantiles=[0.1, 0.9]", "forecast.quantiles", [0.1, 0.9]),
+        ("train.betas=0.8,0.9", "train.betas", (0.8, 0.9)),
+        ('train.mix={"A_4H": 1, "B_4H": 2}', "train.mix", {"A_4H": 1.0, "B_4H": 2.0}),
+        ("train.mix=series", "train.mix", "series"),
+        ("target_symbols=C_1D,D_1D", "target_symbols", ["C_1D", "D_1D"]),
+        ("source.proxy=http://127.0.0.1:1/?a=b", "source.proxy", "http://127.0.0.1:1/?a=b"),
+        ("source.proxy=", "source.proxy", None),
+        (" train.patience = 7 ", "train.patience", 7),
+    ],
+)
+def test_set_reaches_every_kind_of_setting(assignment: str, key: str, expected: object) -> None:
+    resolved = resolve(CONFIG, {"--set": ["train.patience=1", assignment]}, {})
+    assert value(resolved.config, key) == expected
+    assert resolved.set_by[key] == f"command line --set {key}"
+
+
+def test_set_wins_over_the_environment_and_the_config_file() -> None:
+    resolved = resolve(CONFIG, {"--set": ["records_per_timeframe=5"]}, {"KRONOS_RECORDS_PER_TF": "6"})
+    assert resolved.config.records_per_timeframe == 5
+    resolved = resolve(CONFIG, {"--set": ["target_symbols=C_1D"]}, {"KRONOS_TIMEFRAMES": "1H"})
+    assert resolved.config.target_symbols == ["C_1D"]
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("train.epoch=3", "no setting 'train.epoch'; did you mean train.epochs"),
+        ("evaluate.epochs=3", "did you mean train.epochs"),
+        ("train=3", "train is a section; .* train.init="),
+        ("name=x", "name of its config file"),
+        ("train.epochs", "gives no value; write --set section.field=value"),
+        ("xyzzy=1", "prepare --explain lists them all"),
+        ("forecast.quantiles=[0.1", "is not JSON"),
+    ],
+)
+def test_a_wrong_set_is_a_usage_error(assignment: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        resolve(CONFIG, {"--set": [assignment]}, {})
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        (
+            "train.epochs=0",
+            r"train.epochs \(command line --set train.epochs\): found '0'; .*greater than or equal to 1",
+        ),
+        ("train.epochs=many", r"train.epochs \(.*\): found 'many'; .*integer"),
+        ("clean.holes=mend", r"found 'mend'; .*'split', 'fill' or 'fail'"),
+        ("train.betas=0.9,x", r"train.betas.1 \(command line --set train.betas\)"),
+        ("until=31/01/2025", "not a time; write 2025-01-31"),
+    ],
+)
+def test_a_value_of_set_is_checked_like_any_other(assignment: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        resolve(CONFIG, {"--set": [assignment]}, {})
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"--epochs": 3, "--set": ["train.epochs=4"]}, "--epochs and --set train.epochs exclude each other"),
+        ({"--symbols": ["C"], "--set": ["target_symbols=D_4H"]}, "--symbols and --set target_symbols exclude"),
+        ({"--records-per-timeframe": 3, "--set": ["since=2025-01-01"]}, "exclude each other"),
+    ],
+)
+def test_one_setting_is_given_once_on_a_command_line(flags: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        resolve(CONFIG, flags, {})
+
+
+def test_until_now_overrides_the_file_s_until() -> None:
+    config = ModelConfig(model_name="M", target_symbols=["A_4H"], until="2024-01-01")
+    resolved = resolve(config, {"--until": "Now"}, {})
+    assert resolved.config.until is None  # the newest finished bar of the source's clock
+    assert resolved.set_by["until"] == "command line --until"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from itertools import takewhile
 
 from kronosforge.cli.flags import add_set, add_setting
 from kronosforge.core.errors import UsageError
@@ -35,13 +36,15 @@ class Parser(argparse.ArgumentParser):
         self._declare = declare
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse after declaring the arguments."""
+        """Parse after declaring the arguments. Raises UsageError for a word that the command does not take."""
         if self._declare:
             declare, self._declare = self._declare, None
             declare(self)
+        if not self._subparsers:
+            words = takewhile(lambda word: word != "--", args)
+            self._refuse([word for word in words if word.startswith("--") and not self._takes(word)])
         arguments, unknown = super().parse_known_args(args, namespace)
-        if unknown:
-            self._refuse(unknown)
+        self._refuse(unknown)
         return arguments, unknown
 
     def error(self, message: str) -> NoReturn:
@@ -58,15 +61,21 @@ class Parser(argparse.ArgumentParser):
             )
             raise argparse.ArgumentError(action, text + did_you_mean(closest(str(value), choices)))
 
-    def _refuse(self, unknown: list[str]) -> NoReturn:
-        """Raise UsageError for arguments that this command does not take, naming the flag that may be meant."""
-        text = tr("unrecognized arguments: ", "无法识别的参数:") + " ".join(unknown)
-        flag = next((word.partition("=")[0] for word in unknown if word.startswith("--")), "")
-        similar = closest(flag, self._option_string_actions)
-        if flag and not similar and SET in self._option_string_actions:
-            name = flag.strip("-").replace("-", "_")
+    def _takes(self, word: str) -> bool:
+        """Whether a word is a flag of this command, or the beginning of one."""
+        flag = word.partition("=")[0]
+        return any(option.startswith(flag) for option in self._option_string_actions)
+
+    def _refuse(self, unknown: list[str]) -> None:
+        """Raise UsageError where there are unknown words, naming the flag that the first of them may mean."""
+        if not unknown:
+            return
+        flag = unknown[0].partition("=")[0]
+        similar = closest(flag, self._option_string_actions) if flag.startswith("-") else []
+        if not similar and SET in self._option_string_actions:
+            name = flag.removeprefix("--").replace("-", "_")
             similar = [f"{SET} {key}=…" for key in fields() if key.rpartition(".")[2] == name]
-        self.error(text + did_you_mean(similar))
+        self.error(tr("unrecognized arguments: ", "无法识别的参数:") + " ".join(unknown) + did_you_mean(similar))
 
 
 def build_parser(program: str = "kronosforge") -> Parser:

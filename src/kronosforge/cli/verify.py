@@ -1,14 +1,17 @@
 """`kronosforge verify DATASET`: prove that a finished dataset is whole, readable, counted right and leaks nothing."""
 
 from argparse import Namespace
+from pathlib import Path
 
 from kronosforge.cli.console import print_json
+from kronosforge.cli.context import open_context
 from kronosforge.workflows.verify import verify_dataset
+from kronosforge.workspace.paths import dataset_folder
 
 
 def run(arguments: Namespace) -> int:
-    """Print a line per check. Raises DataError where one does not hold."""
-    verification = verify_dataset(arguments.dataset, arguments.script)
+    """Print a line per check. Raises DataError where one does not hold, ConfigError for a name that is no model's."""
+    verification = verify_dataset(_folder(arguments))
     if arguments.json:
         print_json(verification.as_json())
     else:
@@ -16,3 +19,14 @@ def run(arguments: Namespace) -> int:
             print("✅" if check.ok else "❌", f"{check.name}: {check.detail}")
     verification.refuse_failures()
     return 0
+
+
+def _folder(arguments: Namespace) -> Path:
+    """The folder that is named, else the folder of the model's dataset."""
+    named = Path(arguments.dataset)
+    if named.is_dir():
+        return named.resolve()
+    context = open_context(arguments)
+    if (context.root / named).is_dir():
+        return context.root / named
+    return dataset_folder(context.model(arguments.dataset).config, context.root)

@@ -6,9 +6,6 @@ from typing import Any, NamedTuple
 from kronosforge.core.errors import DataError
 from kronosforge.core.i18n import tr
 from kronosforge.dataset.verify import Check, verify
-from kronosforge.workspace.discovery import find_root
-from kronosforge.workspace.loading import load_config
-from kronosforge.workspace.paths import dataset_folder
 
 
 class Verification(NamedTuple):
@@ -39,16 +36,6 @@ class Verification(NamedTuple):
             )
 
 
-def verify_dataset(name_or_folder: str, script: str = "") -> Verification:
-    """Check the dataset in a folder, or that of the model so named. Raises ConfigError for a name that is neither."""
-    folder = _folder(Path(name_or_folder), script)
+def verify_dataset(folder: Path) -> Verification:
+    """Check the dataset in a folder."""
     return Verification(folder, verify(folder))
-
-
-def _folder(given: Path, script: str) -> Path:
-    if given.is_dir():
-        return given.resolve()
-    root = Path(find_root(script=script))
-    if (root / given).is_dir():
-        return root / given
-    return dataset_folder(load_config(str(given), str(root)), root)

@@ -30,12 +30,6 @@ class Resolved(NamedTuple):
     set_by: dict[str, str]
     overridden: frozenset[str]  # the keys that the command line or the environment set
 
-    @property
-    def overridden(self) -> set[str]:
-        """The dotted keys whose value came from the command line or the environment."""
-        unchanged = {tr(*_FILE), tr(*_DEFAULT)}
-        return {key for key, origin in self.origins.items() if origin not in unchanged}
-
 
 def resolve(config: ModelConfig, flags: Mapping[str, Any], environ: Mapping[str, str]) -> Resolved:
     """Apply the flags and the environment to a config.
@@ -51,7 +45,7 @@ def resolve(config: ModelConfig, flags: Mapping[str, Any], environ: Mapping[str,
         overrides.pop("source.url", None)  # KRONOS_OKX_URL is the address of OKX only
     values = config.model_dump(exclude_unset=True)
     if "target_symbols" in overrides:
-        _narrow_calendars(values, overrides["target_symbols"].value)
+        _narrow_calendars(values, [str(key) for key in overrides["target_symbols"].value])
     set_by = dict(_file_or_default(config))
     if "records_per_timeframe" in by_flag | by_set and "since" not in by_set and values.pop("since", None):
         set_by["since"] = tr("overridden by", "已被取代:") + f" {overrides['records_per_timeframe'].name}"

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
 
 
 def closest(word: str, choices: Iterable[str]) -> list[str]:
-    """The one to three choices that are spelt most like `word`, ignoring case; empty where none is."""
+    """The choice that differs in case alone, else up to three that are spelt almost like `word`."""
     from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
 
     by_lower = {choice.lower(): choice for choice in choices}
+    if same := by_lower.get(word.lower()):
+        return [same]
     return [by_lower[match] for match in get_close_matches(word.lower(), by_lower, n=3, cutoff=0.7)]
 
 

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from kronosforge.evaluate.rolling import CLOSE, Caster, Known
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.train.stages import build, train
 from kronosforge.workspace.paths import model_folders
+from tests.processes import until
 
 
 @pytest.fixture(scope="session")
@@ -201,3 +204,41 @@ def test_what_is_refused(root: Path, trained: Path, config: ModelConfig) -> None
 def test_the_window_is_the_datasets(trained: Path, config: ModelConfig) -> None:
     other = config.model_copy(update={"dataset": DatasetConfig(lookback=10, predict=2)})
     assert evaluate(other, trained)["horizon"] == 4
+
+
+AT_ONCE = """
+import json, sys, time
+from pathlib import Path
+import torch
+from kronosforge.config import ModelConfig
+from kronosforge.evaluate import evaluate, evaluation
+
+torch.set_num_threads(1)
+folder, number = Path(sys.argv[1]), sys.argv[2]
+judge = evaluation.judge
+
+def counted(*arguments, **options):
+    (folder / f"judged by {number}").touch()
+    return judge(*arguments, **options)
+
+evaluation.judge = counted
+(folder / f"ready {number}").touch()
+while not (folder / "go").exists():
+    time.sleep(0.01)
+print(json.dumps(evaluate(ModelConfig(**json.loads(sys.argv[3])), folder)))
+"""
+
+
+def test_four_at_once_wait_for_one_another_and_compute_it_once(trained: Path, config: ModelConfig) -> None:
+    def begin(number: int) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", AT_ONCE, str(trained), str(number), config.model_dump_json()]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    four = [begin(number) for number in range(4)]
+    assert until(lambda: len(list(trained.glob("ready *"))) == 4)
+    (trained / "go").touch()
+    printed = [process.communicate(timeout=120) for process in four]
+    assert [process.returncode for process in four] == [0] * 4, printed
+    assert len(list(trained.glob("judged by *"))) == 1
+    assert len({out for out, _ in printed}) == 1
+    assert any("waiting for the evaluation of model_t: process" in err for _, err in printed)

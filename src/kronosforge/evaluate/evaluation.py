@@ -15,7 +15,7 @@ import torch
 from kronosforge.config import DatasetConfig, EvaluateConfig, ModelConfig
 from kronosforge.core.bars import iso
 from kronosforge.core.errors import DataError, UsageError
-from kronosforge.core.files import fingerprint, write_atomic
+from kronosforge.core.files import fingerprint, locked, write_atomic
 from kronosforge.core.i18n import Text, tr
 from kronosforge.evaluate.backtest import LABEL, backtest
 from kronosforge.evaluate.baselines import baselines
@@ -96,7 +96,8 @@ def evaluated(
 ) -> dict[str, Any]:
     """`evaluate`, of the model whose folder is `where` on the finished dataset in another; CURRENT is left as it is.
 
-    In `scores`, where it is given, is kept what each origin gave (`Judged`), marked with the evaluation's fingerprint.
+    In `scores`, where it is given, is kept what each origin gave (`Judged`), marked with the evaluation's fingerprint. One
+    process at a time evaluates a model; another waits, and takes the finished evaluation where its inputs are the same.
     """
     rules, data = _dataset(dataset, config)
     made = _made(config, where, data, models)
@@ -109,25 +110,33 @@ def evaluated(
         **surroundings(config),
     }
     mark = fingerprint(inputs)
-    found = None if force else finished(where / EVALUATION, mark)
-    if found and (scores is None or Judged.load(scores, mark)):
-        return found
-    device = _device(config.train.device)
-    casters = {name: _caster(pair, device, rules, config.evaluate) for name, pair in pairs.items()}
-    body = judge(
-        config.evaluate,
-        dataset,
-        rules,
-        casters,
-        seen=maybe_seen(made.rules),
-        scratch=made.rules.init == "scratch",
-        progress=progress,
-        keep=partial(Judged.save, path=scores, mark=mark) if scores else None,
-    )
-    head = {"schema": SCHEMA, "name": config.name, "model_name": config.model_name, "fingerprint": mark}
-    found = {**head, **body, "provenance": inputs}
-    write_atomic(where / EVALUATION, as_bytes(found))
-    return found
+
+    def present() -> dict[str, Any] | None:
+        if force or not (scores is None or Judged.load(scores, mark)):
+            return None
+        return finished(where / EVALUATION, mark)
+
+    if evaluation := present():
+        return evaluation
+    with locked(where / EVALUATION, tr(f"the evaluation of {config.name}", f"{config.name} 的评估")):
+        if evaluation := present():  # another process made it meanwhile
+            return evaluation
+        device = _device(config.train.device)
+        casters = {name: _caster(pair, device, rules, config.evaluate) for name, pair in pairs.items()}
+        body = judge(
+            config.evaluate,
+            dataset,
+            rules,
+            casters,
+            seen=maybe_seen(made.rules),
+            scratch=made.rules.init == "scratch",
+            progress=progress,
+            keep=partial(Judged.save, path=scores, mark=mark) if scores else None,
+        )
+        head = {"schema": SCHEMA, "name": config.name, "model_name": config.model_name, "fingerprint": mark}
+        evaluation = {**head, **body, "provenance": inputs}
+        write_atomic(where / EVALUATION, as_bytes(evaluation))
+    return evaluation
 
 
 def surroundings(config: ModelConfig) -> dict[str, Any]:

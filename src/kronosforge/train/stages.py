@@ -86,7 +86,7 @@ def train(
             with _held(where.stage(name), here):
                 done[name] = _one(
                     config, where, name, facts, here, resume=resume, force=force, new_data=new_data,
-                    watch=watch(name) if watch else None,
+                    watch=watch(name) if watch and here.main else None,
                 )  # fmt: skip
             here.barrier()
     return done

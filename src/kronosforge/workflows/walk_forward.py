@@ -29,7 +29,7 @@ from kronosforge.report.summary import seal, summarise
 from kronosforge.split import ALWAYS, Cuts, check_folds, check_windows, fold_cuts, total
 from kronosforge.train.cost import cost
 from kronosforge.train.loop import Watch as TrainingWatch
-from kronosforge.train.stages import FREE, STAGES, StageName, curve, dataset_fingerprint, train
+from kronosforge.train.stages import FREE, STAGES, WAIT_S, StageName, curve, dataset_fingerprint, train
 from kronosforge.train.state import saved
 from kronosforge.workspace.paths import (
     EVALUATION,
@@ -120,7 +120,7 @@ def walk_forward(
     mark = fingerprint(inputs)
     if not force and (found := finished(place / EVALUATION, mark)):
         return found
-    with locked(place, tr(f"the folds {place}", f"折 {place}"), wait=0.0):
+    with locked(place, tr(f"the folds {place}", f"折 {place}"), wait=WAIT_S):
         if force:
             shutil.rmtree(place, ignore_errors=True)
         walk = _cut(config, own, folds, root)

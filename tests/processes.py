@@ -27,6 +27,12 @@ def processes_of(session: int) -> list[int]:
     return [number for number in numbers if alive(number) and _status(number)[3:4] == [str(session)]]
 
 
+def children(parent: int) -> list[int]:
+    """The living processes that `parent` started."""
+    numbers = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return [number for number in numbers if alive(number) and _status(number)[1] == str(parent)]
+
+
 def gone_with(leader: int, seconds: float = 3.0) -> bool:
     """Kill the leader of a session; whether all its other processes end by themselves in time. None is left behind."""
     os.kill(leader, signal.SIGKILL)

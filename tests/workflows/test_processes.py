@@ -1,0 +1,139 @@
+"""Trainings as processes: killed with their parent and run again, two at once, and read through a pipe while they run."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from tests.processes import alive, children, until
+
+pytest.importorskip("torch", reason="training needs torch")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+
+NAME = "model_t"
+CONFIG = """
+from kronosforge.config import DatasetConfig, EvaluateConfig, ForecastConfig, ModelConfig, SourceConfig, TrainConfig
+
+config = ModelConfig(
+    model_name="Model_T",
+    target_symbols=["BTC-USDT-SWAP_4H"],
+    records_per_timeframe=200,
+    source=SourceConfig(name="sandbox"),
+    dataset=DatasetConfig(lookback=8, predict=2),
+    train=TrainConfig(init="scratch", size="tiny", epochs=2, batch_size=4, windows_per_epoch=96, save_every_s=0.1),
+    forecast=ForecastConfig(samples=2),
+    evaluate=EvaluateConfig(samples=2, replicates=100),
+)
+"""
+TOKENIZER = ("train", "--models", NAME, "--stage", "tokenizer")
+PIPELINE = ("pipeline", "--models", NAME)
+
+
+def lay(root: Path) -> Path:
+    folder = root / "a workspace" / "Kronos" / "finetune"
+    folder.mkdir(parents=True)
+    (folder / f"config_{NAME}.py").write_text(CONFIG)
+    return root / "a workspace"
+
+
+@contextmanager
+def started(root: Path, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """The command, its two outputs in pipes; killed at the end, if it is still there."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("KRONOS_", "OKX_"))}
+    environ = {**kept, "OMP_NUM_THREADS": "1", "KRONOS_LANG": "en"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "kronosforge", *command],
+        cwd=root, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_until(stream: IO[str] | None, text: str) -> str:
+    """The line that holds the text, as soon as it is printed."""
+    assert stream is not None
+    return next(line for line in stream if text in line)
+
+
+def progress(root: Path, stage: str) -> dict[str, object]:
+    path = root / "outputs" / "models" / NAME / stage / "last" / "training.json"
+    return dict(json.loads(path.read_text())["progress"])
+
+
+def results(root: Path) -> dict[str, bytes]:
+    """Weights, the loss curve without its clock, and the evaluation where there is one."""
+    models = root / "outputs" / "models" / NAME
+    contents = {path: path.read_bytes() for path in (*models.rglob("*.safetensors"), *models.glob("evaluation.json"))}
+    for path in models.rglob("metrics.jsonl"):
+        steps = [{**json.loads(line), "bars_per_s": 0} for line in path.read_text().splitlines()]
+        contents[path] = json.dumps(steps).encode()
+    return {path.relative_to(models).as_posix(): data for path, data in contents.items()}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = lay(tmp_path_factory.mktemp("undisturbed"))
+    with started(root, *PIPELINE) as process:
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return root
+
+
+@pytest.mark.parametrize("command", [TOKENIZER, PIPELINE], ids=["train", "pipeline"])
+def test_killed_it_leaves_no_process_and_the_same_command_goes_on_to_the_same_bytes(
+    undisturbed: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    root = lay(tmp_path)
+    (root / "data").symlink_to(undisturbed / "data")
+    again = (*TOKENIZER, "--resume") if command == TOKENIZER else PIPELINE
+    with started(root, *command) as parent:
+        read_until(parent.stderr, "tokenizer epoch 0")
+        (child,) = children(parent.pid)
+        parent.kill()
+        with started(root, *again) as second:
+            assert until(lambda: not alive(child), 3.0)
+            _, err = second.communicate(timeout=120)
+        assert second.returncode == 0, err
+    expected = results(undisturbed)
+    made = {name: data for name, data in expected.items() if command == PIPELINE or name.startswith("tokenizer/")}
+    assert results(root) == made
+
+
+def test_two_pipelines_at_once_on_a_fresh_workspace_both_end_well(undisturbed: Path, tmp_path: Path) -> None:
+    root = lay(tmp_path)
+    with started(root, *PIPELINE) as first, started(root, *PIPELINE, "--json") as second:
+        printed = [process.communicate(timeout=120) for process in (first, second)]
+        assert [first.returncode, second.returncode] == [0, 0], printed
+    out, err = printed[1]
+    assert json.loads(out)["failures"] == []
+    assert "[model_t] best: " in err  # what a training prints is not on the output of --json
+    assert results(root) == results(undisturbed)
+
+
+def test_each_epoch_is_a_line_in_pipe_and_log_as_it_ends(undisturbed: Path, tmp_path: Path) -> None:
+    root = lay(tmp_path)
+    (root / "data").symlink_to(undisturbed / "data")
+    with started(root, *TOKENIZER, "--epochs", "200") as parent:
+        line = read_until(parent.stderr, "epoch 1: ")
+        assert line.startswith("[model_t] model_t tokenizer epoch 1: reconstruction ")
+        (log,) = (root / "logs").rglob(f"{NAME}.log")
+        assert "model_t tokenizer epoch 1: " in log.read_text("utf-8")
+        assert parent.poll() is None
+        assert not progress(root, "tokenizer")["finished"]
+
+
+def test_each_epoch_is_a_line_in_a_pipe_where_one_process_trains(undisturbed: Path, tmp_path: Path) -> None:
+    root = lay(tmp_path)
+    (root / "data").symlink_to(undisturbed / "data")
+    with started(root, *TOKENIZER, "--in-process", "--epochs", "200") as process:
+        assert read_until(process.stderr, "epoch 1: ").startswith("model_t tokenizer epoch 1: reconstruction ")
+        assert process.poll() is None
+        assert not progress(root, "tokenizer")["finished"]

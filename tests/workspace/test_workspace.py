@@ -109,8 +109,66 @@ def test_a_wrong_config_names_file_key_found_and_allowed(workspace: Path, text: 
 
 
 def test_an_unknown_name_lists_the_known_ones(workspace: Path) -> None:
-    with pytest.raises(ConfigError, match=r"model_z.*model_a_4h, model_b_1d"):
+    with pytest.raises(ConfigError, match=r"no model 'model_z' \(available: .*model_a_4h, model_b_1d\)"):
         ConfigManager(str(workspace)).load_config("model_z")
+
+
+SPELLINGS = (
+    "model_a_4h",
+    "Model_A_4H",
+    "config_model_a_4h",
+    "config_model_A_4H.py",
+    "config_model_a_4h.py",
+    "Kronos/finetune/config_model_A_4H.py",
+    "Kronos/finetune/config_model_A_4H",
+    "Kronos/finetune/config_model_a_4h.py",
+)
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+@pytest.mark.parametrize("folder", [".", "Kronos/finetune", "data"])
+def test_a_model_s_name_may_be_spelt_in_every_usual_way(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, name: str, folder: str
+) -> None:
+    (workspace / "data").mkdir()
+    monkeypatch.chdir(workspace / folder)
+    assert load_config(name).name == load_config(name, str(workspace)).name == "model_a_4h"
+
+
+def test_a_file_of_another_kind_does_not_hide_a_model(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (workspace / "model_a_4h").write_text("notes", "utf-8")
+    monkeypatch.chdir(workspace)
+    assert load_config("model_a_4h").name == "model_a_4h"
+
+
+def test_a_path_relative_to_the_current_folder_or_absolute_is_a_name_too(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(workspace, "config_model_C_1H.py", MODEL_C)
+    monkeypatch.chdir(workspace / "Kronos")
+    assert load_config("finetune/config_model_C_1H.py").name == "model_c_1h"
+    assert load_config(path).name == "model_c_1h"
+
+
+@pytest.mark.parametrize(
+    ("name", "similar"),
+    [
+        ("model_a_4", "model_a_4h"),
+        ("Modell_A_4H", "model_a_4h"),
+        ("config_model_b1d.py", "model_b_1d"),
+        ("Kronos/finetun/config_model_A_4H.py", "model_a_4h"),
+    ],
+)
+def test_a_misspelt_model_name_gets_a_suggestion(workspace: Path, name: str, similar: str) -> None:
+    with pytest.raises(ConfigError, match=rf"did you mean {similar}\b.*\?"):
+        load_config(name, str(workspace))
+
+
+def test_two_files_whose_names_differ_in_case_alone_are_refused_by_name(workspace: Path) -> None:
+    put(workspace, "config_model_a_4H.py", MODEL_C)
+    for refused in (lambda: load_config("model_b_1d", str(workspace)), lambda: list_configs(str(workspace))):
+        with pytest.raises(ConfigError, match=r"config_model_A_4H\.py and config_model_a_4H\.py .* model_a_4h"):
+            refused()
 
 
 def test_the_workspace_is_found_from_any_folder_inside(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

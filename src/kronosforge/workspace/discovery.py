@@ -11,6 +11,7 @@ import os
 
 from kronosforge.core.errors import ConfigError, UsageError
 from kronosforge.core.i18n import tr
+from kronosforge.core.suggestions import closest, did_you_mean
 
 FINETUNE = os.path.join("Kronos", "finetune")
 LISTED = ("model_name", "description", "timeframe", "target_symbols")
@@ -37,11 +38,30 @@ def find_root(start: str | None = None, script: str | None = None) -> str:
 
 
 def config_files(root: str) -> dict[str, str]:
-    """Name for the command line → path, of every `config_*.py` in the workspace, ascending."""
+    """Name for the command line → path, of every `config_*.py` in the workspace, ascending.
+
+    Raises ConfigError where two files have the same name but for the case of its letters.
+    """
     folder = os.path.join(root, FINETUNE)
-    names = os.listdir(folder) if os.path.isdir(folder) else []
-    files = [f for f in sorted(names, key=str.lower) if f.startswith("config_") and f.endswith(".py")]
-    return {config_name(f): os.path.join(folder, f) for f in files if f != "config_manager.py"}
+    entries = os.listdir(folder) if os.path.isdir(folder) else []
+    files: dict[str, str] = {}
+    for entry in sorted(entries, key=lambda entry: (entry.lower(), entry)):
+        if not (entry.startswith("config_") and entry.endswith(".py")) or entry == "config_manager.py":
+            continue
+        name = config_name(entry)
+        if name in files:
+            raise _same_name(folder, os.path.basename(files[name]), entry, name)
+        files[name] = os.path.join(folder, entry)
+    return files
+
+
+def _same_name(folder: str, first: str, second: str, name: str) -> ConfigError:
+    return ConfigError(
+        tr(
+            f"{first} and {second} in {folder} are both the model {name}, as names ignore case; rename or remove one",
+            f"{folder} 中的 {first} 与 {second} 都是模型 {name}(名称不区分大小写);请改名或删除其中一个",
+        )
+    )
 
 
 def config_name(path: str) -> str:
@@ -82,26 +102,33 @@ def _is_literal(node: ast.expr) -> bool:
 
 
 def config_path(name_or_path: str, root: str | None) -> str:
-    """The file that `--config` means: a path as it stands, else a name in the workspace. Raises ConfigError."""
-    if name_or_path.endswith(".py"):
-        places = [
-            name_or_path,
-            os.path.join(root or "", name_or_path),
-            os.path.join(root or "", FINETUNE, name_or_path),
-        ]
-        for place in places:
-            if os.path.isfile(place):
-                return os.path.abspath(place)
-        raise ConfigError(tr(f"no such file: {name_or_path}", f"没有这个文件:{name_or_path}"))
-    known = config_files(root or find_root())
-    path = known.get(config_name(name_or_path + ".py"))
-    if path is None:
-        raise ConfigError(
-            tr(
-                f"no config named {name_or_path!r}; found: {', '.join(known) or 'none'}; a new model is a new file "
-                f"{FINETUNE}/config_{name_or_path}.py",
-                f"没有名为 {name_or_path!r} 的配置;现有:{', '.join(known) or '无'};新增模型只需新建文件 "
-                f"{FINETUNE}/config_{name_or_path}.py",
-            )
+    """The file that `--config` means: a path, or a model's name in any spelling. Raises ConfigError.
+
+    A path may be relative to the current folder, the workspace or its `Kronos/finetune`. `Model_A_4H`, `model_a_4h`,
+    `config_model_a_4h` and `config_model_A_4H.py` are the same name.
+    """
+    files = config_files(root) if root else {}
+    folder, base = os.path.split(name_or_path)
+    if base.endswith(".py"):
+        for place in ("", root or "", os.path.join(root or "", FINETUNE)):
+            path = os.path.join(place, name_or_path)
+            if os.path.isfile(path):
+                return os.path.abspath(path)
+    name = config_name(base.removesuffix(".py") + ".py")
+    in_workspace = os.path.basename(folder) in ("", os.path.basename(FINETUNE))
+    if in_workspace and name in files:
+        return files[name]
+    raise _no_config(name_or_path, name, list(files))
+
+
+def _no_config(given: str, name: str, names: list[str]) -> ConfigError:
+    available = ", ".join(names)
+    advice = did_you_mean(closest(name, names)) or tr(
+        f"; a new model is a new file {FINETUNE}/config_{name}.py", f";新增模型只需新建文件 {FINETUNE}/config_{name}.py"
+    )
+    return ConfigError(
+        tr(
+            f"There is no model {given!r} (available: {available or 'none'}){advice}",
+            f"没有模型 {given!r}(现有:{available or '无'}){advice}",
         )
-    return path
+    )

@@ -39,7 +39,8 @@ def load_config(name_or_path: str, root: str | None = None) -> ModelConfig:
 
     Raises ConfigError naming file, key, what was found and what is allowed.
     """
-    root = root or (None if Path(name_or_path).is_file() else find_root())
+    if root is None and not (name_or_path.endswith(".py") and Path(name_or_path).is_file()):
+        root = find_root()
     path = config_path(name_or_path, root)
     log.debug("config file %s", path)
     module = _run(path)

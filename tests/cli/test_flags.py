@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from kronosforge.cli import run
+from kronosforge.cli.context import model_flags
 from kronosforge.cli.parser import COMMANDS, SCRIPTS, Parser, build_parser, script_parser
 from kronosforge.workspace.scaffold import lay
 from kronosforge.workspace.settings import SETTINGS, fields
@@ -96,6 +98,13 @@ def test_a_misspelt_word_gets_a_suggestion(
     assert (printed.out, printed.err.count("\n")) == ("", 1)
     assert message in printed.err
     assert "--help" in printed.err
+
+
+def test_the_command_that_trains_the_same_has_every_setting_that_train_takes() -> None:
+    words = "pipeline --source sandbox --epochs 3 --freeze-tokenizer --set train.patience=2 --set clean.holes=fill"
+    flags = model_flags(build_parser().parse_args(words.split()))
+    assert shlex.join(flags) == "--freeze-tokenizer --epochs 3 --set train.patience=2 --set clean.holes=fill"
+    assert model_flags(build_parser().parse_args(["train", *flags])) == flags
 
 
 def test_abbreviated_flags_work() -> None:

@@ -95,12 +95,12 @@ def test_an_absent_folder_is_not_asked_of_the_hub(tmp_path: Path) -> None:
         KronosTokenizer.from_pretrained(tmp_path / "nothing")
 
 
-def test_without_a_source_the_environment_names_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_is_named_by_its_caller_and_not_by_the_environment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("KRONOS_TOKENIZER_PATH", str(folder))
-    assert KronosTokenizer.from_pretrained().bits[0] == 6
-    monkeypatch.delenv("KRONOS_TOKENIZER_PATH")
-    with pytest.raises(ModelError, match="KRONOS_TOKENIZER_PATH"):
-        KronosTokenizer.from_pretrained()
+    with pytest.raises(ModelError, match="set KRONOS_TOKENIZER_PATH"):
+        KronosTokenizer.from_pretrained("")
 
 
 class Hub(SimpleHTTPRequestHandler):

@@ -103,6 +103,16 @@ def test_an_unknown_instrument_is_named(tmp_path: Path) -> None:
         make(tmp_path, model(server.url, "NO-SUCH-SWAP_4H"))
 
 
+def test_the_env_file_of_the_workspace_counts_in_python_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Kronos" / "finetune").mkdir(parents=True)
+    (tmp_path / "upstream" / "finetune").mkdir(parents=True)
+    (tmp_path / ".env").write_text("KRONOS_HOME=upstream\n", "utf-8")
+    monkeypatch.delenv("KRONOS_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    config = model("", "BTC-USDT-SWAP_1D", records_per_timeframe=300, source=SourceConfig(name="sandbox"))
+    assert prepare(config).copy == tmp_path / "upstream" / "finetune" / "data"
+
+
 def test_another_model_s_folder_is_refused_by_name_even_with_force(tmp_path: Path) -> None:
     with running(clock="2026-01-01T00:00:00Z", rate_limits=False) as server:
         config = model(server.url, "BTC-USDT-SWAP_4H", records_per_timeframe=300)

@@ -93,8 +93,8 @@ class Forecaster:
     @classmethod
     def from_pretrained(
         cls,
-        tokenizer: str | Path | None = None,
-        predictor: str | Path | None = None,
+        tokenizer: str | Path,
+        predictor: str | Path,
         *,
         device: str | torch.device = "auto",
         max_context: int | None = None,

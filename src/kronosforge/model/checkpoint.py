@@ -39,21 +39,20 @@ class Checkpoint(nn.Module):
     @classmethod
     def from_pretrained(
         cls,
-        source: str | Path | None = None,
+        source: str | Path,
         *,
         revision: str | None = None,
         device: str | torch.device = "cpu",
     ) -> Self:
         """The network saved in the folder `source`, or published on the Hugging Face hub under that id; in eval mode.
 
-        Without `source`, the folder that KRONOS_TOKENIZER_PATH or KRONOS_PREDICTOR_PATH names. `revision` is a branch, a
-        tag or a commit of the hub; HF_ENDPOINT names a mirror, and HF_HUB_OFFLINE=1 takes what is in the hub's cache.
-        `device` is a name that `kronosforge.model.devices.choose` takes, `auto` among them.
+        `revision` is a branch, a tag or a commit of the hub; HF_ENDPOINT names a mirror, and HF_HUB_OFFLINE=1 takes what is
+        in the hub's cache. `device` is a name that `kronosforge.model.devices.choose` takes, `auto` among them.
         Raises ModelError where the checkpoint cannot be loaded, is broken, or is of another class; UsageError where the
         device is unknown or not available.
         """
         place = choose(device)
-        folder = locate(source or os.environ.get(cls.VARIABLE) or "", cls.ROLE, cls.VARIABLE, revision)
+        folder = locate(source, cls.ROLE, cls.VARIABLE, revision)
         network = cls(cls.arguments_of(folder / CONFIG))
         network.load_state_dict(_checked(_weights(folder / WEIGHTS), network, folder / WEIGHTS))
         return network.to(place).eval()  # huggingface_hub's own loader leaves networks in training mode: its issue 3981

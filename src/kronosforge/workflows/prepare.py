@@ -1,7 +1,6 @@
 """One model, the stages in order: source → store → clean → split → dataset → report."""
 
 import json
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +25,7 @@ from kronosforge.split import check_windows, cuts, total
 from kronosforge.store import Store
 from kronosforge.workflows.existing import existing, refuse_other_model
 from kronosforge.workflows.fetch import Collected, Progress, collect, opened, shortfall_warnings
+from kronosforge.workspace.loading import environment
 from kronosforge.workspace.paths import MANIFEST, REPORT, DatasetFolders, dataset_folders, workspace_root
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class PreparedDataset(NamedTuple):
 def prepare(
     config: ModelConfig,
     where: DatasetFolders | None = None,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] | None = None,
     *,
     force: bool = False,
     strict: bool = False,
@@ -58,12 +58,15 @@ def prepare(
 ) -> PreparedDataset:
     """Fetch the candles of `config` and make its dataset of them.
 
-    `where` defaults to the workspace around the current folder. A dataset made with the same settings is kept; one made
+    `where` defaults to the workspace around the current folder, `environ` to the process's environment over the
+    workspace's `.env`. A dataset made with the same settings is kept; one made
     with others stands until the new one is whole, and is replaced only with `force`. With `strict` a warning is an error,
     and nothing is written. Raises UsageError where a dataset may not be replaced, SourceError where candles cannot be
     fetched, DataError where they are not fit for the dataset.
     """
-    where = where or dataset_folders(config, workspace_root(), kronos=environ.get("KRONOS_HOME"))
+    root = where.root if where else workspace_root()
+    environ = environment(str(root)) if environ is None else environ
+    where = where or dataset_folders(config, root, kronos=environ.get("KRONOS_HOME"))
     if where.dataset.exists():  # before anything is fetched
         with _held(where):
             if kept := _kept(config, where, force=force, strict=strict):

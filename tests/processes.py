@@ -33,12 +33,11 @@ def children(parent: int) -> list[int]:
     return [number for number in numbers if alive(number) and _status(number)[1] == str(parent)]
 
 
-def gone_with(leader: int, seconds: float = 3.0) -> bool:
-    """Kill the leader of a session; whether all its other processes end by themselves in time. None is left behind."""
-    os.kill(leader, signal.SIGKILL)
-    ended = until(lambda: not processes_of(leader), seconds)
-    for number in processes_of(leader):
-        os.kill(number, signal.SIGKILL)
+def gone(process: int, seconds: float = 3.0) -> bool:
+    """Whether the process ends by itself in time; if not, it is killed, so that no test leaves one behind."""
+    ended = until(lambda: not alive(process), seconds)
+    if not ended:
+        os.kill(process, signal.SIGKILL)
     return ended
 
 

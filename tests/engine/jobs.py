@@ -9,8 +9,8 @@ from pathlib import Path
 
 from kronosforge.core.errors import DataError
 from kronosforge.engine.base import Job
-from kronosforge.engine.child import PR_SET_PDEATHSIG
 from kronosforge.engine.local import LocalEngine
+from kronosforge.engine.parent import PR_SET_PDEATHSIG
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]), "KRONOS_LANG": "en"}

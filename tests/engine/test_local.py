@@ -15,9 +15,7 @@ import pytest
 from kronosforge.engine.base import Job, Outcome
 from kronosforge.engine.local import LocalEngine, slots
 from tests.engine.jobs import PLACE, ROOT, job
-from tests.processes import alive, until
-
-PROMPT = 3.0  # seconds within which a process that lost its parent is gone
+from tests.processes import alive, gone, until
 
 
 def run_jobs(
@@ -140,7 +138,7 @@ def test_killed_it_takes_its_job_with_it(tmp_path: Path, function: str) -> None:
         child = written(tmp_path / "pid")
         assert alive(child)
         parent.kill()
-        assert until(lambda: not alive(child), PROMPT)
+        assert gone(child)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG")

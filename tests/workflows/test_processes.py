@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from typing import IO
 
 import pytest
 
-from tests.processes import alive, children, until
+from kronosforge.core.files import locked
+from tests.processes import children, gone
 
 pytest.importorskip("torch", reason="training needs torch")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
@@ -43,12 +45,12 @@ def lay(root: Path) -> Path:
 
 
 @contextmanager
-def started(root: Path, *command: str) -> Iterator[subprocess.Popen[str]]:
+def started(root: Path, *command: str, program: str = "kronosforge") -> Iterator[subprocess.Popen[str]]:
     """The command, its two outputs in pipes; killed at the end, if it is still there."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("KRONOS_", "OKX_"))}
     environ = {**kept, "OMP_NUM_THREADS": "1", "KRONOS_LANG": "en"}
     with subprocess.Popen(
-        [sys.executable, "-m", "kronosforge", *command],
+        [sys.executable, "-m", program, *command],
         cwd=root, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         try:
@@ -97,14 +99,39 @@ def test_killed_it_leaves_no_process_and_the_same_command_goes_on_to_the_same_by
     with started(root, *command) as parent:
         read_until(parent.stderr, "tokenizer epoch 0")
         (child,) = children(parent.pid)
+        os.kill(child, signal.SIGSTOP)  # busy for long: it does not notice that nobody reads what it prints
         parent.kill()
         with started(root, *again) as second:
-            assert until(lambda: not alive(child), 3.0)
+            assert gone(child)
             _, err = second.communicate(timeout=120)
         assert second.returncode == 0, err
     expected = results(undisturbed)
     made = {name: data for name, data in expected.items() if command == PIPELINE or name.startswith("tokenizer/")}
     assert results(root) == made
+
+
+def test_processes_of_torchrun_end_with_it(undisturbed: Path, tmp_path: Path) -> None:
+    root = lay(tmp_path)
+    (root / "data").symlink_to(undisturbed / "data")
+    flags = ("--standalone", "--nproc_per_node=2", "-m", "kronosforge", *TOKENIZER, "--epochs", "1000")
+    with started(root, *flags, program="torch.distributed.run") as parent:
+        line = read_until(parent.stderr, "tokenizer epoch 1: ")
+        ranks = children(parent.pid)
+        parent.kill()
+        ended = [gone(rank) for rank in ranks]
+    assert (len(ranks), ended) == (2, [True, True])
+    assert line.startswith("model_t tokenizer epoch 1: ")
+
+
+def test_a_run_that_another_process_writes_is_waited_for(undisturbed: Path, tmp_path: Path) -> None:
+    root = lay(tmp_path)
+    (root / "data").symlink_to(undisturbed / "data")
+    with started(root, *TOKENIZER) as process:
+        with locked(root / "outputs" / "models" / NAME / "tokenizer", "the run"):
+            assert f"process {os.getpid()} on " in read_until(process.stderr, "[model_t] waiting for the run")
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert results(root).keys() >= {"tokenizer/best_model/model.safetensors"}
 
 
 def test_two_pipelines_at_once_on_a_fresh_workspace_both_end_well(undisturbed: Path, tmp_path: Path) -> None:

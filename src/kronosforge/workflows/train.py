@@ -1,6 +1,7 @@
 """Train many models: each in a process of its own, and one that fails does not stop the others."""
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from kronosforge.core.errors import TrainingError
 from kronosforge.core.files import write_atomic
 from kronosforge.engine.base import LIVE, Engine, Job, Outcome, Watch
 from kronosforge.engine.local import LocalEngine, cores, slots
+from kronosforge.engine.parent import die_with_parent
 from kronosforge.model.devices import gpus
 from kronosforge.train import STAGES, StageName, TrainedStage
 from kronosforge.train import train as train_stages
@@ -144,6 +146,8 @@ def train_here(
     live: Callable[[str], None],
 ) -> dict[StageName, TrainedStage]:
     """Train `stages` of one model in this process, or in all that torchrun started; lines go to `keep` and `live`."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun is the parent, and does not see to it
+        die_with_parent(os.getppid())
 
     def watch(stage: StageName) -> StageWatch:
         return StageLines(f"{config.name} {stage}", keep, live)

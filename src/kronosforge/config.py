@@ -5,15 +5,11 @@ A value comes from the command line, else the environment, else the config file,
 the flags and their help, so types, defaults and docstrings are written here and nowhere else.
 """
 
-from collections.abc import Mapping
-from itertools import accumulate
-from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from kronosforge.core.bars import LENGTHS, Series, bar, instant, instrument_id, series, until
-from kronosforge.core.errors import ConfigError
 from kronosforge.core.i18n import tr
 from kronosforge.core.suggestions import closest, did_you_mean
 
@@ -338,45 +334,3 @@ def _names_a_bar(key: str) -> bool:
 
 def _instrument(key: str) -> str:
     return key.rpartition("_")[0] if _names_a_bar(key) else key
-
-
-def validate(values: dict[str, Any], where: str = "", set_by: Mapping[str, str] = MappingProxyType({})) -> ModelConfig:
-    """Build a ModelConfig. Raises ConfigError that names `where`, the key, what set it, its value and what is allowed."""
-    try:
-        return ModelConfig.model_validate(values)
-    except ValidationError as error:
-        raise in_words(error, where, set_by) from None
-
-
-def in_words(error: ValidationError, where: str, set_by: Mapping[str, str] = MappingProxyType({})) -> ConfigError:
-    """Pydantic's error as ours: `where`, and for each key what set it, its value and what is allowed."""
-    # A default that could not be made follows from another error, which is listed already.
-    errors = [e for e in error.errors() if e["type"] != "default_factory_not_called"]
-    text = "; ".join(_one_in_words(e, error.title, set_by) for e in errors)
-    return ConfigError(f"{where}: {text}" if where else text)
-
-
-def _one_in_words(error: Any, model: str, set_by: Mapping[str, str]) -> str:
-    path = [str(part) for part in error["loc"]]
-    key = ".".join(path) or "config"
-    if error["type"] == "extra_forbidden":
-        allowed = _siblings(model, error["loc"][:-1])
-        return f"{key}: unknown key; allowed: {', '.join(allowed)}" + did_you_mean(closest(path[-1], allowed))
-    if error["type"] == "missing":
-        return f"{key}: missing"
-    reason = error.get("ctx", {}).get("error")
-    text = reason.detail if isinstance(reason, ConfigError) else error["msg"].removeprefix("Value error, ")
-    if not path:  # a rule of the whole config, whose text names the keys that it is about
-        return text
-    if isinstance(error["input"], dict) and reason:  # a rule of a whole section
-        return f"{key}: {text}"
-    giver = next((f" ({set_by[name]})" for name in accumulate(path, "{}.{}".format) if name in set_by), "")
-    return f"{key}{giver}: found {error['input']!r}; {text}"
-
-
-def _siblings(model: str, path: tuple[str | int, ...]) -> list[str]:
-    sections = (*Section.__subclasses__(), *SamplingConfig.__subclasses__())
-    section: Any = {c.__name__: c for c in sections}[model]
-    for part in path:
-        section = section.model_fields[str(part)].annotation
-    return list(section.model_fields)

@@ -9,9 +9,10 @@ import pytest
 
 from kronosforge.clean import clean, expected
 from kronosforge.clean.calendar import upcoming
-from kronosforge.config import CleanConfig, ModelConfig, validate
+from kronosforge.config import CleanConfig, ModelConfig
 from kronosforge.core.bars import DAY, Span, bar, instant, iso, series
 from kronosforge.core.errors import ConfigError, DataError
+from kronosforge.workspace.validation import validate
 from tests.clean.clean_frames import walk
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from kronosforge.cli import run
+from kronosforge.cli.commands import COMMANDS, SCRIPTS
 from kronosforge.cli.context import model_flags
-from kronosforge.cli.parser import COMMANDS, SCRIPTS, Parser, build_parser, script_parser
+from kronosforge.cli.parser import Parser, build_parser, script_parser
 from kronosforge.workspace.scaffold import lay
 from kronosforge.workspace.settings import SETTINGS, fields
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kronosforge.cli.parser import COMMANDS
+from kronosforge.cli.commands import COMMANDS
 from kronosforge.core.i18n import tr
 
 TYPE_CHECKING = False

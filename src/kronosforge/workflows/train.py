@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from kronosforge.config import ModelConfig, validate
+from kronosforge.config import ModelConfig
 from kronosforge.core.errors import TrainingError
 from kronosforge.core.files import write_atomic
 from kronosforge.engine.base import LIVE, Engine, Job, Outcome, Watch
@@ -24,6 +24,7 @@ from kronosforge.workflows.fleet import STATUS, read_stages, summary_lines
 from kronosforge.workflows.pages import Pages, write_pages
 from kronosforge.workflows.progress import StageLines, stage_lines
 from kronosforge.workspace.paths import model_folder, model_folders, training_logs
+from kronosforge.workspace.validation import validate
 
 Mode = Literal["sequential", "parallel"]
 SUMMARY = "summary.json"

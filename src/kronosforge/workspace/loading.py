@@ -13,10 +13,11 @@ from typing import Any
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
-from kronosforge.config import ModelConfig, in_words, validate
+from kronosforge.config import ModelConfig
 from kronosforge.core.errors import ConfigError
 from kronosforge.core.i18n import tr
 from kronosforge.workspace.discovery import config_files, config_name, config_path, find_root
+from kronosforge.workspace.validation import config_error, validate
 
 log = logging.getLogger("kronosforge.workspace")
 
@@ -66,7 +67,7 @@ def _run(path: str) -> ModuleType:
     except ConfigError:
         raise
     except ValidationError as error:
-        raise in_words(error, path) from None
+        raise config_error(error, path) from None
     except Exception as error:  # noqa: BLE001 - the user's own code may raise anything
         line = getattr(error, "lineno", None)
         place = f"{path}, line {line}" if line else path

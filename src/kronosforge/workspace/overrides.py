@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from kronosforge.config import ModelConfig, validate
+from kronosforge.config import ModelConfig
 from kronosforge.core.errors import UsageError
 from kronosforge.core.i18n import tr
 from kronosforge.core.suggestions import did_you_mean
 from kronosforge.workspace.settings import SET, SETTINGS, Field, fields, similar_settings
+from kronosforge.workspace.validation import validate
 
 SERIES = ("timeframes", "instruments")  # together they make up `target_symbols`
 

@@ -1,0 +1,74 @@
+"""Checks the values of a config, and says in one line what is wrong with which setting."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from kronosforge import config
+from kronosforge.config import ModelConfig
+from kronosforge.core.errors import ConfigError
+from kronosforge.core.suggestions import closest, did_you_mean
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def validate(values: dict[str, Any], where: str = "", set_by: Mapping[str, str] = NOTHING) -> ModelConfig:
+    """Build a ModelConfig. Raises ConfigError that names `where`, the key, what set it, its value and what is allowed."""
+    try:
+        return ModelConfig.model_validate(values)
+    except ValidationError as error:
+        raise config_error(error, where, set_by) from None
+
+
+def config_error(error: ValidationError, where: str, set_by: Mapping[str, str] = NOTHING) -> ConfigError:
+    """Pydantic's error about a section as ours: `where`, and each wrong setting with its value and what is allowed."""
+    text = "; ".join(_reasons(error, getattr(config, error.title, BaseModel), set_by))
+    return ConfigError(f"{where}: {text}" if where else text)
+
+
+def _reasons(error: ValidationError, section: type[BaseModel], set_by: Mapping[str, str]) -> Iterator[str]:
+    """One text for each wrong setting. Where a setting may have several types, their reasons stand together."""
+    heads: dict[str, list[str]] = {}
+    for details in error.errors():
+        # A default that could not be made follows from another error, which is listed already.
+        if details["type"] != "default_factory_not_called":
+            head, reason = _head_and_reason(details, section, set_by)
+            heads.setdefault(head, []).append(reason)
+    yield from (head + " or ".join(reasons) for head, reasons in heads.items())
+
+
+def _head_and_reason(details: Any, section: type[BaseModel], set_by: Mapping[str, str]) -> tuple[str, str]:
+    path, inner = _path(details["loc"], section)
+    key = ".".join(path or map(str, details["loc"]))
+    if details["type"] == "extra_forbidden":
+        name, allowed = str(details["loc"][-1]), list(inner.model_fields) if inner else []
+        similar = did_you_mean(closest(name, allowed))
+        return f"{'.'.join([*path, name])}: ", f"unknown key; allowed: {', '.join(allowed)}{similar}"
+    if details["type"] == "missing":
+        return f"{key}: ", "missing"
+    head = f"{key} ({set_by[key]}): " if key in set_by else f"{key}: " * bool(key)
+    reason = details.get("ctx", {}).get("error")
+    if isinstance(reason, ConfigError):  # its text quotes the value
+        return head, reason.detail
+    text = details["msg"].removeprefix("Value error, ")
+    if isinstance(details["input"], dict) and reason:  # a rule of a whole section, whose text names the settings
+        return head, text
+    return f"{head}found {details['input']!r}; ", text
+
+
+def _path(location: tuple[str | int, ...], section: type[BaseModel]) -> tuple[list[str], type[BaseModel] | None]:
+    """The names of the sections and the setting that a location leads through, and the section that it ends in, if any.
+
+    Pydantic appends the place within the value, and for a union the type that was tried; neither is a setting.
+    """
+    path: list[str] = []
+    inner: Any = section
+    for part in location:
+        if inner is None or part not in inner.model_fields:
+            break
+        path.append(str(part))
+        annotation = inner.model_fields[str(part)].annotation
+        inner = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+    return path, inner

@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args, get_origin
 import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from kronosforge.config import ModelConfig
 from kronosforge.workspace.settings import SETTINGS, fields, given_flags, similar_settings, spelled
@@ -30,13 +31,20 @@ def test_every_setting_is_read_in_the_config_s_order() -> None:
 def test_help_default_and_type_are_those_of_the_config(key: str) -> None:
     field, declared = fields()[key], DECLARED[key]
     assert field.help == " ".join((declared.description or "").split())
-    if declared.default_factory is None and not declared.is_required():
-        assert field.default == declared.default
+    assert words(field.default) == ([] if declared.is_required() else words(declared.default))
     parts = list(parts_of(declared.annotation))
     assert (field.type in parts) or field.choices
     assert field.choices == tuple(part for part in parts if part not in ("int", "float", "bool", "str", *SHAPES))
     assert (field.optional, field.mapping) == ("NoneType" in parts, "dict" in parts)
     assert field.many == bool({"list", "tuple"} & set(parts))
+
+
+def words(default: object) -> list[object]:
+    """The parts of a default, numbers as such; none where there is no literal."""
+    if default in (None, PydanticUndefined):
+        return []
+    parts = default if isinstance(default, list | tuple) else str(default).split()
+    return [float(part) if str(part).replace(".", "").isdecimal() else part for part in parts]
 
 
 SHAPES = ("NoneType", "dict", "list", "tuple")

@@ -93,7 +93,6 @@ def _options(key: str, field: Field) -> dict[str, Any]:
 
 def _help(key: str, field: Field) -> str:
     text = CHINESE[key] if language() == "zh" else field.help.rstrip(".").replace("`", "")
-    if field.default is not None and field.type != "bool":
-        default = " ".join(map(str, field.default)) if field.many else field.default
-        text += tr(f" (default: {default})", f"(默认 {default})")
+    if field.default and field.type != "bool":
+        text += tr(f" (default: {field.default})", f"(默认 {field.default})")
     return text.replace("%", "%%")

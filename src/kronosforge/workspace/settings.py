@@ -5,8 +5,8 @@ The fields are read from the source of config.py, because importing it loads pyd
 
 from __future__ import annotations
 
-import ast
 import os
+import re
 from functools import cache
 
 from kronosforge.core.suggestions import closest
@@ -100,36 +100,15 @@ def similar_settings(key: str) -> list[str]:
 class Field:
     """One setting as config.py declares it."""
 
-    def __init__(self, annotation: ast.expr, default: ast.expr | None, help_text: str) -> None:
+    def __init__(self, annotation: str, default: str, help_text: str) -> None:
         self.help = help_text
-        self.default = _literal(default)
-        self.optional = False  # None is allowed
-        self.many = False  # a list or a tuple of `type`
-        self.mapping = False  # a dict is allowed
-        self.choices: tuple[str, ...] = ()
-        self.type = "str"  # int, float, bool or str
-        self._read(annotation)
-
-    def _read(self, node: ast.expr) -> None:
-        if isinstance(node, ast.BinOp):
-            self._read(node.right)
-            self._read(node.left)
-        elif isinstance(node, ast.Constant):
-            self.optional = True
-        elif isinstance(node, ast.Name):
-            self.type = node.id
-        elif isinstance(node, ast.Subscript):
-            self._read_subscript(getattr(node.value, "id", ""), node.slice)
-
-    def _read_subscript(self, name: str, inside: ast.expr) -> None:
-        first = inside.elts[0] if isinstance(inside, ast.Tuple) else inside
-        if name == "Literal":
-            self.choices = tuple(_literal(inside)) if isinstance(inside, ast.Tuple) else (_literal(inside),)
-        elif name == "dict":
-            self.mapping = True
-        else:
-            self.many = self.many or name in ("list", "tuple")
-            self._read(first)
+        self.default = default  # as text; empty where there is none, or none that could be shown
+        self.choices = tuple(re.findall(r'"(\w+)"', annotation))
+        kind = re.search(r"\b(int|float|bool)\b", annotation)
+        self.type = kind[0] if kind and not self.choices else "str"
+        self.optional = annotation.endswith("| None")
+        self.many = re.match(r"(Annotated\[)?(list|tuple)\[", annotation) is not None
+        self.mapping = "dict[" in annotation  # a dict is allowed, too
 
 
 @cache
@@ -139,53 +118,35 @@ def fields() -> dict[str, Field]:
     `name` is left out: it follows from the config file's name.
     """
     with open(SOURCE, encoding="utf-8") as file:
-        body = ast.parse(file.read()).body
-    sections = {node.name: node for node in body if isinstance(node, ast.ClassDef)}
-    aliases = {node.targets[0].id: node.value for node in body if _is_alias(node)}  # type: ignore[attr-defined]
-    settings = dict(_fields("ModelConfig", "", sections, aliases))
+        source = file.read()
+    sections = {name: (base, body) for name, base, body in _SECTION.findall(source)}
+    constants = dict(_CONSTANT.findall(source))
+    settings = dict(_fields("ModelConfig", "", sections, constants))
     del settings["name"]
     return settings
 
 
-def _is_alias(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+# config.py's own layout, held by its formatter: `    name: annotation = default`, then the docstring.
+_SECTION = re.compile(r"^class (\w+)\((\w+)\):\n(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
+_FIELD = re.compile(r'^    (\w+): ([^\n]+?)(?: = ([^\n]+))?\n(?:    """(.*?)"""\n)?', re.MULTILINE | re.DOTALL)
+_CONSTANT = re.compile(r"^(\w+) = (.+)$", re.MULTILINE)
 
 
 def _fields(
-    section: str, prefix: str, sections: Mapping[str, ast.ClassDef], aliases: Mapping[str, ast.expr]
+    section: str, prefix: str, sections: Mapping[str, tuple[str, str]], constants: Mapping[str, str]
 ) -> Iterator[tuple[str, Field]]:
-    for base in sections[section].bases:
-        if isinstance(base, ast.Name) and base.id in sections:
-            yield from _fields(base.id, prefix, sections, aliases)
-    body = sections[section].body
-    for node, following in zip(body, [*body[1:], None], strict=True):
-        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
-            continue
-        key, annotation = prefix + node.target.id, node.annotation
-        if isinstance(annotation, ast.Name) and annotation.id in sections:
-            yield from _fields(annotation.id, key + ".", sections, aliases)
+    base, body = sections[section]
+    if base in sections:
+        yield from _fields(base, prefix, sections, constants)
+    for name, annotation, default, docstring in _FIELD.findall(body):
+        if annotation in sections:
+            yield from _fields(annotation, f"{prefix}{name}.", sections, constants)
         else:
-            default = _resolved(node.value, aliases) if node.value else None
-            yield key, Field(_resolved(annotation, aliases), default, _docstring(following))
+            spelled_out = re.sub(r"\w+", lambda word: constants.get(word[0], word[0]), annotation)
+            shown = _shown(constants.get(default, default))
+            yield prefix + name, Field(spelled_out, shown, " ".join(docstring.split()))
 
 
-def _resolved(node: ast.expr, aliases: Mapping[str, ast.expr]) -> ast.expr:
-    """The annotation with names such as `Share` replaced by what they stand for."""
-    if isinstance(node, ast.Name):
-        return aliases.get(node.id, node)
-    if isinstance(node, ast.Subscript):
-        node.slice = _resolved(node.slice, aliases)
-    return node
-
-
-def _docstring(node: ast.stmt | None) -> str:
-    text = _literal(node.value) if isinstance(node, ast.Expr) else None
-    return " ".join(text.split()) if isinstance(text, str) else ""
-
-
-def _literal(node: ast.expr | None) -> Any:
-    """The value of a literal; None for anything that takes running."""
-    try:
-        return ast.literal_eval(node) if node is not None else None
-    except ValueError:
-        return None
+def _shown(default: str) -> str:
+    """A literal as people write it on a command line: without quotes and brackets."""
+    return "" if default == "None" or default.startswith("Field(") else re.sub(r'[][()"]|,(?= )', "", default)

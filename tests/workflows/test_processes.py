@@ -164,3 +164,11 @@ def test_each_epoch_is_a_line_in_a_pipe_where_one_process_trains(undisturbed: Pa
         assert read_until(process.stderr, "epoch 1: ").startswith("model_t tokenizer epoch 1: reconstruction ")
         assert process.poll() is None
         assert not progress(root, "tokenizer")["finished"]
+
+
+def test_one_process_that_trains_prints_one_object(undisturbed: Path) -> None:
+    with started(undisturbed, "train", "--models", NAME, "--in-process", "--resume", "--json") as process:
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    facts = json.loads(out)["models"][NAME]
+    assert (facts["status"], facts["stages"].keys()) == ("done", {"tokenizer", "predictor"})

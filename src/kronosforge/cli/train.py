@@ -13,6 +13,7 @@ from kronosforge.core.errors import UsageError
 from kronosforge.core.i18n import tr
 from kronosforge.workspace.discovery import config_files
 from kronosforge.workspace.overrides import Resolved, explain
+from kronosforge.workspace.paths import model_folder
 
 if TYPE_CHECKING:
     from kronosforge.workflows.progress import StageName
@@ -100,12 +101,14 @@ def _preview(context: Context, models: Mapping[str, Resolved]) -> int:
 
 def _here(context: Context, models: Mapping[str, Resolved]) -> int:
     """Train in this process: what torchrun starts."""
-    from kronosforge.workflows.progress import stage_lines  # noqa: PLC0415 - loads torch
+    from kronosforge.workflows.fleet import read_stages  # noqa: PLC0415 - loads torch
+    from kronosforge.workflows.progress import stage_lines  # noqa: PLC0415
     from kronosforge.workflows.train import Options, is_main_process, train_here  # noqa: PLC0415
 
     arguments, show = context.arguments, live_line()
     options = Options(arguments.resume, arguments.force, arguments.accept_new_data)
-    for model in models.values():
+    facts = {}
+    for name, model in models.items():
         trained = train_here(
             model.config,
             context.root,
@@ -114,7 +117,10 @@ def _here(context: Context, models: Mapping[str, Resolved]) -> int:
             keep=print_on_stderr,
             live=lambda line: show(line, False),
         )
-        if is_main_process():
+        facts[name] = {"status": "done", "stages": read_stages(model_folder(context.root, name))}
+        if is_main_process() and not arguments.json:
             for stage, result in trained.items():
                 print("\n".join(stage_lines(stage, result)))
+    if is_main_process() and arguments.json:
+        print_json({"models": facts})
     return 0

@@ -83,6 +83,8 @@ def test_an_upstream_style_class_loads_too(workspace: Path) -> None:
     [
         ("def (:", r"line 1: SyntaxError"),
         ("x = 1", r"no `config = ModelConfig"),
+        ("raise SystemExit('stop')", "SystemExit: stop"),
+        ("class Config:\n    def __init__(self):\n        raise KeyError('lookback')", "KeyError: 'lookback'"),
         (
             MODEL_C.replace("records_per", "record_per"),
             r"record_per_timeframe: unknown key; allowed: .*records_per_timeframe",
@@ -229,3 +231,17 @@ def test_the_environment_wins_over_the_env_file(workspace: Path) -> None:
 def test_entries_without_a_bar_take_the_model_s_timeframe() -> None:
     config = ModelConfig(model_name="x", timeframe="1H", target_symbols=["BTC-USDT-SWAP", "ETH_USDT", "SOL-USDT_1D"])
     assert [str(s) for s in config.series] == ["BTC-USDT-SWAP_1H", "ETH_USDT_1H", "SOL-USDT_1D"]
+
+
+def test_an_env_file_that_is_not_utf_8_is_named(workspace: Path) -> None:
+    (workspace / ".env").write_bytes(b"KRONOS_SOURCE=\xff\n")
+    with pytest.raises(ConfigError, match=r"cannot read .*\.env: 'utf-8' codec"):
+        environment(str(workspace), {})
+
+
+def test_a_current_folder_that_is_gone_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(UsageError, match="no longer exists"):
+        find_root()

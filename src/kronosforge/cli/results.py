@@ -30,7 +30,7 @@ METRICS = {
 
 def print_settings(rows: Sequence[tuple[str, str, str]]) -> None:
     """What --explain shows: each setting, its value, and where it came from."""
-    print_table([tr("knob", "参数"), tr("value", "值"), tr("from", "来源")], rows)
+    print_table([tr("setting", "参数"), tr("value", "值"), tr("from", "来源")], rows)
 
 
 def print_plan(plan: Mapping[str, Any]) -> None:

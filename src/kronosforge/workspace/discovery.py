@@ -22,7 +22,8 @@ def find_root(start: str | None = None, script: str | None = None) -> str:
 
     Raises UsageError where neither does.
     """
-    for place in (start or os.getcwd(), os.path.dirname(os.path.abspath(script)) if script else None):
+    here = start or _current_folder()
+    for place in (here, os.path.dirname(os.path.abspath(script)) if script else None):
         folder = place and os.path.abspath(place)
         while folder:
             if os.path.isdir(os.path.join(folder, FINETUNE)):
@@ -31,10 +32,19 @@ def find_root(start: str | None = None, script: str | None = None) -> str:
             folder = parent if parent != folder else None
     raise UsageError(
         tr(
-            f"no workspace here: no folder above {os.getcwd()} holds {FINETUNE}; lay one with: kronosforge init DIR",
-            f"这里没有工作区:{os.getcwd()} 及其上级目录都没有 {FINETUNE};可用 kronosforge init DIR 新建",
+            f"No workspace: neither {here} nor a folder above it holds {FINETUNE}; create one with: kronosforge init DIR",
+            f"这里没有工作区:{here} 及其上级目录都没有 {FINETUNE};可用 kronosforge init DIR 新建",
         )
     )
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise UsageError(
+            tr("The current folder no longer exists; change to another one", "当前目录已不存在;请切换到其他目录")
+        ) from None
 
 
 def config_files(root: str) -> dict[str, str]:

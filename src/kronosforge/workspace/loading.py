@@ -5,7 +5,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -44,17 +45,21 @@ def load_config(name_or_path: str, root: str | None = None) -> ModelConfig:
         root = find_root()
     path = config_path(name_or_path, root)
     log.debug("config file %s", path)
-    module = _run(path)
-    found = getattr(module, "config", None)
-    if isinstance(found, ModelConfig):
-        values = found.model_dump(exclude_unset=True)
-    elif isinstance(getattr(module, "Config", None), type):
-        values = _from_upstream(module.Config())
-    else:
-        raise ConfigError(
-            tr(f"{path}: no `config = ModelConfig(...)` in it", f"{path}:文件中没有 `config = ModelConfig(...)`")
-        )
+    with _users_code(path):
+        values = _values(_run(path), path)
     return validate({**values, "name": config_name(path)}, path)
+
+
+def _values(module: ModuleType, path: str) -> dict[str, Any]:
+    """The settings that a config file gives, without those that it leaves at their defaults."""
+    config = getattr(module, "config", None)
+    if isinstance(config, ModelConfig):
+        return config.model_dump(exclude_unset=True)
+    if isinstance(getattr(module, "Config", None), type):
+        return _from_upstream(module.Config())
+    raise ConfigError(
+        tr(f"{path}: no `config = ModelConfig(...)` in it", f"{path}:文件中没有 `config = ModelConfig(...)`")
+    )
 
 
 def _run(path: str) -> ModuleType:
@@ -64,17 +69,24 @@ def _run(path: str) -> ModuleType:
     writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = writes
+    return module
+
+
+@contextmanager
+def _users_code(path: str) -> Iterator[None]:
+    """Turn whatever a config file raises into a ConfigError that names the file."""
+    try:
+        yield
     except ConfigError:
         raise
     except ValidationError as error:
         raise config_error(error, path) from None
-    except Exception as error:  # noqa: BLE001 - the user's own code may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's own code may raise anything
         line = getattr(error, "lineno", None)
         place = f"{path}, line {line}" if line else path
         raise ConfigError(f"{place}: {type(error).__name__}: {error}") from None
-    finally:
-        sys.dont_write_bytecode = writes
-    return module
 
 
 def _from_upstream(flat: object) -> dict[str, Any]:
@@ -87,9 +99,15 @@ def _from_upstream(flat: object) -> dict[str, Any]:
 
 
 def environment(root: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The process's environment over the workspace's `.env`, which is read and never written."""
+    """The process's environment over the workspace's `.env`, which is read and never written.
+
+    Raises ConfigError where `.env` cannot be read as UTF-8.
+    """
     path = Path(root) / ".env"
-    stored = {key: value or "" for key, value in dotenv_values(path).items()}
+    try:
+        stored = {key: value or "" for key, value in dotenv_values(path).items()}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(tr(f"cannot read {path}: {error}", f"无法读取 {path}:{error}")) from None
     log.debug("%s: %s", path, ", ".join(stored) or "empty" if path.is_file() else "absent")
     merged = {**stored, **environ}
     for name in sorted(merged):

@@ -85,6 +85,7 @@ def test_the_chinese_help_says_something_in_chinese_of_each_flag(command: str, m
         (["train", "--models", "x", "--epohcs=3"], "did you mean --epochs?"),
         (["train", "--models", "x", "--patience", "3"], "did you mean --set train.patience=…?"),
         (["forecast", "--confg", "x"], "did you mean --config?"),
+        (["prepare", "--config", "x", "--until", "2025-01-31", "16:00"], "put quotes around a time with a space"),
         (["evaluate", "--config", "x", "extra"], "unrecognized arguments: extra;"),
         (["train", "--models", "x", "--size", "smal"], "did you mean small?"),
         (["--verison"], "did you mean --version?"),

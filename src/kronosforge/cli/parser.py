@@ -67,15 +67,20 @@ class Parser(argparse.ArgumentParser):
         return any(option.startswith(flag) for option in self._option_string_actions)
 
     def _refuse(self, unknown: list[str]) -> None:
-        """Raise UsageError where there are unknown words, naming the flag that the first of them may mean."""
-        if not unknown:
-            return
-        flag = unknown[0].partition("=")[0]
-        similar = closest(flag, self._option_string_actions) if flag.startswith("-") else []
+        """Raise UsageError where there are words that this command does not take."""
+        if unknown:
+            text = tr("unrecognized arguments: ", "无法识别的参数:") + " ".join(unknown)
+            self.error(text + self._advice(unknown[0].partition("=")[0]))
+
+    def _advice(self, word: str) -> str:
+        """What an unknown word may mean: a flag, a setting, or the second half of a time."""
+        if word[:1].isdigit() and ":" in word:
+            return tr("; put quotes around a time with a space", ";含空格的时间请加引号")
+        similar = closest(word, self._option_string_actions) if word.startswith("-") else []
         if not similar and SET in self._option_string_actions:
-            name = flag.removeprefix("--").replace("-", "_")
+            name = word.removeprefix("--").replace("-", "_")
             similar = [f"{SET} {key}=…" for key in fields() if key.rpartition(".")[2] == name]
-        self.error(tr("unrecognized arguments: ", "无法识别的参数:") + " ".join(unknown) + did_you_mean(similar))
+        return did_you_mean(similar)
 
 
 def build_parser(program: str = "kronosforge") -> Parser:

@@ -26,11 +26,11 @@ ARROWS = {
     "split": BASE,
     "dataset": BASE | {"split", "workspace.paths"},
     "model": {"core"},
-    "train": BASE | {"dataset", "model", "workspace.paths"},
+    "train": BASE | {"dataset", "model", "workspace.paths", "workspace.training_record"},
     "forecast": BASE
     | {"clean.calendar", "clean.checks", "clean.findings", "clean.grid", "dataset.normalize", "dataset.windows"}
-    | {"model", "workspace.paths"},
-    "evaluate": BASE | {"dataset", "split", "model", "forecast", "workspace.paths"},
+    | {"model", "workspace.paths", "workspace.training_record"},
+    "evaluate": BASE | {"dataset", "split", "model", "forecast", "workspace.paths", "workspace.training_record"},
     "sandbox": {"core"},
     "report": BASE | {"workspace.paths"},
     "engine": {"core"},

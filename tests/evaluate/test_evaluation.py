@@ -184,17 +184,19 @@ def test_from_given_checkpoints(root: Path, config: ModelConfig, tmp_path: Path)
 
 
 def test_what_is_refused(root: Path, trained: Path, config: ModelConfig) -> None:
-    with pytest.raises(ModelError, match="train first"):
+    with pytest.raises(ModelError, match="train the model first"):
         evaluate(config, root)
     with pytest.raises(UsageError, match="models"):
         evaluate(config, trained, models=["best"])
     with pytest.raises(DataError, match="no finished dataset"):
         evaluate(config.model_copy(update={"dataset_path": "elsewhere"}), trained)
-    manifest = trained / "outputs" / "models" / "model_t" / "predictor" / "last" / "training.json"
+    manifest = trained / "outputs" / "models" / "model_t" / "predictor" / "best_model" / "training.json"
     whole = json.loads(manifest.read_text())
     manifest.write_text(json.dumps(whole | {"facts": whole["facts"] | {"dataset": "0" * 64}}))
     with pytest.raises(DataError, match="its test bars may have been trained on"):
         evaluate(config, trained)
+    manifest.unlink()  # the model of an older version, and its training not at its end
+    manifest = manifest.parents[1] / "last" / "training.json"
     manifest.write_text(json.dumps(whole | {"progress": whole["progress"] | {"finished": False}}))
     with pytest.raises(ModelError, match="not trained to the end"):
         evaluate(config, trained)

@@ -211,12 +211,12 @@ def test_a_tuned_model_is_loaded_from_its_folder(
     tokenizer: KronosTokenizer, predictor: KronosPredictor, candles: pd.DataFrame, tmp_path: Path
 ) -> None:
     folder = tmp_path / "model_a_4h"
-    with pytest.raises(ModelError, match=r"tokenizer.best_model does not exist; train the model first"):
-        Forecaster.from_tuned(folder)
-    tokenizer.save_pretrained(folder / "tokenizer" / "best_model")
-    with pytest.raises(ModelError, match=r"predictor.best_model does not exist"):
+    with pytest.raises(ModelError, match=r"predictor.best_model does not exist; train the model first"):
         Forecaster.from_tuned(folder)
     predictor.save_pretrained(folder / "predictor" / "best_model")
+    with pytest.raises(ModelError, match=r"tokenizer.best_model does not exist"):
+        Forecaster.from_tuned(folder)
+    tokenizer.save_pretrained(folder / "tokenizer" / "best_model")
     tuned = Forecaster.from_tuned(folder, device="cpu")
     expected = Forecaster(tokenizer, predictor).forecast(candles[:40], 4, 2)
     assert np.array_equal(tuned.forecast(candles[:40], 4, 2).paths, expected.paths)

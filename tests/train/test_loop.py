@@ -143,7 +143,7 @@ def test_a_predictor_without_tokenizer_is_refused(config: ModelConfig, root: Pat
 
 def test_tokenizer_and_predictor_must_belong_together(config: ModelConfig, root: Path) -> None:
     train(config, root, ["tokenizer"])
-    with pytest.raises(ModelError, match=r"\(6, 6\) bits and the predictor reads \(10, 10\)"):
+    with pytest.raises(ModelError, match=r"6 \+ 6 bits and the predictor reads 10 \+ 10"):
         build(with_rules(config, size="mini"), model_folders(config, root), "predictor")
 
 

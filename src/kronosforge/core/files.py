@@ -10,7 +10,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,11 @@ from filelock import FileLock, Timeout
 
 from kronosforge.core.errors import BusyError, DiskError
 from kronosforge.core.i18n import tr
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -151,7 +156,7 @@ def locked(folder: Path, what: str, wait: float = 600.0) -> Iterator[None]:
     it would let two processes hold two files of that name.
     """
     lock = _lock(folder)
-    for pause in _tries(lock, what, wait):
+    for pause in _tries(lambda: _taken(lock), Path(lock.lock_file), what, wait):
         time.sleep(pause)
     with _noted(lock):
         yield
@@ -161,26 +166,69 @@ def locked(folder: Path, what: str, wait: float = 600.0) -> Iterator[None]:
 async def locked_async(folder: Path, what: str, wait: float = 600.0) -> AsyncIterator[None]:
     """`locked` for coroutines: while one waits, the others run."""
     lock = _lock(folder)
-    for pause in _tries(lock, what, wait):
+    for pause in _tries(lambda: _taken(lock), Path(lock.lock_file), what, wait):
         await asyncio.sleep(pause)
     with _noted(lock):
         yield
 
 
+@contextmanager
+def reading(folder: Path, what: str, wait: float = 600.0) -> Iterator[None]:
+    """Hold `folder` for reading: others may read as well, and who wants to write waits, or the other way round.
+
+    Released by the kernel if the process is killed. Nothing is held on Windows, which has no shared locks of this kind,
+    and where the lock file cannot be opened: a dataset on a mount that cannot be written does not change either.
+    Raises BusyError after `wait` seconds.
+    """
+    if fcntl is None or (descriptor := _opened(_lock_path(folder))) is None:
+        yield
+        return
+    try:
+        for pause in _tries(lambda: _shared(descriptor), _lock_path(folder), what, wait):
+            time.sleep(pause)
+        with suppress(OSError):
+            os.pwrite(descriptor, _me().encode().ljust(200), 0)  # a courtesy to who waits for the readers
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> int | None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError:
+        return None
+
+
+def _shared(descriptor: int) -> bool:
+    """Whether the lock could be had at once. The same lock as FileLock's: flock on the whole file."""
+    assert fcntl is not None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _lock_path(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.lock")
+
+
 def _lock(folder: Path) -> FileLock:
-    path = folder.with_name(f".{folder.name}.lock")
+    path = _lock_path(folder)
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(path)
 
 
-def _tries(lock: FileLock, what: str, wait: float) -> Iterator[float]:
-    """Try until `lock` is held; yields the pause before each further try. Raises BusyError after `wait` seconds."""
+def _tries(taken: Callable[[], bool], path: Path, what: str, wait: float) -> Iterator[float]:
+    """Try until the lock in `path` is `taken`; yields the pause before each further try. Raises BusyError after `wait` s."""
     end = time.monotonic() + wait
     pause = 0.02
-    told = False
-    while not _taken(lock):
-        holder = _holder(lock)
+    reported = False
+    while not taken():
+        holder = _holder(path)
         if time.monotonic() >= end:
             raise BusyError(
                 tr(
@@ -188,9 +236,9 @@ def _tries(lock: FileLock, what: str, wait: float) -> Iterator[float]:
                     f"{what} 被 {holder} 占用超过 {wait:.0f} 秒;请等它结束或停止它后重试",
                 )
             )
-        if not told and holder != _me():
-            told = True
-            waiting = tr(f"waiting for {what}: {holder} is writing it", f"等待 {what}:{holder} 正在写入")
+        if not reported and holder != _me():
+            reported = True
+            waiting = tr(f"waiting for {what}: {holder} is using it", f"等待 {what}:{holder} 正在使用")
             print(waiting, file=sys.stderr, flush=True)
         yield pause
         pause = min(0.5, 2 * pause)
@@ -223,10 +271,10 @@ def _me() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"
 
 
-def _holder(lock: FileLock) -> str:
+def _holder(path: Path) -> str:
     try:
-        note = Path(lock.lock_file).read_text("utf-8")
-    except OSError:
+        note = path.read_text("utf-8").strip()
+    except (OSError, ValueError):
         note = ""
     return note or tr("another process", "另一个进程")
 

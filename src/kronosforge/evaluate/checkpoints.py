@@ -1,8 +1,7 @@
 """Which networks are judged: the fine-tuned pair, and the pair that its training started from."""
 
-import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -10,9 +9,13 @@ from kronosforge.config import TrainConfig
 from kronosforge.core.errors import ModelError
 from kronosforge.core.files import sha256
 from kronosforge.core.i18n import tr
+from kronosforge.core.records import Record, read_record, reason
+from kronosforge.forecast.tuned import refuse_other_tokenizer, training_record, tuned_pair
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import CONFIG, WEIGHTS, Checkpoint, locate
-from kronosforge.workspace.paths import BEST, CURRENT, LAST, TRAINING
+from kronosforge.model.presets import refuse_other_publication
+from kronosforge.workspace.paths import CURRENT
+from kronosforge.workspace.training_record import last_record
 
 PUBLISHER = "NeoQuasar/"
 STAGES: dict[str, type[Checkpoint]] = {"tokenizer": KronosTokenizer, "predictor": KronosPredictor}
@@ -32,6 +35,12 @@ class Pair(NamedTuple):
         return tokenizer, KronosPredictor.from_pretrained(self.folders["predictor"])
 
 
+class CurrentRecord(Record):
+    """CURRENT: the pair that the last evaluation chose."""
+
+    model: Literal["fine-tuned", "pretrained"]
+
+
 class Trained(NamedTuple):
     """What a training says of itself."""
 
@@ -41,54 +50,59 @@ class Trained(NamedTuple):
 
 
 def begun(models: Path) -> Trained | None:
-    """Of the model whose folder is `models`; None where no training of a predictor has begun. Raises ModelError."""
-    path = models / "predictor" / LAST / TRAINING
-    if not path.exists():
+    """How the model whose folder is `models` was trained, or is being trained; None where nothing has begun.
+
+    Raises ModelError for a record that is broken.
+    """
+    record = training_record(models)
+    if record is None:
         return None
+    settings = {key: record.facts[key] for key in TrainConfig.model_fields if key in record.facts}
     try:
-        content = json.loads(path.read_text("utf-8"))
-        facts, finished = content["facts"], bool(content["progress"]["finished"])
-        rules = TrainConfig(**{key: facts[key] for key in TrainConfig.model_fields if key in facts})
-        return Trained(rules, str(facts["dataset"]), finished)
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ModelError(tr(f"{path} cannot be read ({error})", f"{path} 无法读取({error})")) from None
+        return Trained(TrainConfig.model_validate(settings), record.dataset, record.progress.finished)
+    except (ValueError, LookupError) as error:
+        path = last_record(models / "predictor")
+        raise ModelError(
+            tr(
+                f"{path} cannot be used: {reason(error)}; make it anew with: kronosforge train --models {models.name} --force",
+                f"{path} 无法使用:{reason(error)};重新生成:kronosforge train --models {models.name} --force",
+            )
+        ) from None
 
 
 def trained(models: Path) -> Trained | None:
-    """`begun`, where it was brought to its end. Raises ModelError where it was not."""
-    found = begun(models)
-    if found and not found.finished:
+    """`begun`, of a training that was finished. Raises ModelError where it was not."""
+    training = begun(models)
+    if training and not training.finished:
         raise ModelError(
             tr(
                 f"{models / 'predictor'} is not trained to the end; kronosforge train --models {models.name} --resume",
                 f"{models / 'predictor'} 的训练尚未完成;请运行 kronosforge train --models {models.name} --resume",
             )
         )
-    return found
+    return training
 
 
 def fine_tuned(models: Path, rules: TrainConfig) -> Pair:
-    """What training left: best_model of both stages; the given tokenizer where it trained none. Raises ModelError."""
-    places = {stage: models / stage / BEST for stage in STAGES}
-    if not places["predictor"].exists():
-        raise ModelError(
-            tr(
-                f"{places['predictor']} is not there; train first: kronosforge train --models {models.name}",
-                f"{places['predictor']} 不存在;请先训练:kronosforge train --models {models.name}",
-            )
-        )
-    own = {stage: f"{stage}/{BEST}" for stage, place in places.items() if place.exists()}
-    if "tokenizer" in own:
-        return _pair(places, own)
+    """The pair that training published; with the given tokenizer where it trained none. Raises ModelError."""
+    pair = tuned_pair(models)
+    predictor = pair.predictor.relative_to(models).as_posix()
+    if pair.tokenizer is not None:
+        sources = {"tokenizer": pair.tokenizer.relative_to(models).as_posix(), "predictor": predictor}
+        return _pair({"tokenizer": pair.tokenizer, "predictor": pair.predictor}, sources)
     given = start(rules)
     assert given.folders is not None  # a predictor from scratch has a tokenizer of its own
-    return _pair({**places, "tokenizer": given.folders["tokenizer"]}, {**own, "tokenizer": rules.tokenizer})
+    folders = {"tokenizer": given.folders["tokenizer"], "predictor": pair.predictor}
+    if pair.record and (ids := pair.record.facts.get("tokenizer_ids")):
+        refuse_other_tokenizer(folders["tokenizer"], ids, models)
+    return _pair(folders, {"tokenizer": rules.tokenizer, "predictor": predictor})
 
 
 def start(rules: TrainConfig) -> Pair:
     """What training started from: the given checkpoints, or random weights of the same seed. Raises ModelError."""
     if rules.init == "scratch":
         return Pair({"untrained": True, "size": rules.size, "seed": rules.seed}, None)
+    refuse_other_publication(rules.tokenizer, rules.predictor)
     given = {
         "tokenizer": (rules.tokenizer, rules.tokenizer_revision),
         "predictor": (rules.predictor, rules.predictor_revision),
@@ -114,7 +128,8 @@ def chosen(models: Path, rules: TrainConfig, which: str | None) -> Pair:
             )
         )
     if which in (None, "current") and current.exists():
-        which = str(json.loads(current.read_text("utf-8"))["model"])
+        remedy = f"kronosforge evaluate --config {models.name} --force"
+        which = read_record(current, CurrentRecord, ModelError, remedy).model
     done = trained(models)
     if which == "fine-tuned" or (which is None and done):
         return fine_tuned(models, done.rules if done else rules)

@@ -15,7 +15,7 @@ import torch
 from kronosforge.config import DatasetConfig, EvaluateConfig, ModelConfig
 from kronosforge.core.bars import iso
 from kronosforge.core.errors import DataError, UsageError
-from kronosforge.core.files import fingerprint, locked, write_atomic
+from kronosforge.core.files import fingerprint, locked, reading, write_atomic
 from kronosforge.core.i18n import Text, tr
 from kronosforge.evaluate.backtest import LABEL, backtest
 from kronosforge.evaluate.baselines import baselines
@@ -79,7 +79,8 @@ def evaluate(
     root = root or workspace_root()
     folders = model_folders(config, root)
     where, dataset = folders.models, folders.dataset
-    found = evaluated(config, where, dataset, models=models, progress=progress, force=force)
+    with reading(dataset, tr(f"the dataset {dataset.name}", f"数据集 {dataset.name}")):
+        found = evaluated(config, where, dataset, models=models, progress=progress, force=force)
     _point(where, found)
     return found
 

@@ -22,9 +22,10 @@ from kronosforge.forecast.history import Bars, Values, check_lookback
 from kronosforge.forecast.repair import repair, violations
 from kronosforge.forecast.result import Forecast
 from kronosforge.forecast.sampling import DEFAULTS, Sampler, uniforms
+from kronosforge.forecast.tuned import tuned_pair
 from kronosforge.model import KronosPredictor, KronosTokenizer
 from kronosforge.model.devices import choose
-from kronosforge.model.presets import context_of
+from kronosforge.model.presets import context_of, refuse_mismatch
 from kronosforge.workspace.paths import BEST
 
 if TYPE_CHECKING:
@@ -83,8 +84,9 @@ class Forecaster:
 
         `max_context`: bars that the predictor was trained to see; by default those of the published model of its shape
         (2048 for Kronos-mini), else 512. `clip` is as in training.
-        Raises UsageError where the device is unknown or not available.
+        Raises UsageError where the device is unknown or not available, ModelError where the two do not belong together.
         """
+        refuse_mismatch(tokenizer.arguments, predictor.arguments)
         self.device = choose(device or next(predictor.parameters()).device, float64=True)
         self.max_context = max_context or context_of(predictor.arguments)
         self.clip = clip
@@ -120,18 +122,17 @@ class Forecaster:
 
         Raises ModelError where training left no pair there, UsageError for the device as `from_pretrained` does.
         """
-        tokenizer, predictor = (Path(folder) / stage / BEST for stage in ("tokenizer", "predictor"))
-        for place in (tokenizer, predictor):
-            if not place.is_dir():
-                raise ModelError(
-                    tr(
-                        f"{place} does not exist; train the model first (kronosforge train --models {Path(folder).name}), or "
-                        "name both checkpoints: Forecaster.from_pretrained(tokenizer, predictor)",
-                        f"{place} 不存在;请先训练(kronosforge train --models {Path(folder).name}),"
-                        "或分别指定两个检查点:Forecaster.from_pretrained(tokenizer, predictor)",
-                    )
+        pair = tuned_pair(Path(folder))
+        if pair.tokenizer is None:
+            raise ModelError(
+                tr(
+                    f"{Path(folder) / 'tokenizer' / BEST} does not exist, as the predictor was trained on another tokenizer; "
+                    "name both checkpoints: Forecaster.from_pretrained(tokenizer, predictor)",
+                    f"{Path(folder) / 'tokenizer' / BEST} 不存在(predictor 使用了其他 tokenizer 训练);"
+                    "请分别指定两个检查点:Forecaster.from_pretrained(tokenizer, predictor)",
                 )
-        return cls.from_pretrained(tokenizer, predictor, device=device, clip=clip)
+            )
+        return cls.from_pretrained(pair.tokenizer, pair.predictor, device=device, clip=clip)
 
     @overload
     def forecast(

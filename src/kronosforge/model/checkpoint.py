@@ -1,5 +1,6 @@
 """Weights in the published format: a folder with config.json (the constructor's arguments) and model.safetensors."""
 
+import hashlib
 import importlib
 import json
 import os
@@ -100,6 +101,14 @@ class Checkpoint(nn.Module):
                 )
             )
         return cls.ARGUMENTS(**found)
+
+
+def digest(network: nn.Module) -> str:
+    """Hex SHA-256 of a network's weights."""
+    sha256 = hashlib.sha256()
+    for key, value in sorted(network.state_dict().items()):
+        sha256.update(key.encode() + value.cpu().contiguous().numpy().tobytes())
+    return sha256.hexdigest()
 
 
 def _device(argument: Any) -> Any:

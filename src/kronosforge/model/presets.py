@@ -6,6 +6,9 @@ Source: the config.json of NeoQuasar/Kronos-{mini,small,base} and NeoQuasar/Kron
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
+from kronosforge.core.errors import ModelError
+from kronosforge.core.i18n import tr
+
 Size: TypeAlias = Literal["tiny", "mini", "small", "base"]
 
 
@@ -95,6 +98,45 @@ PRESETS: dict[Size, Preset] = {
         ("NeoQuasar/Kronos-Tokenizer-base", "NeoQuasar/Kronos-base"),
     ),
 }  # fmt: skip
+
+
+def refuse_other_publication(tokenizer: str, predictor: str) -> None:
+    """Raise ModelError where the hub ids are of a tokenizer and a predictor that were published with others."""
+    pairs = {preset.hub[1]: preset.hub[0] for preset in PRESETS.values() if preset.hub}
+    if tokenizer in pairs.values() and pairs.get(predictor, tokenizer) != tokenizer:
+        raise ModelError(
+            tr(
+                f"{predictor} was published with {pairs[predictor]}, not with {tokenizer}; use two that belong together",
+                f"{predictor} 与 {pairs[predictor]} 配套,而不是 {tokenizer};请使用配套的两者",
+            )
+        )
+
+
+def refuse_mismatch(tokenizer: TokenizerArguments, predictor: PredictorArguments) -> None:
+    """Raise ModelError where the two cannot belong together.
+
+    They make and read ids of other widths, or each has the shape of a published model and the two were published with
+    others: Kronos-mini reads the ids of Tokenizer-2k, small and base those of Tokenizer-base.
+    """
+    made, read = (tokenizer.s1_bits, tokenizer.s2_bits), (predictor.s1_bits, predictor.s2_bits)
+    if made != read:
+        raise ModelError(
+            tr(
+                f"The tokenizer makes ids of {made[0]} + {made[1]} bits and the predictor reads {read[0]} + {read[1]}; "
+                "use two that belong together",
+                f"tokenizer 的 id 为 {made[0]} + {made[1]} 位,predictor 读取 {read[0]} + {read[1]} 位;请使用配套的两者",
+            )
+        )
+    published = {preset.tokenizer: preset.hub[0] for preset in PRESETS.values() if preset.hub}
+    own = next((preset for preset in PRESETS.values() if preset.hub and preset.predictor == predictor), None)
+    if own and own.hub and tokenizer in published and tokenizer != own.tokenizer:
+        raise ModelError(
+            tr(
+                f"The tokenizer has the shape of {published[tokenizer]}, and a predictor of the shape of {own.hub[1]} reads "
+                f"the ids of {own.hub[0]}; use two that belong together",
+                f"tokenizer 的结构是 {published[tokenizer]},而结构为 {own.hub[1]} 的 predictor 读取 {own.hub[0]} 的 id;请使用配套的两者",
+            )
+        )
 
 
 def context_of(arguments: PredictorArguments) -> int:

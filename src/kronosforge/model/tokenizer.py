@@ -73,6 +73,7 @@ class KronosTokenizer(Checkpoint):
     """Bars (B, T, 6), normalised, to ids (s1, s2) and back."""
 
     ROLE, VARIABLE, ARGUMENTS = "tokenizer", "KRONOS_TOKENIZER_PATH", TokenizerArguments
+    arguments: TokenizerArguments
 
     def __init__(self, arguments: TokenizerArguments) -> None:
         super().__init__(arguments)

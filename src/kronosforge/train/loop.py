@@ -1,6 +1,7 @@
 """The one training loop: tokenizer and predictor, one process or many, each step the same whenever it is run."""
 
 import math
+import shutil
 import signal
 import threading
 import time
@@ -18,8 +19,8 @@ from kronosforge.dataset.loader import Batch
 from kronosforge.train.devices import Place
 from kronosforge.train.journal import Journal
 from kronosforge.train.schedule import learning_rate
-from kronosforge.train.state import Progress, Stage, save, seed_step
-from kronosforge.workspace.paths import BEST, LAST
+from kronosforge.train.state import Progress, Stage, publish, save, seed_step
+from kronosforge.workspace.paths import CANDIDATE, LAST
 
 
 class Pace(NamedTuple):
@@ -69,6 +70,7 @@ class Training:
     def run(self) -> None:
         """Train until the epochs are over or patience is; then `best_model/` and `last/` are on disk.
 
+        An earlier run's `best_model/` stands until then: a training that dies takes nothing from those who use it.
         Epoch 0 is measured before any step, and is a candidate for the best. Raises TrainingError for a loss that is not
         finite or has exploded, KeyboardInterrupt after saving where a signal asked to stop.
         """
@@ -84,7 +86,11 @@ class Training:
                 progress.next_epoch()
                 self._save()
             progress.finished = True
+            if self.place.main:
+                publish(self.stage.folder, self.stage, progress)
             self._save()
+            if self.place.main:
+                shutil.rmtree(self.stage.folder / CANDIDATE, ignore_errors=True)
         if stopped.is_set():  # after the last step
             raise KeyboardInterrupt
 
@@ -147,7 +153,7 @@ class Training:
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "memory" not in str(error):
                 raise
-            rules, found = self.stage.rules, str(error).splitlines()[0] or type(error).__name__
+            rules, found = self.stage.rules, next(iter(str(error).splitlines()), type(error).__name__)
             parameters = sum(p.numel() for p in self.stage.objective.parameters())
             size = max(1, rules.batch_size // 2)
             detail = (
@@ -207,7 +213,7 @@ class Training:
         progress, metrics = self.progress, self.validate()
         better = progress.judge(metrics, metrics[self.stage.objective.HEADLINE])
         if better and self.place.main:
-            self.stage.ordinary().save_pretrained(self.stage.folder / BEST)
+            self.stage.ordinary().save_pretrained(self.stage.folder / CANDIDATE)
         if self._journal:
             self._journal.epoch(progress.step, progress.epochs[-1])
         if self._watch:

@@ -4,7 +4,6 @@ Validation counts the bars after the lookback only. The scale of a window comes 
 on an earlier bar knows something of later ones; on the horizon nothing does.
 """
 
-import hashlib
 from abc import abstractmethod
 from collections.abc import Mapping
 
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from kronosforge.core.candles import FEATURES
 from kronosforge.dataset.loader import Batch
 from kronosforge.model import KronosPredictor, KronosTokenizer
+from kronosforge.model.checkpoint import digest
 
 Metrics = Mapping[str, float]
 
@@ -25,6 +25,7 @@ class Objective(nn.Module):
     HEADLINE: str
     network: KronosTokenizer | KronosPredictor
     ids_of: str = ""  # digest of the tokenizer whose ids are learned
+    tokenizer: KronosTokenizer | None = None  # that tokenizer
 
     def move(self, device: torch.device) -> None:
         """Bring all that is computed with to `device`."""
@@ -106,6 +107,10 @@ class PredictorObjective(Objective):
         self._tokenizer = [tokenizer.eval().requires_grad_(False)]
         self.ids_of = digest(tokenizer)
 
+    @property
+    def tokenizer(self) -> KronosTokenizer:  # type: ignore[override]
+        return self._tokenizer[0]
+
     def move(self, device: torch.device) -> None:
         self._tokenizer[0].to(device)
         super().move(device)
@@ -138,14 +143,6 @@ class PredictorObjective(Objective):
             "s2": s2 / bars,
             "loss_with_lookback": (all_s1 + all_s2) / all_bars / 2,
         }
-
-
-def digest(network: nn.Module) -> str:
-    """Hex SHA-256 of a network's weights."""
-    found = hashlib.sha256()
-    for key, value in sorted(network.state_dict().items()):
-        found.update(key.encode() + value.cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()
 
 
 def _doubles(*sums: Tensor) -> Tensor:

@@ -12,18 +12,28 @@ import torch
 
 from kronosforge.config import ModelConfig, TrainConfig
 from kronosforge.core.errors import DataError, ModelError, UsageError
-from kronosforge.core.files import locked
+from kronosforge.core.files import locked, reading
 from kronosforge.core.i18n import tr
 from kronosforge.dataset.loader import Loader, Windows
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import Checkpoint
+from kronosforge.model.presets import refuse_mismatch, refuse_other_publication
 from kronosforge.train import lora
 from kronosforge.train.devices import Place, place
 from kronosforge.train.journal import Journal
 from kronosforge.train.loop import Training, Watch
 from kronosforge.train.objectives import Objective, PredictorObjective, TokenizerObjective
 from kronosforge.train.state import Progress, Stage, must_match, restore, saved
-from kronosforge.workspace.paths import BEST, LAST, MANIFEST, TRAINING, ModelFolders, model_folders, workspace_root
+from kronosforge.workspace.paths import (
+    BEST,
+    CANDIDATE,
+    LAST,
+    MANIFEST,
+    TRAINING,
+    ModelFolders,
+    model_folders,
+    workspace_root,
+)
 
 StageName: TypeAlias = Literal["tokenizer", "predictor"]
 STAGES: tuple[StageName, ...] = ("tokenizer", "predictor")
@@ -79,17 +89,32 @@ def train(
     TrainingError where the loss explodes. `watch` gives each stage somebody to tell how it goes.
     """
     where = where or model_folders(config, root or workspace_root())
-    facts = {"dataset": dataset_fingerprint(where.dataset, config)}
     done: dict[StageName, TrainedStage] = {}
-    with place(config.train.device, config.train.precision) as here:
+    with (
+        reading(where.dataset, tr(f"the dataset {where.dataset.name}", f"数据集 {where.dataset.name}")),
+        place(config.train.device, config.train.precision) as here,
+    ):
+        dataset = dataset_fingerprint(where.dataset, config)
         for name in stages:
+            _refuse_changed(where.dataset, config, dataset)
             with _held(where.stage(name), here):
                 done[name] = _one(
-                    config, where, name, facts, here, resume=resume, force=force, new_data=new_data,
+                    config, where, name, {"dataset": dataset}, here, resume=resume, force=force, new_data=new_data,
                     watch=watch(name) if watch and here.main else None,
                 )  # fmt: skip
             here.barrier()
     return done
+
+
+def _refuse_changed(folder: Path, config: ModelConfig, dataset: str) -> None:
+    """Raise DataError where the dataset is another than when training began: something did not wait for the lock."""
+    if (now := dataset_fingerprint(folder, config)) != dataset:
+        raise DataError(
+            tr(
+                f"{folder} was replaced while it was trained on ({dataset[:12]} → {now[:12]}); train again with --force",
+                f"{folder} 在训练期间被替换({dataset[:12]} → {now[:12]});请用 --force 重新训练",
+            )
+        )
 
 
 def dataset_fingerprint(dataset: Path, config: ModelConfig) -> str:
@@ -144,6 +169,7 @@ def _one(
     folder = where.stage(name)
     if force and here.main:
         shutil.rmtree(folder / LAST, ignore_errors=True)
+        shutil.rmtree(folder / CANDIDATE, ignore_errors=True)
     here.barrier()
     found = saved(folder) if here.main or not force else None
     if found and not resume:
@@ -227,6 +253,8 @@ def build(config: ModelConfig, where: ModelFolders, name: StageName) -> Start:
     rules = config.train
     torch.manual_seed(rules.seed)  # of random weights; steps have seeds of their own
     if name == "tokenizer":
+        if rules.init == "pretrained":
+            refuse_other_publication(rules.tokenizer, rules.predictor)
         tokenizer = (
             KronosTokenizer(PRESETS[rules.size].tokenizer)
             if rules.init == "scratch"
@@ -239,14 +267,7 @@ def build(config: ModelConfig, where: ModelFolders, name: StageName) -> Start:
         if rules.init == "scratch"
         else KronosPredictor.from_pretrained(rules.predictor, revision=rules.predictor_revision)
     )
-    if predictor.bits != tokenizer.bits:
-        raise ModelError(
-            tr(
-                f"the tokenizer makes ids of {tokenizer.bits} bits and the predictor reads {predictor.bits}; "
-                "take two that belong together",
-                f"tokenizer 的 id 为 {tokenizer.bits} 位,predictor 为 {predictor.bits} 位;请使用配套的两者",
-            )
-        )
+    refuse_mismatch(tokenizer.arguments, predictor.arguments)
     if rules.lora:
         lora.inject(predictor, rules.lora)
     ordinary = partial(lora.merged, predictor) if rules.lora else lambda: predictor

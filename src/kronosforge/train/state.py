@@ -5,8 +5,9 @@ functions of it: so the step is all that there is to save of generator, schedule
 """
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,8 @@ from kronosforge.core.i18n import tr
 from kronosforge.dataset.loader import Loader, Windows
 from kronosforge.model.checkpoint import CONFIG, WEIGHTS, Checkpoint
 from kronosforge.train.objectives import Objective
-from kronosforge.workspace.paths import LAST, TRAINING
+from kronosforge.workspace.paths import BEST, CANDIDATE, LAST, TOKENIZER, TRAINING
+from kronosforge.workspace.training_record import last_record, read_training
 
 TENSORS = "training.safetensors"
 FILES = (CONFIG, WEIGHTS, TENSORS)
@@ -104,22 +106,35 @@ def save(folder: Path, stage: Stage, progress: Progress) -> None:
     with publishing(folder / LAST, TRAINING, FILES) as staging:
         ordinary.write(staging)
         save_file(tensors, staging / TENSORS)
-        content = {"progress": asdict(progress), "facts": stage.facts}
-        (staging / TRAINING).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        (staging / TRAINING).write_text(_as_text(progress, stage.facts), "utf-8")
+
+
+def publish(folder: Path, stage: Stage, progress: Progress) -> None:
+    """Make the best of a finished run the stage's `best_model/`, together with its record and, beside a predictor, the
+    tokenizer whose ids it learned: who finds one finds the others."""
+    best = folder / CANDIDATE if (folder / CANDIDATE / CONFIG).exists() else folder / BEST
+    with publishing(folder / BEST, CONFIG, (WEIGHTS, TOKENIZER, TRAINING)) as staging:
+        for name in (CONFIG, WEIGHTS):
+            shutil.copyfile(best / name, staging / name)
+        if stage.objective.tokenizer:
+            (staging / TOKENIZER).mkdir()
+            stage.objective.tokenizer.write(staging / TOKENIZER)
+        (staging / TRAINING).write_text(_as_text(progress, stage.facts), "utf-8")
+
+
+def _as_text(progress: Progress, facts: Mapping[str, Any]) -> str:
+    return json.dumps({"progress": asdict(progress), "facts": facts}, indent=2, ensure_ascii=False) + "\n"
 
 
 def saved(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
     """Progress and facts of the `last/` in `folder`, None where there is none. Raises ModelError where it is broken."""
-    path = folder / LAST / TRAINING
+    path = last_record(folder)
     if path.parent.exists():
         recover(path.parent, TRAINING, FILES)
     if not path.exists():
         return None
-    try:
-        content = json.loads(path.read_text("utf-8"))
-        return Progress(**content["progress"]), content["facts"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise _broken(path, str(error)) from None
+    record = read_training(path)
+    return Progress(**record.progress.model_dump(include={field.name for field in fields(Progress)})), record.facts
 
 
 def restore(folder: Path, network: nn.Module, optimizer: Optimizer) -> None:

@@ -1,13 +1,15 @@
 """What a fleet's training left, for its summary and for people."""
 
-import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from kronosforge.core.errors import ModelError
 from kronosforge.core.i18n import tr
 from kronosforge.engine.base import LIVE
-from kronosforge.workspace.paths import BEST, LAST, TRAINING
+from kronosforge.workspace.paths import BEST
+from kronosforge.workspace.training_record import ProgressRecord, last_record, read_training
 
 __all__ = ["LIVE", "MARKS", "STATUS", "read_stages", "summary_lines"]
 
@@ -32,18 +34,21 @@ def read_stages(folder: Path) -> dict[str, Any]:
     """What each stage of the model in `folder` says of itself."""
     stages = {}
     for name, headline in HEADLINES.items():
-        path = folder / name / LAST / TRAINING
-        if path.exists():
-            progress = json.loads(path.read_text("utf-8"))["progress"]
-            stages[name] = {
-                "finished": progress["finished"],
-                "steps": progress["step"],
-                "headline": headline,
-                "scores": [epoch["val"][headline] for epoch in progress["epochs"]],
-                "best_epoch": progress["best_epoch"],
-                "checkpoint": (folder / name / BEST).as_posix(),
-            }
+        if (path := last_record(folder / name)).exists():
+            with suppress(ModelError):  # a broken record hides no other stage; who uses it says what is wrong
+                stages[name] = _stage(read_training(path).progress, headline, folder / name / BEST)
     return stages
+
+
+def _stage(progress: ProgressRecord, headline: str, checkpoint: Path) -> dict[str, Any]:
+    return {
+        "finished": progress.finished,
+        "steps": progress.step,
+        "headline": headline,
+        "scores": [epoch["val"][headline] for epoch in progress.epochs],
+        "best_epoch": progress.best_epoch,
+        "checkpoint": checkpoint.as_posix(),
+    }
 
 
 def _outcome(name: str, stage: Mapping[str, Any]) -> str:

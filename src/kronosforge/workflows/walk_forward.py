@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from kronosforge.config import ModelConfig
 from kronosforge.core.bars import iso
 from kronosforge.core.errors import UsageError
-from kronosforge.core.files import fingerprint, locked, publishing, recover, write_atomic
+from kronosforge.core.files import fingerprint, locked, publishing, reading, recover, write_atomic
 from kronosforge.core.i18n import Text, tr
 from kronosforge.dataset import DATASET_FILES, SCHEMA, DatasetWriter
 from kronosforge.dataset.history import History
@@ -123,7 +123,8 @@ def walk_forward(
     with locked(place, tr(f"the folds {place}", f"折 {place}"), wait=WAIT_S):
         if force:
             shutil.rmtree(place, ignore_errors=True)
-        walk = _cut(config, own, folds, root)
+        with reading(own.dataset, tr(f"the dataset {own.dataset.name}", f"数据集 {own.dataset.name}")):
+            walk = _cut(config, own, folds, root)
         if watch and (todo := [fold for fold in walk if not _trained(fold)]):
             stages = cost(config, todo[-1].where, STAGES)  # of the fold with the most windows
             watch.begins(len(todo), sum(stage["seconds"] for stage in stages.values()))

@@ -1,0 +1,50 @@
+"""JSON files that a stage left, read back as typed records: what is wrong with a broken one is said in one line."""
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kronosforge.core.errors import KronosForgeError
+from kronosforge.core.i18n import tr
+
+
+class Record(BaseModel):
+    """The content of a file. Keys that are not known yet are kept; known ones have the type that is written."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+
+R = TypeVar("R", bound=Record)
+
+
+def read_record(path: Path, kind: type[R], error: type[KronosForgeError], remedy: str) -> R:
+    """The record in the file at `path`.
+
+    Raises `error` that names the file, what is wrong with it, and the command that makes it anew: `remedy`.
+    """
+    try:
+        return kind.model_validate(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError) as problem:
+        raise error(
+            tr(
+                f"{path} cannot be used: {reason(problem)}; make it anew with: {remedy}",
+                f"{path} 无法使用:{reason(problem)};重新生成:{remedy}",
+            )
+        ) from None
+
+
+def reason(problem: Exception) -> str:
+    """What is wrong with a file, in a few words."""
+    if isinstance(problem, ValidationError):
+        first: Any = problem.errors()[0]
+        key = ".".join(map(str, first["loc"])) or tr("the whole file", "整个文件")
+        return tr(f"{key}: {first['msg']}", f"{key}:{first['msg']}")
+    if isinstance(problem, UnicodeDecodeError):
+        return tr("it is not UTF-8 text", "不是 UTF-8 文本")
+    if isinstance(problem, json.JSONDecodeError):
+        return tr(
+            f"it is not JSON (line {problem.lineno}: {problem.msg})", f"不是 JSON(第 {problem.lineno} 行:{problem.msg})"
+        )
+    return str(getattr(problem, "strerror", None) or problem)

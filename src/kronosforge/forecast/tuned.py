@@ -1,0 +1,66 @@
+"""The fine-tuned pair of a model: the predictor that training published, and the tokenizer whose ids it learned."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from kronosforge.core.errors import ModelError
+from kronosforge.core.i18n import tr
+from kronosforge.model import KronosTokenizer
+from kronosforge.model.checkpoint import digest
+from kronosforge.workspace.paths import BEST, TOKENIZER
+from kronosforge.workspace.training_record import TrainingRecord, last_record, published_record, read_training
+
+
+class TunedPair(NamedTuple):
+    """Two checkpoints that belong together, and how the predictor was trained."""
+
+    tokenizer: Path | None  # None: training used the one that the settings name
+    predictor: Path
+    record: TrainingRecord | None  # None: trained by something else
+
+
+def tuned_pair(models: Path) -> TunedPair:
+    """The pair in `models`, which is outputs/models/<model>.
+
+    A finished training leaves the tokenizer inside the predictor's best_model, published together with it, so that a
+    later training of the tokenizer does not part them. Before 2026-11-26 it lay in tokenizer/best_model alone: that one
+    is taken where its digest is the one that the predictor's training recorded. Raises ModelError.
+    """
+    predictor = models / "predictor" / BEST
+    if not predictor.is_dir():
+        raise ModelError(
+            tr(
+                f"{predictor} does not exist; train the model first: kronosforge train --models {models.name}",
+                f"{predictor} 不存在;请先训练:kronosforge train --models {models.name}",
+            )
+        )
+    record = training_record(models)
+    if (predictor / TOKENIZER).is_dir():
+        return TunedPair(predictor / TOKENIZER, predictor, record)
+    tokenizer = models / "tokenizer" / BEST
+    if not tokenizer.is_dir():
+        return TunedPair(None, predictor, record)
+    if record and (ids := record.facts.get("tokenizer_ids")):
+        refuse_other_tokenizer(tokenizer, ids, models)
+    return TunedPair(tokenizer, predictor, record)
+
+
+def training_record(models: Path) -> TrainingRecord | None:
+    """How the published predictor in `models` was trained; of older trainings, the newest run. Raises ModelError."""
+    for path in (published_record(models / "predictor"), last_record(models / "predictor")):
+        if path.exists():
+            return read_training(path)
+    return None
+
+
+def refuse_other_tokenizer(tokenizer: Path, ids: str, models: Path) -> None:
+    """Raise ModelError unless the tokenizer in the folder is the one with the digest `ids`."""
+    if digest(KronosTokenizer.from_pretrained(tokenizer)) != ids:
+        raise ModelError(
+            tr(
+                f"{tokenizer} is not the tokenizer that the predictor in {models} was trained with; train the predictor on "
+                f"it: kronosforge train --models {models.name} --stage predictor --force",
+                f"{tokenizer} 不是 {models} 中 predictor 训练时所用的 tokenizer;请用它重新训练 predictor:"
+                f"kronosforge train --models {models.name} --stage predictor --force",
+            )
+        )

@@ -34,6 +34,7 @@ from kronosforge.workspace.paths import (
     model_folders,
     workspace_root,
 )
+from kronosforge.workspace.training_record import published_record
 
 StageName: TypeAlias = Literal["tokenizer", "predictor"]
 STAGES: tuple[StageName, ...] = ("tokenizer", "predictor")
@@ -95,6 +96,9 @@ def train(
         place(config.train.device, config.train.precision) as here,
     ):
         dataset = dataset_fingerprint(where.dataset, config)
+        stages = tuple(stages)
+        if force:
+            _forget(where, stages, here)
         for name in stages:
             _refuse_changed(where.dataset, config, dataset)
             with _held(where.stage(name), here):
@@ -104,6 +108,19 @@ def train(
                 )  # fmt: skip
             here.barrier()
     return done
+
+
+def _forget(where: ModelFolders, stages: Iterable[StageName], here: Place) -> None:
+    """Remove the runs of all stages that are trained anew, so that a later --resume goes on with this one alone.
+
+    What a finished run published stays. A predictor that was not published with its record keeps its run until its own
+    stage begins: only that run says which tokenizer is its own.
+    """
+    for name in stages:
+        with _held(where.stage(name), here):
+            if here.main and published_record(where.stage(name)).exists():
+                shutil.rmtree(where.stage(name) / LAST, ignore_errors=True)
+    here.barrier()
 
 
 def _refuse_changed(folder: Path, config: ModelConfig, dataset: str) -> None:

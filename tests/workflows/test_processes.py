@@ -28,7 +28,7 @@ config = ModelConfig(
     records_per_timeframe=200,
     source=SourceConfig(name="sandbox"),
     dataset=DatasetConfig(lookback=8, predict=2),
-    train=TrainConfig(init="scratch", size="tiny", epochs=2, batch_size=4, windows_per_epoch=96, save_every_s=0.1),
+    train=TrainConfig(init="scratch", size="tiny", epochs=2, batch_size=4, windows_per_epoch=48, save_every_s=0.1),
     forecast=ForecastConfig(samples=2),
     evaluate=EvaluateConfig(samples=2, replicates=100),
 )

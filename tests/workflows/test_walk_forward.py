@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -206,6 +207,21 @@ def test_scores_that_were_lost_are_made_again(again: Path, config: ModelConfig) 
     (again / PLACE / "2" / "scores.npz").write_bytes(b"cut short")
     walk_forward(config, K, again)
     assert results(again) == before
+
+
+def test_folds_that_are_being_written_are_waited_for(
+    again: Path, config: ModelConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (again / PLACE / "evaluation.json").unlink()
+    program = "import sys; from pathlib import Path; from kronosforge.core.files import locked\n"
+    program += "with locked(Path(sys.argv[1]), 'the folds'): print(flush=True); sys.stdin.readline()"
+    command = [sys.executable, "-c", program, str(again / PLACE)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdin and holder.stdout
+        holder.stdout.readline()
+        threading.Timer(0.5, holder.stdin.close).start()
+        assert walk_forward(config, K, again) == told(again)
+    assert f": process {holder.pid} on " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [-1, 0, 1, 51])

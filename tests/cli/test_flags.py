@@ -9,7 +9,7 @@ import pytest
 
 from kronosforge.cli import run
 from kronosforge.cli.commands import COMMANDS, SCRIPTS
-from kronosforge.cli.context import model_flags
+from kronosforge.cli.context import model_flags, open_context
 from kronosforge.cli.parser import Parser, build_parser, script_parser
 from kronosforge.workspace.scaffold import lay
 from kronosforge.workspace.settings import SETTINGS, fields
@@ -134,6 +134,28 @@ def test_explain_shows_what_set_each_value(workspace: Path, capsys: pytest.Captu
     assert rows["clean.holes"] == ("fill", "command line --set clean.holes")
     assert rows["source.name"] == ("sandbox", "command line --source")
     assert rows["train.epochs"] == ("5", "default")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "prepare --config model_a_4h",
+        "verify model_a_4h",
+        "train --models model_a_4h",
+        "forecast --config model_a_4h",
+        "evaluate --config model_a_4h",
+        "pipeline --models model_a_4h",
+        "quick_start",
+    ],
+)
+def test_set_changes_the_config_of_every_command_that_loads_one(workspace: Path, words: str) -> None:
+    command, *flags = words.split()
+    script = str(workspace / "script.py")
+    parsed = script_parser("kronosforge", command).parse_args(
+        [*flags, "--set", "train.patience=7", "--set", "forecast.quantiles=0.2,0.8"], argparse.Namespace(script=script)
+    )
+    config = open_context(parsed).model("Model_A_4H").config
+    assert (config.train.patience, config.forecast.quantiles) == (7, [0.2, 0.8])
 
 
 def test_the_env_file_gives_what_the_environment_does_not(

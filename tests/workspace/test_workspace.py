@@ -83,6 +83,10 @@ def test_an_upstream_style_class_loads_too(workspace: Path) -> None:
     [
         ("def (:", r"line 1: SyntaxError"),
         ("x = 1", r"no `config = ModelConfig"),
+        (
+            "import pydantic\nclass Any(pydantic.BaseModel):\n    x: int\nAny(x='y')",
+            "x: found 'y'; Input should be a valid",
+        ),
         ("raise SystemExit('stop')", "SystemExit: stop"),
         ("class Config:\n    def __init__(self):\n        raise KeyError('lookback')", "KeyError: 'lookback'"),
         (

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from kronosforge import config
 from kronosforge.config import ModelConfig
@@ -24,11 +25,11 @@ def validate(values: dict[str, Any], where: str = "", set_by: Mapping[str, str] 
 
 def config_error(error: ValidationError, where: str, set_by: Mapping[str, str] = NOTHING) -> ConfigError:
     """Pydantic's error about a section as ours: `where`, and each wrong setting with its value and what is allowed."""
-    text = "; ".join(_reasons(error, getattr(config, error.title, BaseModel), set_by))
+    text = "; ".join(_reasons(error, getattr(config, error.title, None), set_by))
     return ConfigError(f"{where}: {text}" if where else text)
 
 
-def _reasons(error: ValidationError, section: type[BaseModel], set_by: Mapping[str, str]) -> Iterator[str]:
+def _reasons(error: ValidationError, section: object, set_by: Mapping[str, str]) -> Iterator[str]:
     """One text for each wrong setting. Where a setting may have several types, their reasons stand together."""
     heads: dict[str, list[str]] = {}
     for details in error.errors():
@@ -39,11 +40,11 @@ def _reasons(error: ValidationError, section: type[BaseModel], set_by: Mapping[s
     yield from (head + " or ".join(reasons) for head, reasons in heads.items())
 
 
-def _head_and_reason(details: Any, section: type[BaseModel], set_by: Mapping[str, str]) -> tuple[str, str]:
-    path, inner = _path(details["loc"], section)
+def _head_and_reason(details: Any, section: object, set_by: Mapping[str, str]) -> tuple[str, str]:
+    path, allowed = _path(details["loc"], section)
     key = ".".join(path or map(str, details["loc"]))
     if details["type"] == "extra_forbidden":
-        name, allowed = str(details["loc"][-1]), list(inner.model_fields) if inner else []
+        name = str(details["loc"][-1])
         similar = did_you_mean(closest(name, allowed))
         return f"{'.'.join([*path, name])}: ", f"unknown key; allowed: {', '.join(allowed)}{similar}"
     if details["type"] == "missing":
@@ -58,17 +59,20 @@ def _head_and_reason(details: Any, section: type[BaseModel], set_by: Mapping[str
     return f"{head}found {details['input']!r}; ", text
 
 
-def _path(location: tuple[str | int, ...], section: type[BaseModel]) -> tuple[list[str], type[BaseModel] | None]:
-    """The names of the sections and the setting that a location leads through, and the section that it ends in, if any.
+def _path(location: tuple[str | int, ...], section: object) -> tuple[list[str], list[str]]:
+    """The sections and the setting that a location leads through, and the names that are allowed where it ends.
 
     Pydantic appends the place within the value, and for a union the type that was tried; neither is a setting.
     """
     path: list[str] = []
-    inner: Any = section
     for part in location:
-        if inner is None or part not in inner.model_fields:
+        if part not in _fields(section):
             break
         path.append(str(part))
-        annotation = inner.model_fields[str(part)].annotation
-        inner = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-    return path, inner
+        section = _fields(section)[part].annotation
+    return path, list(_fields(section))
+
+
+def _fields(section: object) -> dict[Any, FieldInfo]:
+    """The fields of a section; nothing for the type of a setting."""
+    return section.model_fields if isinstance(section, type) and issubclass(section, BaseModel) else {}

@@ -102,11 +102,12 @@ def test_a_frozen_tokenizer_is_measured_and_kept(config: ModelConfig, root: Path
     assert done.progress.finished
 
 
-def test_a_finished_run_is_refused_resumed_for_nothing_or_done_anew(config: ModelConfig, root: Path) -> None:
-    train(config, root, ["tokenizer"])
+def test_a_finished_run_is_kept_or_done_anew(config: ModelConfig, root: Path) -> None:
+    assert not train(config, root, ["tokenizer"])["tokenizer"].kept
     before = files(root)
-    with pytest.raises(UsageError, match=r"--resume.*--force"):
-        train(config, root, ["tokenizer"])
+    assert train(config, root, ["tokenizer"])["tokenizer"].kept
+    with pytest.raises(UsageError, match=r"seed 100 → 7.*--force"):
+        train(with_rules(config, seed=7), root, ["tokenizer"])
     train(config, root, ["tokenizer"], resume=True)
     assert files(root) == before
     train(with_rules(config, seed=7), root, ["tokenizer"], force=True)

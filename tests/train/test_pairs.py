@@ -163,6 +163,9 @@ def test_a_damaged_current_is_said_in_one_line(workspace: Path, config: ModelCon
         chosen(workspace / MODELS, config.train, None)
 
 
-def test_a_second_training_without_a_word_is_refused(workspace: Path, config: ModelConfig) -> None:
-    with pytest.raises(UsageError, match="already holds a run"):
+def test_a_training_that_is_not_finished_needs_a_word(workspace: Path, config: ModelConfig) -> None:
+    record = workspace / MODELS / "predictor" / "last" / "training.json"
+    content = json.loads(record.read_text())
+    record.write_text(json.dumps(content | {"progress": content["progress"] | {"finished": False}}))
+    with pytest.raises(UsageError, match="is not finished; --resume continues it, --force trains anew"):
         train(config, workspace)

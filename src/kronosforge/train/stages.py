@@ -29,12 +29,11 @@ from kronosforge.workspace.paths import (
     CANDIDATE,
     LAST,
     MANIFEST,
-    TRAINING,
     ModelFolders,
     model_folders,
     workspace_root,
 )
-from kronosforge.workspace.training_record import published_record
+from kronosforge.workspace.training_record import last_record, published_record, read_training
 
 StageName: TypeAlias = Literal["tokenizer", "predictor"]
 STAGES: tuple[StageName, ...] = ("tokenizer", "predictor")
@@ -55,6 +54,7 @@ class TrainedStage(NamedTuple):
     folder: Path
     progress: Progress
     headline: str
+    kept: bool = False  # True where it was finished already, with the same settings and data
 
     @property
     def best(self) -> Path:
@@ -85,8 +85,8 @@ def train(
     """Train `stages` of `config` in the workspace `root`, in this process or in all that torchrun started.
 
     Without `root`, the workspace around the current folder; `where` are other folders than the model's own there.
-    `resume` goes on where a run was stopped, and does nothing where it is finished; `force` trains anew. Raises UsageError
-    where neither is given and a run stands there, DataError without a dataset, ModelError without weights to start from,
+    A finished run with the same settings and data is kept; `resume` goes on where one was stopped, `force` trains anew.
+    Raises UsageError where a run is not finished and neither is given, or where it has other settings or data; DataError without a dataset, ModelError without weights to start from,
     TrainingError where the loss explodes. `watch` gives each stage somebody to tell how it goes.
     """
     where = where or model_folders(config, root or workspace_root())
@@ -158,18 +158,22 @@ def dataset_fingerprint(dataset: Path, config: ModelConfig) -> str:
 
 
 def guard(config: ModelConfig, root: Path, stages: Iterable[StageName]) -> None:
-    """Raise UsageError where a run of one of `stages` stands already."""
+    """Raise UsageError where a run of one of `stages` is not finished, or is finished with other settings or data."""
+    where = model_folders(config, root)
     for name in stages:
-        folder = model_folders(config, root).stage(name)
-        if (folder / LAST / TRAINING).exists():
-            raise _stands(folder)
+        if (path := last_record(where.stage(name))).exists():
+            record = read_training(path)
+            if not record.progress.finished:
+                raise _unfinished(where.stage(name))
+            asked = {"dataset": dataset_fingerprint(where.dataset, config), **curve(config.train)}
+            must_match(record.facts, asked, where.stage(name), new_data=False)
 
 
-def _stands(folder: Path) -> UsageError:
+def _unfinished(folder: Path) -> UsageError:
     return UsageError(
         tr(
-            f"{folder} already holds a run; --resume goes on with it, --force trains anew",
-            f"{folder} 已有训练结果;--resume 继续,--force 重新训练",
+            f"{folder} holds a training that is not finished; --resume continues it, --force trains anew",
+            f"{folder} 有未完成的训练;--resume 继续,--force 重新训练",
         )
     )
 
@@ -189,8 +193,8 @@ def _one(
         shutil.rmtree(folder / CANDIDATE, ignore_errors=True)
     here.barrier()
     found = saved(folder) if here.main or not force else None
-    if found and not resume:
-        raise _stands(folder)
+    if found and not (resume or found[0].finished):
+        raise _unfinished(folder)
     start = build(config, where, name)
     own = {"stage": name, "world": here.world, "tokenizer_ids": start.objective.ids_of}
     facts = facts | curve(config.train) | own
@@ -200,10 +204,11 @@ def _one(
     progress = found[0] if found else Progress()
     if found:
         restore(folder, start.objective.network, stage.optimizer)
-    if not progress.finished:
+    kept = progress.finished
+    if not kept:
         with Journal(folder, progress, f"{config.name} {name}") if here.main else nullcontext() as journal:
             Training(stage, progress, here, journal=journal, watch=watch).run()
-    return TrainedStage(folder, progress, start.objective.HEADLINE)
+    return TrainedStage(folder, progress, start.objective.HEADLINE, kept)
 
 
 def curve(rules: TrainConfig) -> dict[str, Any]:

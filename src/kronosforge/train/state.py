@@ -170,8 +170,8 @@ def must_match(found: Mapping[str, Any], now: Mapping[str, Any], folder: Path, *
         detail = ", ".join(f"{key} {found.get(key)!r} → {now[key]!r}" for key in changed[:4])
         raise UsageError(
             tr(
-                f"{folder} cannot be resumed with other settings ({detail}); put them back, or --force trains anew",
-                f"{folder} 无法用不同的设置继续({detail});请恢复原设置,或用 --force 重新训练",
+                f"{folder} was trained with other settings ({detail}); put them back, or --force trains anew",
+                f"{folder} 用不同的设置训练({detail});请恢复原设置,或用 --force 重新训练",
             )
         )
 

@@ -54,6 +54,11 @@ def pace_line(title: str, pace: Pace) -> str:
 def stage_lines(stage: StageName, trained: TrainedStage) -> Iterator[str]:
     """What a finished stage says: the tokenizer's health and what follows from it, the best epoch and where it is."""
     epochs = trained.progress.epochs
+    if trained.kept:
+        yield tr(
+            f"{stage}: kept, as it was trained with the same settings and data; --force trains anew",
+            f"{stage}:已用相同的设置与数据训练过,予以保留;--force 重新训练",
+        )
     if stage == "tokenizer":
         yield from _health(epochs[0]["val"], epochs[trained.progress.best_epoch]["val"])
     yield tr("best:", "最佳:") + f" {stage} epoch {trained.progress.best_epoch} {trained.best}"

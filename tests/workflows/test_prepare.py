@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from kronosforge.config import DatasetConfig, ModelConfig, SourceConfig
 from kronosforge.core.errors import DataError, KronosForgeError, NoDataError, UsageError
+from kronosforge.core.files import reading
 from kronosforge.dataset import PICKLES
 from kronosforge.dataset.unpickle import load
 from kronosforge.dataset.verify import verify
@@ -88,6 +90,15 @@ def test_two_runs_are_equal_byte_for_byte_and_verify_agrees(tmp_path: Path) -> N
     assert content(first.folder) == content(second.folder)
     assert (first.folder / "report.html").read_bytes() == (second.folder / "report.html").read_bytes()
     assert all(check.ok for check in verify(first.folder))
+
+
+def test_a_finished_dataset_is_kept_while_a_training_reads_it(tmp_path: Path) -> None:
+    config = model("", "BTC-USDT-SWAP_4H", source=SourceConfig(name="sandbox"), records_per_timeframe=200)
+    made = make(tmp_path, config)
+    with ThreadPoolExecutor(1) as threads, reading(made.folder, "the dataset"):
+        again = threads.submit(make, tmp_path, config).result(timeout=30)
+    assert again.kept
+    assert again.summary == made.summary
 
 
 def test_a_model_with_too_few_bars_says_how_many_it_needs(tmp_path: Path) -> None:

@@ -120,6 +120,11 @@ def publishing(folder: Path, manifest: str, replaces: tuple[str, ...]) -> Iterat
         recover(folder, manifest, replaces)
 
 
+def interrupted(folder: Path) -> bool:
+    """Whether a version that is whole on disk waits in `folder` for `recover`, or is being moved in."""
+    return (folder / READY).exists() or (folder / MOVING).exists()
+
+
 def recover(folder: Path, manifest: str, replaces: tuple[str, ...]) -> None:
     """Finish, or sweep away, what a killed `publishing` left in `folder`. Idempotent; call it under a lock."""
     shutil.rmtree(folder / INCOMING, ignore_errors=True)

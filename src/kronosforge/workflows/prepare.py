@@ -16,7 +16,7 @@ from kronosforge.core.bars import Series, iso
 from kronosforge.core.candles import ORIGINS
 from kronosforge.core.coroutines import run
 from kronosforge.core.errors import DataError
-from kronosforge.core.files import locked, publishing, recover
+from kronosforge.core.files import interrupted, locked, publishing, reading, recover
 from kronosforge.core.i18n import tr
 from kronosforge.dataset import DATASET_FILES, SCHEMA, DatasetWriter, Written, hand_over
 from kronosforge.report import SeriesChart, aggregate, write_report
@@ -67,8 +67,11 @@ def prepare(
     root = where.root if where else workspace_root()
     environ = environment(str(root)) if environ is None else environ
     where = where or dataset_folders(config, root, kronos=environ.get("KRONOS_HOME"))
-    if where.dataset.exists():  # before anything is fetched
-        with _held(where):
+    if interrupted(where.dataset):
+        with _writing(where):
+            recover(where.dataset, MANIFEST, DATASET_FILES)
+    if where.dataset.exists():  # before anything is fetched, and beside trainings that read it
+        with reading(where.dataset, _named(where)):
             if kept := _kept(config, where, force=force, strict=strict):
                 return kept
     return run(_prepare(config, where, environ, force=force, strict=strict, progress=progress))
@@ -87,7 +90,8 @@ async def _prepare(
         collected = await collect(config, source, Store(where.candles), progress)
     newest = max(span.stop for span in collected.spans.values())
     origin = {"name": config.source.name, "venue": source.venue, "clock": iso(newest)}
-    with _held(where):
+    with _writing(where):
+        recover(where.dataset, MANIFEST, DATASET_FILES)
         if kept := _kept(config, where, force=force, strict=strict):  # another process made it meanwhile
             return kept
         with publishing(where.dataset, MANIFEST, DATASET_FILES) as staging:
@@ -98,16 +102,19 @@ async def _prepare(
     return PreparedDataset(where.dataset, where.copy, summary)
 
 
-def _held(where: DatasetFolders) -> AbstractContextManager[None]:
-    return locked(where.dataset, tr(f"the dataset {where.dataset.name}", f"数据集 {where.dataset.name}"))
+def _writing(where: DatasetFolders) -> AbstractContextManager[None]:
+    return locked(where.dataset, _named(where))
+
+
+def _named(where: DatasetFolders) -> str:
+    return tr(f"the dataset {where.dataset.name}", f"数据集 {where.dataset.name}")
 
 
 def _kept(config: ModelConfig, where: DatasetFolders, *, force: bool, strict: bool) -> PreparedDataset | None:
-    """The dataset that stands, where it is what `config` asks for, its copy for Kronos refreshed. Call it under the lock.
+    """The dataset that stands, where it is what `config` asks for, its copy for Kronos refreshed. Call it under a lock.
 
     None where there is none, or where `force` replaces it. Raises UsageError where it may not be replaced.
     """
-    recover(where.dataset, MANIFEST, DATASET_FILES)
     if force:
         refuse_other_model(where.dataset, config)
         return None

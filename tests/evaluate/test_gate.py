@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from kronosforge.core.verdict import Reason, State, state_of
 from kronosforge.evaluate.bootstrap import Blocks, Interval
 from kronosforge.evaluate.gate import START, decide
 
@@ -18,7 +19,7 @@ def verdict(start: Interval, walk: Interval, last: Interval = BETTER, scratch: b
 
 def test_it_promotes_what_beats_both() -> None:
     found = verdict(BETTER, BETTER)
-    assert found.promote
+    assert found.state is State.EDGE
     assert found.keep == "fine-tuned"
     assert found.baseline == "random walk"
     assert found.sentence.en == (
@@ -31,15 +32,15 @@ def test_it_promotes_what_beats_both() -> None:
 @pytest.mark.parametrize(("start", "walk"), [(UNSURE, BETTER), (BETTER, UNSURE), (WORSE, WORSE), (UNTOLD, BETTER)])
 def test_it_does_not_promote_less_than_that(start: Interval, walk: Interval) -> None:
     found = verdict(start, walk)
-    assert not found.promote
+    assert found.state is State.NO_EDGE
     assert found.keep == START
     assert found.sentence.en.startswith("No edge: keep the pretrained model; ")
     assert found.sentence.zh.startswith("没有优势(no edge):保留预训练模型;")
 
 
 def test_a_weak_baseline_is_not_enough_and_not_needed() -> None:
-    assert not verdict(BETTER, UNSURE, last=BETTER).promote
-    assert verdict(BETTER, BETTER, last=UNSURE).promote
+    assert verdict(BETTER, UNSURE, last=BETTER).state is State.NO_EDGE
+    assert verdict(BETTER, BETTER, last=UNSURE).state is State.EDGE
 
 
 def test_from_scratch_there_is_nothing_to_keep() -> None:
@@ -51,7 +52,7 @@ def test_from_scratch_there_is_nothing_to_keep() -> None:
 
 def test_where_it_cannot_be_told_it_says_so() -> None:
     found = decide({START: None, "random walk": None}, {}, level=0.95, scratch=False)
-    assert (found.promote, found.keep, found.baseline) == (False, START, "")
+    assert (found.state, found.keep, found.baseline) == (State.NO_EDGE, START, "")
     assert found.both()["against_start"] == {"value": None, "low": None, "high": None}
     assert "too few origins to tell" in found.sentence.en
 
@@ -64,4 +65,26 @@ def test_it_sees_an_edge_of_simulated_scores(edge: float, promoted: bool) -> Non
     blocks = Blocks(n, 5, replicates=400, level=0.95, seed=0)
     [told] = blocks.shares(np.arange(n), ours[:, None], walk[:, None])
     against = {START: told, "random walk": told}
-    assert decide({START: 1.0, "random walk": 1.0}, against, level=0.95, scratch=False).promote is promoted
+    state = decide({START: 1.0, "random walk": 1.0}, against, level=0.95, scratch=False).state
+    assert (state is State.EDGE) is promoted
+
+
+@pytest.mark.parametrize(
+    ("start", "baseline", "state", "reason"),
+    [
+        ((-0.2, -0.3, -0.1), (-0.2, -0.3, -0.1), State.EDGE, Reason.BETTER_THAN_BOTH),
+        ((-0.2, -0.3, -0.1), (0.1, 0.0, 0.2), State.NO_EDGE, Reason.NOT_BETTER_THAN_BASELINE),
+        ((0.1, 0.0, 0.2), (-0.2, -0.3, -0.1), State.NO_EDGE, Reason.NOT_BETTER_THAN_START),
+        ((0.1, 0.0, 0.2), (0.1, 0.0, 0.2), State.NO_EDGE, Reason.NOT_BETTER_THAN_EITHER),
+        ((0.1, None, None), (0.1, None, None), State.NO_EDGE, Reason.TOO_FEW_ORIGINS),
+    ],
+)
+def test_the_state_has_a_reason(start: tuple, baseline: tuple, state: State, reason: Reason) -> None:
+    against = {START: Interval(*start), "drift": Interval(*baseline)}
+    verdict = decide({START: 1.0, "drift": 1.0}, against, level=0.95, scratch=False)
+    assert (verdict.state, verdict.reason) == (state, reason)
+    content = verdict.both()
+    assert content["promote"] == (state is State.EDGE)
+    assert state_of(content) is state
+    del content["state"]  # what an older version wrote
+    assert state_of(content) is state

@@ -1,22 +1,23 @@
 """`quick_start_multi_model.py`: look at the machine, ask what to train, show the command, run it."""
 
 import importlib.util
-import json
 import platform
 import shlex
 import shutil
 import sys
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 
 from kronosforge.cli.console import print_table
 from kronosforge.cli.context import Context, model_flags, open_context
 from kronosforge.cli.requirements import require_torch
 from kronosforge.cli.train import named_models, train_models
-from kronosforge.core.errors import DataError, UsageError
+from kronosforge.core.errors import DataError, KronosForgeError, UsageError
 from kronosforge.core.i18n import tr
+from kronosforge.workflows.existing import existing
 from kronosforge.workspace.discovery import config_files
-from kronosforge.workspace.paths import MANIFEST, dataset_folder
+from kronosforge.workspace.paths import dataset_folder
 
 
 def run(arguments: Namespace) -> int:
@@ -70,12 +71,11 @@ def _print_checks(root: Path, models: list[str], ready: list[str]) -> None:
 
 
 def _prepared(context: Context, model: str) -> bool:
-    """Whether the model's dataset is finished; a broken config or manifest counts as not."""
-    try:
-        folder = dataset_folder(context.model(model).config, context.root)
-        return "fingerprint" in json.loads((folder / MANIFEST).read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
+    """Whether the model's dataset is finished; a broken config or dataset counts as not."""
+    with suppress(KronosForgeError):
+        config = context.model(model).config
+        return existing(dataset_folder(config, context.root), config) is not None
+    return False
 
 
 def _default(what: str, choices: list[str], default: str) -> str:

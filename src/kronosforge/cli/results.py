@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kronosforge.cli.console import print_table
 from kronosforge.core.bars import clock
 from kronosforge.core.i18n import tr
+from kronosforge.core.verdict import State, state_of
 from kronosforge.workflows.fleet import summary_lines
 from kronosforge.workflows.pages import Pages
 from kronosforge.workflows.prepare import PreparedDataset
@@ -151,7 +152,7 @@ def print_evaluation(evaluation: Mapping[str, Any], path: Path) -> None:
 
 def print_verdict(verdict: Mapping[str, Any]) -> None:
     """The sentence, marked."""
-    print("✅" if verdict["promote"] else "⚖️", tr(verdict["sentence"]["en"], verdict["sentence"]["zh"]))
+    print("✅" if state_of(verdict) is State.EDGE else "⚖️", tr(verdict["sentence"]["en"], verdict["sentence"]["zh"]))
 
 
 def print_origins(counts: Mapping[str, Any], horizon: int) -> None:

@@ -8,6 +8,7 @@ from kronosforge.cli.console import forecasts_counter, live_line, print_on_stder
 from kronosforge.cli.results import metric_cell, print_origins, print_verdict
 from kronosforge.core.bars import clock
 from kronosforge.core.i18n import tr
+from kronosforge.core.verdict import State, state_of
 from kronosforge.workflows.progress import StageLines, StageName
 
 HEADS = [
@@ -44,7 +45,7 @@ class Watch:
 
     def ended(self, fold: int, found: dict[str, Any]) -> None:
         """Print a fold's verdict."""
-        outcome = tr("edge", "有优势") if found["verdict"]["promote"] else tr("no edge", "没有优势")
+        outcome = tr("edge", "有优势") if state_of(found["verdict"]) is State.EDGE else tr("no edge", "没有优势")
         crps = metric_cell(found["models"]["fine-tuned"]["pooled"]["crps"], "crps")
         print_on_stderr(f"{self._title(fold)}: {outcome}, CRPS {crps} %")
 
@@ -84,5 +85,5 @@ def _row(name: str, scores: Mapping[str, Any]) -> list[object]:
         f"{metric_cell(pooled[baseline]['crps'], 'crps')} {baseline}" if baseline else "–",
         metric_cell(tuned["hit"], "hit"),
         metric_cell(tuned["ic"], "ic"),
-        tr("yes", "有") if scores["verdict"]["promote"] else tr("no", "无"),
+        tr("yes", "有") if state_of(scores["verdict"]) is State.EDGE else tr("no", "无"),
     ]

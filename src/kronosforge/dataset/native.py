@@ -88,7 +88,7 @@ def open_split(dataset: Path, split: str) -> NativeSplit:
     try:
         runs = [Run(*run) for run in json.loads((folder / INDEX).read_text("utf-8"))[split]]
         candles, time = (np.load(folder / split / name, mmap_mode="r", allow_pickle=False) for name in (CANDLES, TIME))
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
         raise _broken(folder / split, str(error)) from None
     rows = sum(run.length for run in runs)
     if candles.shape != (rows, len(FEATURES)) or time.shape != (rows,):

@@ -17,6 +17,8 @@ from kronosforge.core.bars import iso
 from kronosforge.core.errors import DataError, UsageError
 from kronosforge.core.files import fingerprint, locked, reading, write_atomic
 from kronosforge.core.i18n import Text, tr
+from kronosforge.core.records import reason
+from kronosforge.dataset.manifest import read_manifest
 from kronosforge.evaluate.backtest import LABEL, backtest
 from kronosforge.evaluate.baselines import baselines
 from kronosforge.evaluate.bootstrap import Blocks, Ints, length
@@ -220,14 +222,21 @@ def _early(judged: Judged, seen: bool) -> npt.NDArray[np.bool_]:
 
 def _dataset(folder: Path, config: ModelConfig) -> tuple[DatasetConfig, str]:
     """The window that the finished dataset was made for, and its fingerprint."""
-    try:
-        summary = json.loads((folder / MANIFEST).read_text("utf-8"))
-        return DatasetConfig(**summary["config"]["dataset"]), str(summary["fingerprint"])
-    except (OSError, ValueError, LookupError, TypeError):
+    if not (folder / MANIFEST).exists():
         raise DataError(
             tr(
                 f"{folder} holds no finished dataset; kronosforge prepare --config {config.name}",
                 f"{folder} 中没有完成的数据集;请运行 kronosforge prepare --config {config.name}",
+            )
+        )
+    manifest = read_manifest(folder, config.name)
+    try:
+        return DatasetConfig.model_validate(manifest.config.get("dataset")), manifest.fingerprint
+    except ValueError as error:
+        raise DataError(
+            tr(
+                f"{folder / MANIFEST} cannot be used: {reason(error)}; prepare the dataset again with --force",
+                f"{folder / MANIFEST} 无法使用:{reason(error)};请用 --force 重新准备数据集",
             )
         ) from None
 

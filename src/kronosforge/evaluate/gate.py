@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kronosforge.core.i18n import Text
+from kronosforge.core.verdict import Reason, State
 from kronosforge.evaluate.bootstrap import Interval
 
 TUNED, START = "fine-tuned", "pretrained"
@@ -19,7 +20,8 @@ class Verdict:
     """What to use, and why; differences are the fine-tuned model's CRPS less the other's, as shares of the other's: below
     zero where it is better."""
 
-    promote: bool
+    state: State
+    reason: Reason
     keep: str | None  # the model to use; None where there is none worth it
     baseline: str  # the best naive forecast
     against_start: Interval
@@ -29,7 +31,9 @@ class Verdict:
     def both(self) -> dict[str, Any]:
         """As JSON."""
         return {
-            "promote": self.promote,
+            "promote": self.state is State.EDGE,
+            "state": self.state.value,
+            "reason": self.reason.value,
             "keep": self.keep,
             "baseline": self.baseline,
             "against_start": self.against_start._asdict(),
@@ -48,7 +52,9 @@ def decide(
     baseline = min(known, key=lambda name: known[name]) if known else ""
     nothing = Interval(None, None, None)
     start, naive = against.get(START, nothing), against.get(baseline, nothing)
-    promote = start.below_zero and naive.below_zero
+    reason = _reason(start, naive)
+    state = State.EDGE if reason is Reason.BETTER_THAN_BOTH else State.NO_EDGE
+    promote = state is State.EDGE
     keep = None if folds > 1 else TUNED if promote else None if scratch else START
     why = [
         _against("the start checkpoint", "起始检查点", start, level),
@@ -56,7 +62,18 @@ def decide(
     ]
     head = _head(promote=promote, scratch=scratch, folds=folds)
     sentence = Text(f"{head.en}; {'; '.join(w.en for w in why)}.", f"{head.zh};{';'.join(w.zh for w in why)}。")
-    return Verdict(promote, keep, baseline, start, naive, sentence)
+    return Verdict(state, reason, keep, baseline, start, naive, sentence)
+
+
+def _reason(start: Interval, baseline: Interval) -> Reason:
+    """What the two comparisons say together."""
+    if start.low is None or baseline.low is None:
+        return Reason.TOO_FEW_ORIGINS
+    if start.below_zero and baseline.below_zero:
+        return Reason.BETTER_THAN_BOTH
+    if start.below_zero:
+        return Reason.NOT_BETTER_THAN_BASELINE
+    return Reason.NOT_BETTER_THAN_START if baseline.below_zero else Reason.NOT_BETTER_THAN_EITHER
 
 
 def _head(*, promote: bool, scratch: bool, folds: int) -> Text:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from kronosforge.config import TrainConfig
 from kronosforge.core.files import write_atomic
 from kronosforge.core.i18n import Text
+from kronosforge.core.verdict import State, state_of
 from kronosforge.report.figures import Figures, finite
 from kronosforge.report.html import (
     Column,
@@ -110,7 +111,7 @@ def verdict(model: Model) -> tuple[str, Html]:
     """How the model stands, in one sentence, and how that is coloured."""
     found = dig(model.evaluation, "verdict")
     if found:
-        return "good" if dig(found, "promote") else "calm", words(dig(found, "sentence") or "")
+        return "good" if state_of(found) is State.EDGE else "calm", words(dig(found, "sentence") or "")
     if model.evaluation:
         return "look", say("Evaluated, and not compared: no verdict", "已评估但未比较:尚无结论")
     if model.outdated:
@@ -129,7 +130,7 @@ def headline(model: Model) -> Html:
     found = dig(model.evaluation, "verdict")
     if not found:
         return verdict(model)[1]
-    if dig(found, "promote"):
+    if state_of(found) is State.EDGE:
         return say("Promoted", "采用")
     return say("No edge: keep the start", "没有优势:保留起点") if dig(found, "keep") else say("No edge", "没有优势")
 
@@ -228,7 +229,7 @@ def render_fleet(models: Sequence[Model], folder: Path) -> str:
         Column(say("CRPS %, baseline", "CRPS %,基线"), "n"),
         Column(say("Direction %", "方向命中 %"), "n"),
     ]
-    promoted = sum(bool(dig(model.evaluation, "verdict", "promote")) for model in models)
+    promoted = sum(state_of(dig(model.evaluation, "verdict")) is State.EDGE for model in models)
     counts = f"{len(models)} models, {promoted} promoted", f"{len(models)} 个模型,{promoted} 个被采用"
     top = paragraph(Html(f"<strong>{say(*counts)}</strong>"), f"verdict {'good' if promoted else 'calm'}")
     body = table(columns, [_row(model, folder) for model in models])

@@ -3,6 +3,7 @@
 from typing import Any
 
 from kronosforge.config import TrainConfig
+from kronosforge.core.verdict import State, state_of
 from kronosforge.report.html import (
     Column,
     Html,
@@ -97,7 +98,7 @@ def _row(told: Json, name: Html, one: Json) -> list[Html]:
         join([estimate(dig(pooled, str(best), "crps"), CRPS), below]),
         estimate(dig(pooled, TUNED, "hit"), HIT),
         estimate(dig(pooled, TUNED, "ic"), IC),
-        Html("✓") if dig(one, "verdict", "promote") else text("–"),
+        Html("✓") if state_of(dig(one, "verdict")) is State.EDGE else text("–"),
     ]
 
 

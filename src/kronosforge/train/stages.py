@@ -1,6 +1,5 @@
 """One model's two stages: tokenizer, then predictor. What each starts from, and what it leaves."""
 
-import json
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -15,6 +14,7 @@ from kronosforge.core.errors import DataError, ModelError, UsageError
 from kronosforge.core.files import locked, reading
 from kronosforge.core.i18n import tr
 from kronosforge.dataset.loader import Loader, Windows
+from kronosforge.dataset.manifest import read_manifest
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import Checkpoint
 from kronosforge.model.presets import refuse_mismatch, refuse_other_publication
@@ -136,16 +136,15 @@ def _refuse_changed(folder: Path, config: ModelConfig, dataset: str) -> None:
 
 def dataset_fingerprint(dataset: Path, config: ModelConfig) -> str:
     """The fingerprint of the dataset in the folder. Raises DataError where none is finished, or it is another window's."""
-    try:
-        summary = json.loads((dataset / MANIFEST).read_text("utf-8"))
-        made, fingerprint = summary["config"]["dataset"], str(summary["fingerprint"])
-    except (OSError, ValueError, LookupError, TypeError):
+    if not (dataset / MANIFEST).exists():
         raise DataError(
             tr(
                 f"{dataset} holds no finished dataset; run prepare_kronos_data_simple.py --config {config.name}",
                 f"{dataset} 中没有完成的数据集;请运行 prepare_kronos_data_simple.py --config {config.name}",
             )
-        ) from None
+        )
+    manifest = read_manifest(dataset, config.name)
+    made, fingerprint = manifest.config.get("dataset", {}), manifest.fingerprint
     asked = config.dataset.model_dump()
     if any(made.get(key) != value for key, value in asked.items()):
         raise DataError(

@@ -1,7 +1,7 @@
 """The dataset that already stands where one is to be written: keep it, or say why it may not be replaced."""
 
-import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from kronosforge.config import ModelConfig
 from kronosforge.core.errors import DataError, ExistsError, UsageError
 from kronosforge.core.i18n import tr
 from kronosforge.dataset import PICKLES
+from kronosforge.dataset.manifest import Manifest, read_manifest
 from kronosforge.report.summary import public
 from kronosforge.workspace.paths import MANIFEST
 
@@ -20,34 +21,37 @@ INDIFFERENT = {"source.proxy", "source.credentials_required", "source.timeout_s"
 SHOWN = 4  # differences in a message
 
 
-def existing(folder: Path, config: ModelConfig) -> dict[str, Any] | None:
-    """The summary of the dataset in `folder` where it was made with the settings of `config`; None where there is none.
+def existing(folder: Path, config: ModelConfig) -> Manifest | None:
+    """The manifest of the dataset in `folder` where it was made with the settings of `config`; None where there is none.
 
     Raises ExistsError where the model's dataset was made with other settings, UsageError where the folder is another
     model's, DataError where files of the dataset are missing or cut short.
     """
-    path = folder / MANIFEST
-    if not path.exists():
+    if not (folder / MANIFEST).exists():
         _refuse_foreign(folder)
         return None
-    summary = _read(path)
-    _refuse_other_model(folder, summary, config)
-    if different := list(differences(summary.get("config", {}), config)):
-        raise ExistsError(_other_settings(folder, different, summary))
-    if damaged := _damaged(folder, summary):
+    manifest = read_manifest(folder, config.name)
+    _refuse_other_model(folder, manifest, config)
+    if different := list(differences(manifest.config, config)):
+        raise ExistsError(_other_settings(folder, different, manifest))
+    if damaged := _damaged(folder, manifest):
         raise DataError(
             tr(
                 f"{folder} is damaged: {damaged}; --force prepares it again",
                 f"{folder} 已损坏:{damaged};用 --force 重新准备",
             )
         )
-    return summary
+    return manifest
 
 
 def refuse_other_model(folder: Path, config: ModelConfig) -> None:
-    """Raise UsageError where `folder` holds the dataset of another model: not even --force replaces that."""
+    """Raise UsageError where `folder` holds the dataset of another model: not even --force replaces that.
+
+    A manifest that cannot be read is nobody's, and is replaced.
+    """
     if (folder / MANIFEST).exists():
-        _refuse_other_model(folder, _read(folder / MANIFEST), config)
+        with suppress(DataError):
+            _refuse_other_model(folder, read_manifest(folder, config.name), config)
 
 
 def differences(made: Mapping[str, Any], config: ModelConfig) -> Iterator[tuple[str, Any, Any]]:
@@ -71,14 +75,6 @@ def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield key, value
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        summary = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        summary = None
-    return summary if isinstance(summary, dict) else {}
-
-
 def _refuse_foreign(folder: Path) -> None:
     if present := [name for name in PICKLES if (folder / name).exists()]:
         raise UsageError(
@@ -91,9 +87,8 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def _refuse_other_model(folder: Path, summary: Mapping[str, Any], config: ModelConfig) -> None:
-    settings = summary.get("config")
-    owner = (settings.get("name") if isinstance(settings, dict) else None) or summary.get("model_name")
+def _refuse_other_model(folder: Path, manifest: Manifest, config: ModelConfig) -> None:
+    owner = manifest.config.get("name") or manifest.model_name
     if owner not in (config.name, config.model_name):
         raise UsageError(
             tr(
@@ -104,11 +99,11 @@ def _refuse_other_model(folder: Path, summary: Mapping[str, Any], config: ModelC
         )
 
 
-def _other_settings(folder: Path, different: list[tuple[str, Any, Any]], summary: Mapping[str, Any]) -> str:
+def _other_settings(folder: Path, different: list[tuple[str, Any, Any]], manifest: Manifest) -> str:
     listed = ", ".join(f"{key} {made!r} → {asked!r}" for key, made, asked in different[:SHOWN])
     more = f" (+ {len(different) - SHOWN})" * (len(different) > SHOWN)
-    created, windows = summary.get("created_at", "?"), summary.get("windows", {})
-    counts = ", ".join(f"{split} {count}" for split, count in windows.items())
+    created = manifest.created_at
+    counts = ", ".join(f"{split} {count}" for split, count in manifest.windows.items())
     return tr(
         f"{folder} already holds a dataset made with other settings: {listed}{more}; --force replaces it "
         f"(made {created}; windows: {counts}), --output-dir writes elsewhere",
@@ -117,15 +112,15 @@ def _other_settings(folder: Path, different: list[tuple[str, Any, Any]], summary
     )
 
 
-def _damaged(folder: Path, summary: Mapping[str, Any]) -> str:
+def _damaged(folder: Path, manifest: Manifest) -> str:
     """The first file whose size is not the recorded one, or nothing. Content is checked by `verify`."""
-    for file in summary.get("files", []):
-        path = folder / file["filename"]
+    for file in manifest.files:
+        path = folder / file.filename
         if not path.is_file():
-            return tr(f"{file['filename']} is missing", f"缺少 {file['filename']}")
-        if path.stat().st_size != file["bytes"]:
+            return tr(f"{file.filename} is missing", f"缺少 {file.filename}")
+        if path.stat().st_size != file.bytes:
             return tr(
-                f"{file['filename']} has {path.stat().st_size:,} bytes instead of {file['bytes']:,}",
-                f"{file['filename']} 有 {path.stat().st_size:,} 字节,应为 {file['bytes']:,}",
+                f"{file.filename} has {path.stat().st_size:,} bytes instead of {file.bytes:,}",
+                f"{file.filename} 有 {path.stat().st_size:,} 字节,应为 {file.bytes:,}",
             )
     return ""

@@ -118,13 +118,13 @@ def _kept(config: ModelConfig, where: DatasetFolders, *, force: bool, strict: bo
     if force:
         refuse_other_model(where.dataset, config)
         return None
-    summary = existing(where.dataset, config)
-    if summary is None:
+    manifest = existing(where.dataset, config)
+    if manifest is None:
         return None
     if strict:
-        refuse_warnings(summary["warnings"])
+        refuse_warnings(manifest.warnings)
     _copy(where)
-    return PreparedDataset(where.dataset, where.copy, summary, kept=True)
+    return PreparedDataset(where.dataset, where.copy, manifest.model_dump(by_alias=True), kept=True)
 
 
 def _copy(where: DatasetFolders) -> None:

@@ -1,6 +1,5 @@
 """The newest finished candles of a model's series, fetched where they are missing, and when its next bars open."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from kronosforge.core.candles import FEATURES
 from kronosforge.core.coroutines import run
 from kronosforge.core.errors import DataError
 from kronosforge.core.i18n import Text, tr
+from kronosforge.dataset.manifest import read_manifest
 from kronosforge.store import Store
 from kronosforge.workflows.fetch import collect, opened
 from kronosforge.workspace.overrides import Resolved
@@ -45,7 +45,7 @@ def with_dataset_source(resolved: Resolved, root: Path) -> ModelConfig:
     summary = dataset_folder(config, root) / MANIFEST
     if "source.name" in resolved.overridden or not summary.exists():
         return config
-    recorded = _recorded_source(summary)
+    recorded = _recorded_source(summary.parent, config.name)
     keys = ["name", "label", "timezone"]
     same_exchange = recorded["name"] == config.source.name
     if not (same_exchange and "source.url" in resolved.overridden) and "***@" not in (recorded["url"] or ""):
@@ -54,12 +54,12 @@ def with_dataset_source(resolved: Resolved, root: Path) -> ModelConfig:
     return config.model_copy(update={"source": source})
 
 
-def _recorded_source(summary: Path) -> dict[str, Any]:
-    """The section `source` of the config that a dataset was made with."""
+def _recorded_source(dataset: Path, model: str) -> dict[str, Any]:
+    """The section `source` of the config that the dataset in a folder was made with."""
+    summary, recorded = dataset / MANIFEST, read_manifest(dataset, model).config.get("source")
     try:
-        recorded: dict[str, Any] = json.loads(summary.read_text("utf-8"))["config"]["source"]
         return SourceConfig.model_validate(recorded).model_dump()
-    except (OSError, ValueError, LookupError, TypeError):
+    except ValueError:
         raise DataError(
             tr(
                 f"{summary} does not say where the dataset came from; prepare the dataset again, or give --source",

@@ -6,7 +6,6 @@
 A fold is an ordinary model in a folder of its own: the stages do to it what they do to any.
 """
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from kronosforge.core.files import fingerprint, locked, publishing, reading, rec
 from kronosforge.core.i18n import Text, tr
 from kronosforge.dataset import DATASET_FILES, SCHEMA, DatasetWriter
 from kronosforge.dataset.history import History
+from kronosforge.dataset.manifest import Manifest, read_manifest
 from kronosforge.evaluate import MODELS
 from kronosforge.evaluate.checkpoints import begun, maybe_seen, start
 from kronosforge.evaluate.evaluation import SCHEMA as EVALUATION_SCHEMA
@@ -153,22 +153,22 @@ def _cut(config: ModelConfig, own: ModelFolders, folds: int, root: Path) -> list
         return [history.windows(at, window) for at in fold_cuts(runs, config.split, count)]
 
     check_folds(windows, folds, history.series, config.split, window)
-    of = json.loads((own.dataset / MANIFEST).read_text("utf-8"))
+    of = read_manifest(own.dataset, config.name)
     walk = []
     for number, at in enumerate(fold_cuts(runs, config.split, folds), 1):
         walk.append(Fold(number, at, own.fold(number)))
-        _dataset(config, history, walk[-1], {"number": number, "of": folds, "history": of["fingerprint"]}, of, root)
+        _dataset(config, history, walk[-1], {"number": number, "of": folds, "history": of.fingerprint}, of, root)
     return walk
 
 
 def _dataset(
-    config: ModelConfig, history: History, fold: Fold, facts: dict[str, Any], of: dict[str, Any], root: Path
+    config: ModelConfig, history: History, fold: Fold, facts: dict[str, Any], of: Manifest, root: Path
 ) -> None:
-    """Make the dataset of `fold`, unless it stands there. `of` is the summary of the dataset that it is cut from."""
+    """Make the dataset of `fold`, unless it stands there. `of` is the manifest of the dataset that it is cut from."""
     folder, window = fold.where.dataset, config.dataset.window
     recover(folder, MANIFEST, DATASET_FILES)
     if (folder / MANIFEST).exists():
-        _refuse_other(folder, {"fold": facts, "cuts": _times(fold.cuts)})
+        _refuse_other(folder, {"fold": facts, "cuts": _times(fold.cuts)}, config.name)
         return
     with publishing(folder, MANIFEST, DATASET_FILES) as staging:
         with DatasetWriter(staging, fold.cuts, window) as writer:
@@ -179,7 +179,7 @@ def _dataset(
             config,
             schema=SCHEMA,
             folder=DatasetFolders(root, folder, None).shown,
-            source=of["source"],
+            source=of.source,
             cuts=_times(fold.cuts),
             series={key: {"windows": one.windows, "bars_in_no_window": one.bars_in_no_window}
                     for key, one in zip(map(str, written), written.values(), strict=True)},
@@ -189,13 +189,12 @@ def _dataset(
         (staging / MANIFEST).write_bytes(as_bytes({**seal(summary, staging, writer.digests), "fold": facts}))
 
 
-def _refuse_other(folder: Path, expected: dict[str, Any]) -> None:
+def _refuse_other(folder: Path, expected: dict[str, Any], model: str) -> None:
     """Raise UsageError where the fold's dataset that stands in `folder` is cut from other bars, or elsewhere."""
-    found = json.loads((folder / MANIFEST).read_text("utf-8"))
-    if {key: found.get(key) for key in expected} == expected:
+    recorded = read_manifest(folder, model).model_dump(by_alias=True)
+    if {key: recorded.get(key) for key in expected} == expected:
         return
-    of = found.get("fold", {})
-    had, asked = (f"{one.get('of')} × {str(one.get('history'))[:12]}" for one in (of, expected["fold"]))
+    had, asked = (f"{f.get('of')} × {str(f.get('history'))[:12]}" for f in (recorded.get("fold", {}), expected["fold"]))
     raise UsageError(
         tr(
             f"{folder.parent.parent} holds folds of another history or number ({had}; asked: {asked}); "
@@ -229,7 +228,7 @@ def _one(config: ModelConfig, fold: Fold, watch: Watch | None) -> dict[str, Any]
         watch.ended(fold.number, found)
     tables = {name: {"kind": one["kind"], "pooled": one["pooled"]} for name, one in found["models"].items()}
     told = {key: found[key] for key in ("fingerprint", "verdict", "origins", "differences", "possibly_seen")}
-    windows = json.loads((where.dataset / MANIFEST).read_text("utf-8"))["windows"]
+    windows = read_manifest(where.dataset, config.name).windows
     return {"fold": fold.number, "cuts": _times(fold.cuts), "windows": windows, **told, "models": tables}
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from kronosforge.config import ModelConfig
 from kronosforge.core.errors import DataError
+from kronosforge.core.files import reading
 from kronosforge.train import loop, stages, train
 from kronosforge.workflows.prepare import prepare
 from kronosforge.workspace.paths import dataset_folders
@@ -69,3 +70,13 @@ def test_a_dataset_that_changes_all_the_same_ends_the_training(
     with pytest.raises(DataError, match="was replaced while it was trained on"):
         train(config, workspace)
     assert not (workspace / "outputs" / "models" / config.name / "predictor").exists()
+
+
+def test_the_same_request_does_not_wait_for_a_training_that_reads(workspace: Path, config: ModelConfig) -> None:
+    """It only looks at the dataset. A thread, which a second hold of the same process would make wait as well."""
+    where = dataset_folders(config, workspace, copy=False)
+    preparing = threading.Thread(target=lambda: prepare(config, where, {}), daemon=True)
+    with reading(where.dataset, "the dataset"):
+        preparing.start()
+        preparing.join(20)
+        assert not preparing.is_alive()

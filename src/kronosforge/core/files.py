@@ -195,6 +195,9 @@ def reading(folder: Path, what: str, wait: float = 600.0) -> Iterator[None]:
             os.pwrite(descriptor, _me().encode().ljust(200), 0)  # a courtesy to who waits for the readers
         yield
     finally:
+        with suppress(OSError, ValueError):
+            if _lock_path(folder).read_text("utf-8").strip() == _me():  # another reader's name stays
+                os.truncate(descriptor, 0)
         os.close(descriptor)
 
 

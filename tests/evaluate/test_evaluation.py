@@ -17,6 +17,7 @@ from kronosforge.evaluate.checkpoints import maybe_seen, start, untrained
 from kronosforge.evaluate.metrics import MEANS, Paths
 from kronosforge.evaluate.rolling import CLOSE, Caster, Known
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
+from kronosforge.report.model import read_model
 from kronosforge.train.stages import build, train
 from kronosforge.workspace.paths import model_folders
 from tests.processes import until
@@ -244,3 +245,13 @@ def test_four_at_once_wait_for_one_another_and_compute_it_once(trained: Path, co
     assert len(list(trained.glob("judged by *"))) == 1
     assert len({out for out, _ in printed}) == 1
     assert any("waiting for the evaluation of model_t: process" in err for _, err in printed)
+
+
+def test_a_tokenizer_trained_anew_does_not_hide_the_evaluation(trained: Path, config: ModelConfig) -> None:
+    """The report compares what was evaluated with the published pair, not with the newest tokenizer."""
+    evaluation = evaluate(config, trained)
+    again = config.model_copy(update={"train": config.train.model_copy(update={"seed": 7})})
+    train(again, trained, ["tokenizer"], force=True)
+    page = read_model(trained, config.name)
+    assert not page.outdated
+    assert page.evaluation["fingerprint"] == evaluation["fingerprint"]

@@ -14,6 +14,7 @@ from kronosforge.workspace.paths import (
     LAST,
     MANIFEST,
     METRICS,
+    TOKENIZER,
     TRAINING,
     ModelFolders,
     datasets_folder,
@@ -81,7 +82,7 @@ def read_model(root: Path, name: str, dataset: Path | None = None) -> Model:
     folder, dataset = model_folder(root, name), dataset or datasets_folder(root) / name
     summary, evaluation = _object(dataset / MANIFEST), _object(folder / EVALUATION)
     runs = {stage: run for stage in HEADLINES if (run := _run(folder / stage))}
-    outdated = bool(evaluation) and not _is_of(evaluation, runs, summary)
+    outdated = bool(evaluation) and not _is_of(evaluation, _pair(folder, runs), summary)
     walk = _object(ModelFolders(dataset, folder).folds / EVALUATION)
     return Model(name, dataset, summary, runs, {} if outdated else evaluation, outdated, walk)
 
@@ -120,8 +121,18 @@ def _run(folder: Path) -> Run | None:
         [line for line in lines if line.get("kind") == "epoch" and finite(line.get("epoch"))],
         dig(state, "facts") or {},
         bool(dig(state, "progress", "finished")),
-        {name: sha256(best / name) for name in WEIGHTS if (best / name).is_file()},
+        _digests(best),
     )
+
+
+def _pair(folder: Path, runs: Mapping[str, Run]) -> dict[str, dict[str, str]]:
+    """Stage → digests of the checkpoint that is evaluated: a published predictor has its own tokenizer."""
+    own = _digests(folder / "predictor" / BEST / TOKENIZER)
+    return {stage: run.digests for stage, run in runs.items()} | ({"tokenizer": own} if own else {})
+
+
+def _digests(checkpoint: Path) -> dict[str, str]:
+    return {name: sha256(checkpoint / name) for name in WEIGHTS if (checkpoint / name).is_file()}
 
 
 def _lines(path: Path) -> Iterator[Json]:
@@ -133,11 +144,9 @@ def _lines(path: Path) -> Iterator[Json]:
             yield parsed(line)
 
 
-def _is_of(evaluation: Json, runs: Mapping[str, Run], summary: Json) -> bool:
+def _is_of(evaluation: Json, pair: Mapping[str, dict[str, str]], summary: Json) -> bool:
     """Whether what was judged is what stands here: the same weights, the same dataset."""
     given = dig(evaluation, "provenance")
     judged = dig(given, "models", TUNED)
-    same = judged is None or all(
-        dig(judged, stage, "sha256") == run.digests for stage, run in runs.items() if run.digests
-    )
+    same = judged is None or all(dig(judged, stage, "sha256") == digests for stage, digests in pair.items() if digests)
     return same and summary.get("fingerprint") in (None, dig(given, "dataset"))

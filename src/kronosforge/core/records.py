@@ -26,7 +26,7 @@ def read_record(path: Path, kind: type[R], error: type[KronosForgeError], remedy
     """
     try:
         return kind.model_validate(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise error(
             tr(
                 f"{path} cannot be used: {reason(problem)}; make it anew with: {remedy}",

@@ -35,7 +35,9 @@ def read_stages(folder: Path) -> dict[str, Any]:
     stages = {}
     for name, headline in HEADLINES.items():
         if (path := last_record(folder / name)).exists():
-            with suppress(ModelError):  # a broken record hides no other stage; who uses it says what is wrong
+            with suppress(
+                ModelError, LookupError
+            ):  # a broken record hides no other stage; who uses it says what is wrong
                 stages[name] = _stage(read_training(path).progress, headline, folder / name / BEST)
     return stages
 
@@ -45,7 +47,7 @@ def _stage(progress: ProgressRecord, headline: str, checkpoint: Path) -> dict[st
         "finished": progress.finished,
         "steps": progress.step,
         "headline": headline,
-        "scores": [epoch["val"][headline] for epoch in progress.epochs],
+        "scores": [epoch.val[headline] for epoch in progress.epochs],
         "best_epoch": progress.best_epoch,
         "checkpoint": checkpoint.as_posix(),
     }

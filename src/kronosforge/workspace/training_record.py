@@ -1,11 +1,22 @@
 """training.json: how far a training came, and with which settings and data. Written by `train.state`."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from pydantic import field_validator, model_validator
 
 from kronosforge.core.errors import ModelError
 from kronosforge.core.records import Record, read_record
 from kronosforge.workspace.paths import BEST, LAST, TRAINING
+
+
+class EpochRecord(Record):
+    """What validation said after an epoch; epoch 0 is before any step."""
+
+    epoch: int
+    train: dict[str, float]
+    val: dict[str, float]
+    best: bool
 
 
 class ProgressRecord(Record):
@@ -16,10 +27,16 @@ class ProgressRecord(Record):
     step: int
     sums: dict[str, float]
     first_loss: float | None
-    epochs: list[dict[str, Any]]
+    epochs: list[EpochRecord]
     best: float
     best_epoch: int
     finished: bool
+
+    @model_validator(mode="after")
+    def _best_is_an_epoch(self) -> Self:
+        if not 0 <= self.best_epoch < len(self.epochs):
+            raise ValueError(f"best_epoch {self.best_epoch} is not one of the {len(self.epochs)} epochs")
+        return self
 
 
 class TrainingRecord(Record):
@@ -27,6 +44,13 @@ class TrainingRecord(Record):
 
     progress: ProgressRecord
     facts: dict[str, Any]
+
+    @field_validator("facts")
+    @classmethod
+    def _names_its_dataset(cls, facts: dict[str, Any]) -> dict[str, Any]:
+        if not facts.get("dataset"):
+            raise ValueError("dataset is missing")
+        return facts
 
     @property
     def dataset(self) -> str:

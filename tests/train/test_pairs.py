@@ -15,6 +15,7 @@ from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import digest
 from kronosforge.model.presets import refuse_mismatch, refuse_other_publication
 from kronosforge.train import loop, train
+from kronosforge.workflows.fleet import read_stages
 from tests.train.conftest import TINY, model
 
 MODELS = Path("outputs") / "models" / "model_t"
@@ -95,7 +96,9 @@ def of_an_older_version(models: Path) -> None:
 def test_a_pair_of_an_older_version_is_checked_by_its_digest(workspace: Path, config: ModelConfig) -> None:
     of_an_older_version(workspace / MODELS)
     assert tuned_pair(workspace / MODELS).tokenizer == workspace / MODELS / "tokenizer" / "best_model"
-    train(with_seed(config), workspace, ["tokenizer"], force=True)
+    other = KronosTokenizer.from_pretrained(workspace / MODELS / "tokenizer" / "best_model")
+    other.head.weight.data.mul_(2)
+    other.save_pretrained(workspace / MODELS / "tokenizer" / "best_model")
     with pytest.raises(ModelError, match=r"is not the tokenizer that the predictor in .* was trained with") as error:
         chosen(workspace / MODELS, config.train, "fine-tuned")
     assert error.value.exit_code == 5
@@ -134,6 +137,7 @@ DAMAGE = {
     "a wrong type": (b'{"progress": {"epoch": "one"}, "facts": {}}', "progress.epoch"),
     "a missing key": (b'{"facts": {}}', "progress: Field required"),
     "not UTF-8": (b"\xff\xfe{}", "it is not UTF-8 text"),
+    "nested without end": (b"[" * 100_000, "recursion"),
 }
 
 
@@ -169,3 +173,35 @@ def test_a_training_that_is_not_finished_needs_a_word(workspace: Path, config: M
     record.write_text(json.dumps(content | {"progress": content["progress"] | {"finished": False}}))
     with pytest.raises(UsageError, match="is not finished; --resume continues it, --force trains anew"):
         train(config, workspace)
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value", "reason"),
+    [("facts", "dataset", None, "facts: Value error, dataset is missing"),
+     ("progress", "epochs", [], "best_epoch 2 is not one of the 0 epochs"),
+     ("progress", "epochs", [{"epoch": 0}] * 3, "progress.epochs.0.train: Field required")],
+)  # fmt: skip
+def test_a_record_that_lacks_what_is_read_of_it_is_damaged(
+    workspace: Path, config: ModelConfig, part: str, key: str, value: object, reason: str
+) -> None:
+    path = workspace / MODELS / "tokenizer" / "last" / "training.json"
+    content = json.loads(path.read_text())
+    content[part][key] = value
+    path.write_text(json.dumps(content))
+    with pytest.raises(ModelError, match=reason):
+        train(config, workspace, resume=True)
+    assert list(read_stages(workspace / MODELS)) == ["predictor"]  # the summary keeps what can be read
+
+
+def test_a_pair_of_an_older_version_is_kept_before_its_tokenizer_is_replaced(
+    workspace: Path, config: ModelConfig
+) -> None:
+    best = workspace / MODELS / "predictor" / "best_model"
+    before = {path.name: path.read_bytes() for path in (best / "tokenizer").iterdir()}
+    shutil.rmtree(best / "tokenizer")
+    (best / "training.json").unlink()
+    again = config.model_copy(update={"train": TINY.model_copy(update={"seed": 7})})
+    train(again, workspace, ["tokenizer"], force=True)
+    pair = tuned_pair(workspace / MODELS)
+    assert pair.tokenizer
+    assert {path.name: path.read_bytes() for path in pair.tokenizer.iterdir()} == before

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -16,14 +16,14 @@ from kronosforge.core.i18n import tr
 from kronosforge.dataset.loader import Loader, Windows
 from kronosforge.dataset.manifest import read_manifest
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
-from kronosforge.model.checkpoint import Checkpoint
+from kronosforge.model.checkpoint import Checkpoint, digest
 from kronosforge.model.presets import refuse_mismatch, refuse_other_publication
 from kronosforge.train import lora
 from kronosforge.train.devices import Place, place
 from kronosforge.train.journal import Journal
 from kronosforge.train.loop import Training, Watch
 from kronosforge.train.objectives import Objective, PredictorObjective, TokenizerObjective
-from kronosforge.train.state import Progress, Stage, must_match, restore, saved
+from kronosforge.train.state import Progress, Stage, complete, must_match, restore, saved
 from kronosforge.workspace.paths import (
     BEST,
     CANDIDATE,
@@ -116,11 +116,24 @@ def _forget(where: ModelFolders, stages: Iterable[StageName], here: Place) -> No
     What a finished run published stays. A predictor that was not published with its record keeps its run until its own
     stage begins: only that run says which tokenizer is its own.
     """
+    if here.main:
+        _complete_published(where)
     for name in stages:
         with _held(where.stage(name), here):
             if here.main and published_record(where.stage(name)).exists():
                 shutil.rmtree(where.stage(name) / LAST, ignore_errors=True)
     here.barrier()
+
+
+def _complete_published(where: ModelFolders) -> None:
+    """Put the tokenizer of a training before 2026-11-26 beside its predictor, before another takes its place."""
+    folder, tokenizer = where.stage("predictor"), where.stage("tokenizer") / BEST
+    if published_record(folder).exists() or not all(path.exists() for path in (folder / BEST, tokenizer)):
+        return
+    with suppress(ModelError):  # what is broken cannot be kept
+        record, network = read_training(last_record(folder)), KronosTokenizer.from_pretrained(tokenizer)
+        if record.progress.finished and digest(network) == record.facts.get("tokenizer_ids"):
+            complete(folder, network, record)
 
 
 def _refuse_changed(folder: Path, config: ModelConfig, dataset: str) -> None:

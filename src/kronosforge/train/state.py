@@ -22,10 +22,11 @@ from kronosforge.core.errors import ModelError, UsageError
 from kronosforge.core.files import publishing, recover
 from kronosforge.core.i18n import tr
 from kronosforge.dataset.loader import Loader, Windows
+from kronosforge.model import KronosTokenizer
 from kronosforge.model.checkpoint import CONFIG, WEIGHTS, Checkpoint
 from kronosforge.train.objectives import Objective
 from kronosforge.workspace.paths import BEST, CANDIDATE, LAST, TOKENIZER, TRAINING
-from kronosforge.workspace.training_record import last_record, read_training
+from kronosforge.workspace.training_record import TrainingRecord, last_record, read_training
 
 TENSORS = "training.safetensors"
 FILES = (CONFIG, WEIGHTS, TENSORS)
@@ -106,24 +107,34 @@ def save(folder: Path, stage: Stage, progress: Progress) -> None:
     with publishing(folder / LAST, TRAINING, FILES) as staging:
         ordinary.write(staging)
         save_file(tensors, staging / TENSORS)
-        (staging / TRAINING).write_text(_as_text(progress, stage.facts), "utf-8")
+        (staging / TRAINING).write_text(_as_text(asdict(progress), stage.facts), "utf-8")
 
 
 def publish(folder: Path, stage: Stage, progress: Progress) -> None:
     """Make the best of a finished run the stage's `best_model/`, together with its record and, beside a predictor, the
     tokenizer whose ids it learned: who finds one finds the others."""
     best = folder / CANDIDATE if (folder / CANDIDATE / CONFIG).exists() else folder / BEST
+    _publish(folder, best, stage.objective.tokenizer, _as_text(asdict(progress), stage.facts))
+
+
+def complete(folder: Path, tokenizer: KronosTokenizer, record: TrainingRecord) -> None:
+    """Put the tokenizer and the record beside a predictor that an older version published without them."""
+    content = record.model_dump()
+    _publish(folder, folder / BEST, tokenizer, _as_text(content["progress"], content["facts"]))
+
+
+def _publish(folder: Path, best: Path, tokenizer: KronosTokenizer | None, record: str) -> None:
     with publishing(folder / BEST, CONFIG, (WEIGHTS, TOKENIZER, TRAINING)) as staging:
         for name in (CONFIG, WEIGHTS):
             shutil.copyfile(best / name, staging / name)
-        if stage.objective.tokenizer:
+        if tokenizer:
             (staging / TOKENIZER).mkdir()
-            stage.objective.tokenizer.write(staging / TOKENIZER)
-        (staging / TRAINING).write_text(_as_text(progress, stage.facts), "utf-8")
+            tokenizer.write(staging / TOKENIZER)
+        (staging / TRAINING).write_text(record, "utf-8")
 
 
-def _as_text(progress: Progress, facts: Mapping[str, Any]) -> str:
-    return json.dumps({"progress": asdict(progress), "facts": facts}, indent=2, ensure_ascii=False) + "\n"
+def _as_text(progress: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    return json.dumps({"progress": progress, "facts": facts}, indent=2, ensure_ascii=False) + "\n"
 
 
 def saved(folder: Path) -> tuple[Progress, dict[str, Any]] | None:

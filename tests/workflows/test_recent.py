@@ -73,5 +73,8 @@ def test_a_damaged_summary_is_named(tmp_path: Path, content: bytes) -> None:
     folder = tmp_path / CONFIG.dataset_path
     folder.mkdir(parents=True)
     (folder / "data_summary.json").write_bytes(content)
-    with pytest.raises(DataError, match=r"data_summary\.json does not say where .* prepare the dataset again"):
+    with pytest.raises(
+        DataError,
+        match=r"data_summary\.json (cannot be used: .*--force|does not say where .* prepare the dataset again)",
+    ):
         source(tmp_path)

@@ -92,7 +92,7 @@ def test_it_knows_nothing_after_its_origin(workspace: Path, capsys: pytest.Captu
         (["--samples", "0"], 2, "forecast.samples"),
         (["--at", "2019-01-01T00:00Z"], 3, "No data fetched"),
         (["--weights", "current"], 5, "evaluate first"),
-        (["--weights", "fine-tuned"], 5, "train first"),
+        (["--weights", "fine-tuned"], 5, "train the model first"),
     ],
 )
 def test_what_cannot_be_forecast_is_one_line(

@@ -1,6 +1,7 @@
 """The command line itself: without a command, --version, the log, and errors in one printable line."""
 
 import os
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -98,7 +99,7 @@ def test_every_request_is_in_the_log(workspace: Path) -> None:
 
 
 def test_a_reader_that_has_gone_is_no_error(workspace: Path) -> None:
-    command = f"{sys.executable} -m kronosforge configs | true"
+    command = f"{shlex.quote(sys.executable)} -m kronosforge configs | true"
     result = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
         cwd=workspace,

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from kronosforge.core.errors import KronosForgeError
 from kronosforge.core.i18n import tr
@@ -14,6 +14,12 @@ class Record(BaseModel):
     """The content of a file. Keys that are not known yet are kept; known ones have the type that is written."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    _content: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The whole file, in its own order of keys."""
+        return self._content
 
 
 R = TypeVar("R", bound=Record)
@@ -25,7 +31,9 @@ def read_record(path: Path, kind: type[R], error: type[KronosForgeError], remedy
     Raises `error` that names the file, what is wrong with it, and the command that makes it anew: `remedy`.
     """
     try:
-        return kind.model_validate(json.loads(path.read_text("utf-8")))
+        content = json.loads(path.read_text("utf-8"))
+        record = kind.model_validate(content)
+        record._content = content
     except (OSError, ValueError, RecursionError) as problem:
         raise error(
             tr(
@@ -33,6 +41,7 @@ def read_record(path: Path, kind: type[R], error: type[KronosForgeError], remedy
                 f"{path} 无法使用:{reason(problem)};重新生成:{remedy}",
             )
         ) from None
+    return record
 
 
 def reason(problem: Exception) -> str:

@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -25,13 +26,15 @@ from kronosforge.evaluate.bootstrap import Blocks, Ints, length
 from kronosforge.evaluate.checkpoints import Pair, Trained, fine_tuned, maybe_seen, start, trained
 from kronosforge.evaluate.gate import START, TUNED, decide
 from kronosforge.evaluate.judged import Judged
+from kronosforge.evaluate.record import read_evaluation
 from kronosforge.evaluate.rolling import CLOSE, PRETRAINING_END, Caster, Origins, TestSplit, by_model, roll
 from kronosforge.evaluate.tables import as_json, differences, table
 from kronosforge.forecast import Forecaster
 from kronosforge.model.devices import choose
 from kronosforge.workspace.paths import CURRENT, EVALUATION, MANIFEST, model_folders, workspace_root
 
-SCHEMA = 3  # 1: differences of CRPS and MAE as they are, not as shares; 2: freedom of intervals from blocks alone
+SCHEMA = 4  # 1: differences of CRPS and MAE as they are, not as shares; 2: freedom of intervals from blocks alone;
+# 3: no state and reason of the verdict
 MODELS = (TUNED, START)
 PACKAGES = ("kronosforge", "torch", "numpy", "scipy", "scoringrules")
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -333,12 +336,11 @@ def _example(test: TestSplit, judged: Judged, by: str, cast: Caster, which: Ints
 
 
 def finished(path: Path, mark: str) -> dict[str, Any] | None:
-    """The evaluation at `path` where it is that of equal inputs."""
-    try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return found if found["fingerprint"] == mark else None
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
+    """The evaluation at `path` where it is that of equal inputs; one that is missing or damaged is made anew."""
+    with suppress(DataError):
+        record = read_evaluation(path)
+        return record.content if record.fingerprint == mark else None
+    return None
 
 
 def _point(where: Path, found: Mapping[str, Any]) -> None:

@@ -124,7 +124,7 @@ def _kept(config: ModelConfig, where: DatasetFolders, *, force: bool, strict: bo
     if strict:
         refuse_warnings(manifest.warnings)
     _copy(where)
-    return PreparedDataset(where.dataset, where.copy, manifest.model_dump(by_alias=True), kept=True)
+    return PreparedDataset(where.dataset, where.copy, manifest.content, kept=True)
 
 
 def _copy(where: DatasetFolders) -> None:

@@ -191,7 +191,7 @@ def _dataset(
 
 def _refuse_other(folder: Path, expected: dict[str, Any], model: str) -> None:
     """Raise UsageError where the fold's dataset that stands in `folder` is cut from other bars, or elsewhere."""
-    recorded = read_manifest(folder, model).model_dump(by_alias=True)
+    recorded = read_manifest(folder, model).content
     if {key: recorded.get(key) for key in expected} == expected:
         return
     had, asked = (f"{f.get('of')} × {str(f.get('history'))[:12]}" for f in (recorded.get("fold", {}), expected["fold"]))

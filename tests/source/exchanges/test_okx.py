@@ -113,7 +113,9 @@ def test_series_share_the_limit() -> None:
         return [(await candles(source, *newest(key, 4_000))).height for key in keys]
 
     assert ask(there, several) == [4_000] * 3
-    assert not [request for request in there.requests if request.rejected]
+    # 42 requests at 20 in two seconds: limits of their own would send all at once, and 22 would be rejected. A busy machine
+    # may count one of them late.
+    assert len([request for request in there.requests if request.rejected]) <= 2
 
 
 def test_an_instrument_that_is_not_listed_is_named() -> None:

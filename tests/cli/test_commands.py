@@ -95,6 +95,15 @@ def test_check_names_everything_and_fails_where_the_exchange_does_not_answer(
     }  # fmt: skip
 
 
+def test_check_reports_a_source_that_does_not_exist(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KRONOS_SOURCE", "nowhere")
+    assert run(["check", "--json"]) == 2
+    checks = {line["name"]: line for line in json.loads(capsys.readouterr().out)["checks"]}
+    assert "'nowhere'" in checks["exchange"]["detail"]
+
+
 @pytest.mark.parametrize(
     ("key", "state", "told"),
     [("sandbox-key", "ok", "accepted"), ("sandbox-key-elsewhere", "fail", "50119"), ("no-key", "fail", "50111")],

@@ -1,7 +1,11 @@
 """A folder that is read by many, and written by one of them at a time."""
 
+import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,3 +62,35 @@ def test_nobody_is_named_once_the_readers_have_left(tmp_path: Path) -> None:
     with reading(tmp_path / "d", "it"), reading(tmp_path / "d", "it"):
         pass
     assert (tmp_path / ".d.lock").read_text() == ""
+
+
+NOBODY = 65534
+
+
+@contextmanager
+def unable_to_write(lock: Path) -> Iterator[None]:
+    """This process, as one that may read the lock file and not write it."""
+    if os.geteuid():
+        lock.chmod(0o444)
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no shared locks")
+def test_a_reader_who_may_not_write_is_waited_for_as_well() -> None:
+    with tempfile.TemporaryDirectory() as parent:
+        Path(parent).chmod(0o755)  # pytest's own folders are closed to other users
+        folder = Path(parent) / "d"
+        with locked(folder, "it"):
+            pass
+        with unable_to_write(Path(parent) / ".d.lock"):
+            held = reading(folder, "it")
+            held.__enter__()
+        with pytest.raises(BusyError), locked(folder, "it", wait=0.1):
+            pass
+        held.__exit__(None, None, None)

@@ -41,3 +41,23 @@ def test_rows_and_index_must_agree(prepared):
     index.write_text(json.dumps(runs))
     with pytest.raises(DataError, match="rows"):
         open_split(prepared.folder, "val")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"val": 3}',
+        b'{"val": [["K", 0]]}',
+        b'{"val": [["K", "0", 9]]}',
+        b'{"val": [["K", 5, 9]]}',
+        b"\xff",
+    ],
+)
+def test_an_index_of_another_shape_is_refused_in_one_line(prepared, content):
+    (prepared.folder / "native" / "index.json").write_bytes(content)
+    with pytest.raises(DataError, match=r"index\.json is missing or broken \(.*\); prepare") as error:
+        open_split(prepared.folder, "val")
+    assert "\n" not in str(error.value)

@@ -288,3 +288,12 @@ def test_a_part_of_the_walk_that_is_absent_breaks_nothing(root: Path, part: str)
     found = walked(root, DATA)
     (root / "outputs/models/model_a/folds/evaluation.json").write_text(json.dumps({**found, part: None}))
     assert page(root).open == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"verdict": ', "\udcff", "[" * 100_000])
+def test_a_damaged_file_is_named_and_hides_nothing_else(root: Path, content: str) -> None:
+    (root / "outputs/models/model_a/evaluation.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    text = page(root).text
+    assert "model_a/evaluation.json is damaged" in text
+    assert "Not evaluated yet" in text
+    assert "Training" in text

@@ -4,7 +4,7 @@ import pytest
 
 from kronosforge.config import ModelConfig
 from kronosforge.core.errors import ConfigError, UsageError
-from kronosforge.workspace.overrides import explain, resolve
+from kronosforge.workspace.overrides import explain, resolve, resolve_source
 from kronosforge.workspace.settings import SETTINGS, Setting
 
 CONFIG = ModelConfig(model_name="M", target_symbols=["A_4H", "B_4H"], records_per_timeframe=700)
@@ -179,3 +179,20 @@ def test_until_now_overrides_the_file_s_until() -> None:
     resolved = resolve(config, {"--until": "Now"}, {})
     assert resolved.config.until is None  # the newest finished bar of the source's clock
     assert resolved.set_by["until"] == "command line --until"
+
+
+@pytest.mark.parametrize(
+    ("name", "environ", "expected"),
+    [
+        (None, {}, ("okx", None)),
+        (None, {"KRONOS_SOURCE": "sandbox"}, ("sandbox", None)),
+        ("binance", {"KRONOS_SOURCE": "sandbox"}, ("binance", None)),
+        (None, {"KRONOS_OKX_URL": "https://eea.okx.com"}, ("okx", "https://eea.okx.com")),
+        ("binance", {"KRONOS_OKX_URL": "https://eea.okx.com"}, ("binance", None)),
+    ],
+)
+def test_the_source_without_a_model(
+    name: str | None, environ: dict[str, str], expected: tuple[str, str | None]
+) -> None:
+    source = resolve_source(name, environ)
+    assert (source.name, source.url) == expected

@@ -182,7 +182,7 @@ def reading(folder: Path, what: str, wait: float = 600.0) -> Iterator[None]:
     """Hold `folder` for reading: others may read as well, and who wants to write waits, or the other way round.
 
     Released by the kernel if the process is killed. Nothing is held on Windows, which has no shared locks of this kind,
-    and where the lock file cannot be opened: a dataset on a mount that cannot be written does not change either.
+    nor where there is no lock file and none can be made: no process has locked the folder, and this one may not write there.
     Raises BusyError after `wait` seconds.
     """
     if fcntl is None or (descriptor := _opened(_lock_path(folder))) is None:
@@ -197,16 +197,16 @@ def reading(folder: Path, what: str, wait: float = 600.0) -> Iterator[None]:
     finally:
         with suppress(OSError, ValueError):
             if _lock_path(folder).read_text("utf-8").strip() == _me():  # another reader's name stays
-                os.truncate(descriptor, 0)
+                os.ftruncate(descriptor, 0)
         os.close(descriptor)
 
 
 def _opened(path: Path) -> int | None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError:
-        return None
+    for flags in (os.O_RDWR | os.O_CREAT, os.O_RDONLY):  # another user's lock file can be locked, and not written
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, flags, 0o644)
+    return None
 
 
 def _shared(descriptor: int) -> bool:

@@ -9,15 +9,18 @@ The rows are those of the split's pickle, frame after frame.
 import io
 import json
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import TypeAdapter
 
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.errors import DataError
 from kronosforge.core.i18n import tr
+from kronosforge.core.records import reason
 from kronosforge.workspace.paths import NATIVE
 
 CANDLES, TIME, INDEX = "candles.npy", "time.npy", "index.json"
@@ -30,6 +33,9 @@ class Run(NamedTuple):
     key: str
     offset: int
     length: int
+
+
+_INDEX_TYPE = TypeAdapter(dict[str, list[Run]])
 
 
 class NativeSplit(NamedTuple):
@@ -85,15 +91,29 @@ def write_index(folder: Path, runs: dict[str, list[Run]]) -> None:
 def open_split(dataset: Path, split: str) -> NativeSplit:
     """Map a split of the dataset in folder `dataset`. Raises DataError where it is missing or broken."""
     folder = dataset / NATIVE
+    runs = _read_index(folder / INDEX, split)
     try:
-        runs = [Run(*run) for run in json.loads((folder / INDEX).read_text("utf-8"))[split]]
         candles, time = (np.load(folder / split / name, mmap_mode="r", allow_pickle=False) for name in (CANDLES, TIME))
-    except (OSError, EOFError, ValueError, LookupError, TypeError) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise _broken(folder / split, str(error)) from None
     rows = sum(run.length for run in runs)
     if candles.shape != (rows, len(FEATURES)) or time.shape != (rows,):
         raise _broken(folder / split, f"{rows} rows in the index, {len(candles)} candles, {len(time)} times")
     return NativeSplit(candles, time, runs)
+
+
+def _read_index(path: Path, split: str) -> list[Run]:
+    """The runs of a split, which follow one another without a gap. Raises DataError."""
+    try:
+        runs = _INDEX_TYPE.validate_json(path.read_bytes(), strict=True)[split]
+    except (OSError, ValueError) as error:
+        raise _broken(path, reason(error)) from None
+    except KeyError:
+        raise _broken(path, f"{split} is missing") from None
+    offsets = accumulate((run.length for run in runs), initial=0)
+    if any(run.length < 1 or run.offset != offset for run, offset in zip(runs, offsets, strict=False)):
+        raise _broken(path, f"the runs of {split} do not follow one another")
+    return runs
 
 
 def _broken(folder: Path, found: str) -> DataError:

@@ -1,4 +1,4 @@
-"""What the stages left of one model, read as it stands: what is absent is empty, what is broken is absent."""
+"""What the stages left of one model, read as it stands: what is absent is empty, what is damaged is named."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -65,6 +65,7 @@ class Model(NamedTuple):
     evaluation: Json  # evaluation.json, where it is of these very weights and data
     outdated: bool  # there is an evaluation of others
     walk: Json  # folds/evaluation.json
+    damaged: list[Path]  # the files that could not be read, as if absent in what is above
 
     @property
     def trained(self) -> bool:
@@ -80,11 +81,12 @@ class Model(NamedTuple):
 def read_model(root: Path, name: str, dataset: Path | None = None) -> Model:
     """The model `name` of the workspace `root`; `dataset` is where its dataset lies if not at the usual place."""
     folder, dataset = model_folder(root, name), dataset or datasets_folder(root) / name
-    summary, evaluation = _object(dataset / MANIFEST), _object(folder / EVALUATION)
-    runs = {stage: run for stage in HEADLINES if (run := _run(folder / stage))}
+    damaged: list[Path] = []
+    summary, evaluation = _object(dataset / MANIFEST, damaged), _object(folder / EVALUATION, damaged)
+    runs = {stage: run for stage in HEADLINES if (run := _run(folder / stage, damaged))}
     outdated = bool(evaluation) and not _is_of(evaluation, _pair(folder, runs), summary)
-    walk = _object(ModelFolders(dataset, folder).folds / EVALUATION)
-    return Model(name, dataset, summary, runs, {} if outdated else evaluation, outdated, walk)
+    walk = _object(ModelFolders(dataset, folder).folds / EVALUATION, damaged)
+    return Model(name, dataset, summary, runs, {} if outdated else evaluation, outdated, walk, damaged)
 
 
 def models_of(root: Path) -> list[str]:
@@ -93,11 +95,17 @@ def models_of(root: Path) -> list[str]:
     return sorted({f.name for p in places if p.is_dir() for f in p.iterdir() if f.is_dir() and f.name[0] != "."})
 
 
-def _object(path: Path) -> Json:
+def _object(path: Path, damaged: list[Path]) -> Json:
+    """The JSON object in the file at `path`, {} where there is none; a file that holds anything else joins `damaged`."""
     try:
-        return parsed(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        if content := parsed(path.read_text("utf-8")):
+            return content
+    except FileNotFoundError:
         return {}
+    except (OSError, ValueError, RecursionError):
+        pass
+    damaged.append(path)
+    return {}
 
 
 def parsed(content: str) -> Json:
@@ -110,11 +118,11 @@ def _known(found: dict[str, Any]) -> Json:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _run(folder: Path) -> Run | None:
+def _run(folder: Path, damaged: list[Path]) -> Run | None:
     lines = list(_lines(folder / METRICS))
     if not lines:
         return None
-    state = _object(folder / LAST / TRAINING)
+    state = _object(folder / LAST / TRAINING, damaged)
     best = folder / BEST
     return Run(
         [line for line in lines if line.get("kind") == "step" and finite(line.get("step"))],

@@ -98,7 +98,7 @@ def render_model(model: Model, folder: Path) -> str:
         walk(model),
         _provenance(model),
     ]
-    body = join(parts)
+    body = join([damage(model), *parts])
     nav = [(f"#{name}", words) for name, words in NAV.items() if f'<section id="{name}">' in body]
     nav.append(("../index.html", say("All models", "全部模型")))
     kind, sentence = verdict(model)
@@ -123,6 +123,18 @@ def verdict(model: Model) -> tuple[str, Html]:
     if model.runs:
         return "look", say("Training is not finished", "训练尚未完成")
     return "look", say("Not trained yet", "尚未训练")
+
+
+def damage(model: Model) -> Html:
+    """A sentence for each file that cannot be read."""
+    sentences = (
+        say(
+            f"{path.parent.name}/{path.name} is damaged: what it holds is missing on this page",
+            f"{path.parent.name}/{path.name} 已损坏:本页缺少其内容",
+        )
+        for path in model.damaged
+    )
+    return join(note(sentence) for sentence in sentences)
 
 
 def headline(model: Model) -> Html:

@@ -1,7 +1,16 @@
 """Which bars train, which validate, which test, and the windows that fit into each."""
 
 from kronosforge.split.cuts import ALWAYS, SPLITS, Cuts, Runs, Times, cut, cuts, fold_cuts
-from kronosforge.split.windows import check_folds, check_windows, count, expected, records_needed, starts, total
+from kronosforge.split.windows import (
+    Windows,
+    check_folds,
+    check_windows,
+    count,
+    expected,
+    records_needed,
+    starts,
+    total,
+)
 
 __all__ = [
     "ALWAYS",
@@ -9,6 +18,7 @@ __all__ = [
     "Cuts",
     "Runs",
     "Times",
+    "Windows",
     "check_folds",
     "check_windows",
     "count",

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from torch.utils.tensorboard import SummaryWriter
 
-from kronosforge.core.errors import UsageError
+from kronosforge.core.errors import ModelError, UsageError
 from kronosforge.core.i18n import tr
 from kronosforge.train.state import Progress
 from kronosforge.workspace.paths import METRICS
@@ -23,6 +23,7 @@ class Journal:
     """One stage's log. Lines after `progress` belong to a run that was killed: they are taken out, and will come again."""
 
     def __init__(self, folder: Path, progress: Progress, name: str) -> None:
+        """Raises ModelError where the log of the run that is resumed is damaged."""
         self._path = folder / METRICS
         lines = _until(self._path, progress)
         step = progress.step
@@ -76,14 +77,24 @@ def _until(path: Path, progress: Progress) -> list[str]:
     """The whole lines of an earlier run that `progress` knows of."""
     if not progress.epochs or not path.exists():
         return []
+    lines = path.read_text("utf-8", errors="replace").splitlines(keepends=True)
+    whole = [line for line in lines if line.endswith("\n")]  # a killed run may leave half a line at the end
+    return [line for number, line in enumerate(whole, 1) if _is_before(line, progress, f"{path}:{number}")]
 
-    def known(line: dict[str, Any]) -> bool:
-        if line["kind"] == "epoch":
-            return int(line["epoch"]) < len(progress.epochs)
-        return int(line["step"]) <= progress.step
 
-    lines = path.read_text("utf-8").splitlines(keepends=True)
-    return [line for line in lines if line.endswith("\n") and known(json.loads(line))]
+def _is_before(line: str, progress: Progress, place: str) -> bool:
+    try:
+        entry = json.loads(line)
+        if entry["kind"] == "epoch":
+            return int(entry["epoch"]) < len(progress.epochs)
+        return int(entry["step"]) <= progress.step
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise ModelError(
+            tr(
+                f"{place} is damaged; move that file away to resume without the log of the earlier steps",
+                f"{place} 已损坏;移走该文件即可继续训练,但没有此前各步的日志",
+            )
+        ) from None
 
 
 def _comet(name: str) -> Any:

@@ -17,6 +17,7 @@ from kronosforge.source import credentials, probe_credentials
 from kronosforge.workflows.fetch import opened
 from kronosforge.workspace.discovery import find_root
 from kronosforge.workspace.loading import ConfigManager, environment
+from kronosforge.workspace.overrides import resolve_source
 
 LIBRARIES = ("polars", "pyarrow", "numpy", "pydantic", "ccxt", "exchange_calendars")
 ROOM = 2 * 10**9  # bytes; a dataset of a million candles and its store take about a tenth of it
@@ -45,11 +46,10 @@ def checks(script: str = "", source: str | None = None) -> Iterator[Check]:
         yield Check(tr("workspace", "工作区"), "fail", str(error), 2)
         return
     environ = environment(str(root))
-    settings = _source(source, environ)
     yield _guarded(tr("workspace", "工作区"), lambda: _workspace(root))
     yield _disk(root)
-    yield _guarded(tr("exchange", "交易所"), lambda: _exchange(settings, environ, root))
-    yield _guarded(tr("credentials", "密钥"), lambda: _credentials(settings, environ))
+    yield _guarded(tr("exchange", "交易所"), lambda: _exchange(_source(source, environ), environ, root))
+    yield _guarded(tr("credentials", "密钥"), lambda: _credentials(_source(source, environ), environ))
     if home := environ.get("KRONOS_HOME"):
         yield _guarded(tr("upstream checkout", "上游 Kronos 目录"), lambda: _upstream(Path(home)))
 
@@ -86,9 +86,7 @@ def _disk(root: Path) -> Check:
 
 def _source(name: str | None, environ: Mapping[str, str]) -> SourceConfig:
     # One try: whoever asks for a check does not want to wait for eight.
-    name = name or environ.get("KRONOS_SOURCE") or "okx"
-    url = environ.get("KRONOS_OKX_URL") if name == "okx" else None
-    return SourceConfig(name=name, url=url or None, retries=1, timeout_s=10)
+    return resolve_source(name, environ).model_copy(update={"retries": 1, "timeout_s": 10.0})
 
 
 def _exchange(source: SourceConfig, environ: Mapping[str, str], root: Path) -> tuple[str, str]:

@@ -1,21 +1,35 @@
 """What a fleet's training left, for its summary and for people."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from kronosforge.core.errors import ModelError
+from kronosforge.core.errors import ModelError, TrainingError
 from kronosforge.core.i18n import tr
 from kronosforge.engine.base import LIVE
 from kronosforge.workspace.paths import BEST
 from kronosforge.workspace.training_record import ProgressRecord, last_record, read_training
 
-__all__ = ["LIVE", "MARKS", "STATUS", "read_stages", "summary_lines"]
+__all__ = ["LIVE", "MARKS", "STATUS", "fleet_code", "model_code", "read_stages", "summary_lines"]
 
+EXPLAINED = (2, 3, 4, 5, 130)  # exit codes that say what failed, see core.errors; others are of a process that died
 STATUS = {0: "done", 130: "stopped"}  # by exit code; any other has failed
 MARKS = {"done": "✅", "stopped": "⏸", "failed": "❌"}
 HEADLINES = {"tokenizer": "reconstruction", "predictor": "loss"}  # the metric that chooses the best epoch
+
+
+def model_code(code: int) -> int:
+    """The exit code that tells people why a model's process ended with `code`."""
+    return code if code in (0, *EXPLAINED) else TrainingError.exit_code
+
+
+def fleet_code(codes: Iterable[int]) -> int:
+    """The exit code of a fleet whose models ended with `codes`: 130 where one was stopped, 5 where their failures differ."""
+    failures = {model_code(code) for code in codes if code}
+    if 130 in failures:
+        return 130
+    return failures.pop() if len(failures) == 1 else TrainingError.exit_code * bool(failures)
 
 
 def summary_lines(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -35,9 +49,7 @@ def read_stages(folder: Path) -> dict[str, Any]:
     stages = {}
     for name, headline in HEADLINES.items():
         if (path := last_record(folder / name)).exists():
-            with suppress(
-                ModelError, LookupError
-            ):  # a broken record hides no other stage; who uses it says what is wrong
+            with suppress(ModelError, LookupError):  # a broken record hides no other stage; who uses it reports it
                 stages[name] = _stage(read_training(path).progress, headline, folder / name / BEST)
     return stages
 

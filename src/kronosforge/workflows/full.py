@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from kronosforge.config import ModelConfig
-from kronosforge.core.errors import KronosForgeError, TrainingError
+from kronosforge.core.errors import KronosForgeError
 from kronosforge.workflows.evaluate import EvaluationResult, evaluate
+from kronosforge.workflows.fleet import model_code
 from kronosforge.workflows.forecast import ForecastResult, forecast
 from kronosforge.workflows.prepare import PreparedDataset, prepare
 from kronosforge.workflows.train import FleetResult, Mode, Options, train_fleet
@@ -173,8 +174,7 @@ class _Run(NamedTuple):
         self.watch.trained(fleet)
         for name, facts in fleet.summary["models"].items():
             if facts["exit_code"]:
-                code = 130 if facts["exit_code"] == 130 else TrainingError.exit_code
-                self.fail(Failure(name, "train", facts["error"], code))
+                self.fail(Failure(name, "train", facts["error"], model_code(facts["exit_code"])))
         return fleet
 
     def forecast(self, name: str) -> ForecastResult:

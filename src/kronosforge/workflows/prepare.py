@@ -21,7 +21,7 @@ from kronosforge.core.i18n import tr
 from kronosforge.dataset import DATASET_FILES, SCHEMA, DatasetWriter, Written, hand_over
 from kronosforge.report import SeriesChart, aggregate, write_report
 from kronosforge.report.summary import seal, summarise
-from kronosforge.split import check_windows, cuts, total
+from kronosforge.split import Cuts, Windows, check_windows, cuts, total
 from kronosforge.store import Store
 from kronosforge.workflows.existing import existing, refuse_other_model
 from kronosforge.workflows.fetch import Collected, Progress, collect, opened, shortfall_warnings
@@ -47,6 +47,16 @@ class PreparedDataset(NamedTuple):
         return {key: self.summary[key] for key in PRINTED} | {"kept": self.kept}
 
 
+class Content(NamedTuple):
+    """What the summary and the report say of the series that were written."""
+
+    charts: list[SeriesChart]
+    facts: dict[str, Any]  # by name
+    windows: dict[Series, Windows]
+    gaps: dict[Series, SessionGaps]  # of those that look like sessions without a calendar
+    digests: dict[str, str]  # SHA-256 of the pickles, by name
+
+
 def prepare(
     config: ModelConfig,
     where: DatasetFolders | None = None,
@@ -59,10 +69,10 @@ def prepare(
     """Fetch the candles of `config` and make its dataset of them.
 
     `where` defaults to the workspace around the current folder, `environ` to the process's environment over the
-    workspace's `.env`. A dataset made with the same settings is kept; one made
-    with others stands until the new one is whole, and is replaced only with `force`. With `strict` a warning is an error,
-    and nothing is written. Raises UsageError where a dataset may not be replaced, SourceError where candles cannot be
-    fetched, DataError where they are not fit for the dataset.
+    workspace's `.env`. A dataset made with the same settings is kept; one made with others stands until the new one is
+    whole, and is replaced only with `force`. With `strict` a warning is an error, and nothing is written. Raises UsageError
+    where a dataset may not be replaced, SourceError where candles cannot be fetched, DataError where they are not fit for
+    the dataset.
     """
     root = where.root if where else workspace_root()
     environ = environment(str(root)) if environ is None else environ
@@ -142,29 +152,11 @@ def refuse_warnings(warnings: Sequence[Mapping[str, str] | str]) -> None:
 def build(
     config: ModelConfig, collected: Collected, staging: Path, *, folder: str, origin: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Write the dataset of what was collected into `staging`, manifest last, one series in memory at a time."""
-    window = config.dataset.window
-
-    def cleaned_of(series: Series) -> Cleaned:
-        return clean(collected.read(series), series, collected.spans[series], config.clean)
-
+    """Write the dataset of what was collected into `staging`, manifest last, and return the manifest."""
     instants = cuts(((series, collected.times(series)) for series in collected.spans), config.split)
-    charts: list[SeriesChart] = []
-    facts: dict[str, Any] = {}
-    written: dict[Series, Written] = {}
-    gaps: dict[Series, SessionGaps] = {}
-    with DatasetWriter(staging, instants, window) as writer:
-        for series, cleaned in _ahead(cleaned_of, collected.spans):
-            written[series] = writer.add(series, cleaned.candles)
-            facts[str(series)] = _facts(cleaned, written[series])
-            if cleaned.session_gaps:
-                gaps[series] = cleaned.session_gaps
-            if len(charts) < CHARTS:
-                charts.append(aggregate(series, cleaned.candles, [gap.span for gap in cleaned.gaps]))
-        writer.finish()
-    windows = {series: one.windows for series, one in written.items()}
+    content = _write_series(config, collected, staging, instants)
     warnings = shortfall_warnings(collected.shortfalls)
-    warnings += check_windows(windows, config.split, window, calendar_advice(gaps))
+    warnings += check_windows(content.windows, config.split, config.dataset.window, calendar_advice(content.gaps))
     summary = seal(
         summarise(
             config,
@@ -172,18 +164,39 @@ def build(
             folder=folder,
             source=origin,
             cuts={"train_end": iso(instants.train_end), "val_end": iso(instants.val_end)},
-            series=facts,
-            windows=total(windows.values()),
+            series=content.facts,
+            windows=total(content.windows.values()),
             warnings=[text.both() for text in warnings],
         ),
         staging,
-        writer.digests,
+        content.digests,
     )
-    write_report(summary, charts, staging / REPORT)
+    write_report(summary, content.charts, staging / REPORT)
     summary = seal(summary, staging)
     text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
     (staging / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return summary
+
+
+def _write_series(config: ModelConfig, collected: Collected, staging: Path, instants: Cuts) -> Content:
+    """Clean and write every series into `staging`, a few of them in memory at a time."""
+
+    def cleaned_of(series: Series) -> Cleaned:
+        return clean(collected.read(series), series, collected.spans[series], config.clean)
+
+    content = Content([], {}, {}, {}, {})
+    with DatasetWriter(staging, instants, config.dataset.window) as writer:
+        for series, cleaned in _ahead(cleaned_of, collected.spans):
+            written = writer.add(series, cleaned.candles)
+            content.facts[str(series)] = _facts(cleaned, written)
+            content.windows[series] = written.windows
+            if cleaned.session_gaps:
+                content.gaps[series] = cleaned.session_gaps
+            if len(content.charts) < CHARTS:
+                content.charts.append(aggregate(series, cleaned.candles, [gap.span for gap in cleaned.gaps]))
+        writer.finish()
+        content.digests.update(writer.digests)
+    return content
 
 
 def _ahead(work: Callable[[Series], T], series: Iterable[Series]) -> Iterator[tuple[Series, T]]:

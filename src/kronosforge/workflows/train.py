@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from kronosforge.config import ModelConfig
-from kronosforge.core.errors import TrainingError
 from kronosforge.core.files import write_atomic
 from kronosforge.engine.base import LIVE, Engine, Job, Outcome, Watch
 from kronosforge.engine.local import LocalEngine, cores, slots
@@ -20,7 +19,7 @@ from kronosforge.train.cost import cost
 from kronosforge.train.devices import Group, group
 from kronosforge.train.loop import Watch as StageWatch
 from kronosforge.train.stages import dataset_fingerprint, guard
-from kronosforge.workflows.fleet import STATUS, read_stages, summary_lines
+from kronosforge.workflows.fleet import STATUS, fleet_code, read_stages, summary_lines
 from kronosforge.workflows.pages import Pages, write_pages
 from kronosforge.workflows.progress import StageLines, stage_lines
 from kronosforge.workspace.paths import model_folder, model_folders, training_logs
@@ -39,11 +38,8 @@ class FleetResult(NamedTuple):
 
     @property
     def exit_code(self) -> int:
-        """0 where every model is trained, 130 where one was stopped, else 5."""
-        codes = {model["exit_code"] for model in self.summary["models"].values()}
-        if 130 in codes:
-            return 130
-        return 0 if codes == {0} else TrainingError.exit_code
+        """0 where every model is trained, 130 where one was stopped, else that of the failures, 5 where they differ."""
+        return fleet_code(model["exit_code"] for model in self.summary["models"].values())
 
     def as_json(self) -> dict[str, Any]:
         """What `train --json` prints."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from kronosforge.config import ModelConfig
+from kronosforge.config import ModelConfig, SourceConfig
 from kronosforge.core.errors import UsageError
 from kronosforge.core.i18n import tr
 from kronosforge.core.suggestions import did_you_mean
@@ -42,8 +42,8 @@ def resolve(config: ModelConfig, flags: Mapping[str, Any], environ: Mapping[str,
     _refuse_conflicts(by_flag, by_set)
     overrides = _from_environment(environ) | by_flag
     overrides = _with_series(overrides, config) | by_set
-    if _source(overrides, config) != "okx" and "source.url" not in by_set:
-        overrides.pop("source.url", None)  # KRONOS_OKX_URL is the address of OKX only
+    if "source.url" not in by_set:
+        overrides = _without_address_of_another(overrides, config.source)
     values = config.model_dump(exclude_unset=True)
     if "target_symbols" in overrides:
         _narrow_calendars(values, [str(key) for key in overrides["target_symbols"].value])
@@ -56,6 +56,14 @@ def resolve(config: ModelConfig, flags: Mapping[str, Any], environ: Mapping[str,
         set_by[key] = override.set_by
     overriding = {key: override.set_by for key, override in overrides.items()}
     return Resolved(validate(values, set_by=overriding), set_by, frozenset(overriding))
+
+
+def resolve_source(name: str | None, environ: Mapping[str, str]) -> SourceConfig:
+    """The source where there is no model: `name`, which is `--source`, else the environment's, else the default."""
+    given = {} if name is None else {"--source": name}
+    overrides = _without_address_of_another(_from_environment(environ) | _from_flags(given), SourceConfig())
+    section, names = "source.", SourceConfig.model_fields
+    return SourceConfig(**{field: overrides[section + field].value for field in names if section + field in overrides})
 
 
 def explain(resolved: Resolved) -> list[tuple[str, str, str]]:
@@ -139,8 +147,10 @@ def _narrow_calendars(values: dict[str, Any], target_symbols: list[str]) -> None
         values["clean"]["calendar"] = {key: name for key, name in calendar.items() if key in kept}
 
 
-def _source(overrides: Mapping[str, Override], config: ModelConfig) -> object:
-    return overrides["source.name"].value if "source.name" in overrides else config.source.name
+def _without_address_of_another(overrides: dict[str, Override], source: SourceConfig) -> dict[str, Override]:
+    """`overrides` without KRONOS_OKX_URL, where the source is not OKX."""
+    name = overrides["source.name"].value if "source.name" in overrides else source.name
+    return {key: override for key, override in overrides.items() if name == "okx" or key != "source.url"}
 
 
 def _read(key: str, text: str, field: Field) -> Any:

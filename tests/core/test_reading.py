@@ -59,8 +59,10 @@ def test_a_folder_that_cannot_be_written_is_read_all_the_same(tmp_path: Path) ->
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no shared locks")
 def test_nobody_is_named_once_the_readers_have_left(tmp_path: Path) -> None:
-    with reading(tmp_path / "d", "it"), reading(tmp_path / "d", "it"):
-        pass
+    with reading(tmp_path / "d", "it"):
+        with reading(tmp_path / "d", "it"):
+            pass
+        assert (tmp_path / ".d.lock").read_text().startswith(f"process {os.getpid()} on ")
     assert (tmp_path / ".d.lock").read_text() == ""
 
 

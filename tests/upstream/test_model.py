@@ -2,12 +2,15 @@
 
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
 
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
+from kronosforge.train.state import Progress, complete
+from kronosforge.workspace.training_record import TrainingRecord
 
 HOME = os.environ.get("KRONOS_HOME")
 pytestmark = pytest.mark.skipif(not HOME, reason="KRONOS_HOME names no upstream checkout")
@@ -41,3 +44,17 @@ def test_a_predictor_goes_there_and_back(upstream: object, tmp_path: Path) -> No
     theirs.save_pretrained(str(tmp_path / "theirs"))
     back = KronosPredictor.from_pretrained(tmp_path / "theirs")
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), back.parameters(), strict=True))
+
+
+def test_a_published_pair_goes_there(upstream: object, tmp_path: Path) -> None:
+    """A predictor's best_model holds its tokenizer and its record as well: upstream's loader takes no notice of them."""
+    tokenizer, predictor = KronosTokenizer(PRESETS["tiny"].tokenizer), KronosPredictor(PRESETS["tiny"].predictor)
+    predictor.save_pretrained(tmp_path / "best_model")
+    epoch = {"epoch": 0, "train": {}, "val": {"loss": 1.0}, "best": True}
+    progress = {**asdict(Progress(epochs=[epoch], finished=True))}
+    complete(tmp_path, tokenizer, TrainingRecord.model_validate({"progress": progress, "facts": {"dataset": "0"}}))
+    assert (tmp_path / "best_model" / "training.json").exists()
+    theirs = upstream.Kronos.from_pretrained(str(tmp_path / "best_model"))
+    assert all(torch.equal(a, b) for a, b in zip(predictor.parameters(), theirs.parameters(), strict=True))
+    theirs = upstream.KronosTokenizer.from_pretrained(str(tmp_path / "best_model" / "tokenizer"))
+    assert all(torch.equal(a, b) for a, b in zip(tokenizer.parameters(), theirs.parameters(), strict=True))

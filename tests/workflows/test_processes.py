@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from typing import IO
 import pytest
 
 from kronosforge.core.files import locked
+from kronosforge.dataset.manifest import read_manifest
+from kronosforge.workspace.training_record import published_record, read_training
 from tests.processes import children, gone
 
 pytest.importorskip("torch", reason="training needs torch")
@@ -143,6 +146,27 @@ def test_two_pipelines_at_once_on_a_fresh_workspace_both_end_well(undisturbed: P
     assert json.loads(out)["failures"] == []
     assert "[model_t] best: " in err  # what a training prints is not on the output of --json
     assert results(root) == results(undisturbed)
+
+
+def test_a_dataset_is_not_replaced_under_a_training(undisturbed: Path, tmp_path: Path) -> None:
+    root = lay(tmp_path)
+    shutil.copytree(undisturbed / "data", root / "data")
+    dataset = root / "data" / "kronos_datasets" / NAME
+    trained_on = read_manifest(dataset, NAME).fingerprint
+    other = ("prepare", "--config", NAME, "--records-per-timeframe", "300", "--force")
+    with started(root, "train", "--models", NAME) as training:
+        read_until(training.stderr, "tokenizer epoch 0")
+        (child,) = children(training.pid)
+        os.kill(child, signal.SIGSTOP)
+        with started(root, *other) as preparing:
+            line = read_until(preparing.stderr, f"waiting for the dataset {NAME}")
+            os.kill(child, signal.SIGCONT)
+            assert f"process {child} on " in line
+            outputs = [process.communicate(timeout=120) for process in (training, preparing)]
+        assert [training.returncode, preparing.returncode] == [0, 0], outputs
+    record = read_training(published_record(root / "outputs" / "models" / NAME / "predictor"))
+    assert record.dataset == trained_on
+    assert read_manifest(dataset, NAME).fingerprint != trained_on
 
 
 def test_each_epoch_is_a_line_in_pipe_and_log_as_it_ends(undisturbed: Path, tmp_path: Path) -> None:

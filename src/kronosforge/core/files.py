@@ -191,14 +191,26 @@ def reading(folder: Path, what: str, wait: float = 600.0) -> Iterator[None]:
     try:
         for pause in _tries(lambda: _shared(descriptor), _lock_path(folder), what, wait):
             time.sleep(pause)
+        with _noted_reader(descriptor, _lock_path(folder)):
+            yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _noted_reader(descriptor: int, path: Path) -> Iterator[None]:
+    """Name this process inside the lock file, a courtesy to a writer that waits; afterwards the reader before it."""
+    before = b""
+    try:
         with suppress(OSError):
-            os.pwrite(descriptor, _me().encode().ljust(200), 0)  # a courtesy to who waits for the readers
+            before = path.read_bytes()
+            os.pwrite(descriptor, _me().encode().ljust(200), 0)
         yield
     finally:
         with suppress(OSError, ValueError):
-            if _lock_path(folder).read_text("utf-8").strip() == _me():  # another reader's name stays
+            if path.read_text("utf-8").strip() == _me():
                 os.ftruncate(descriptor, 0)
-        os.close(descriptor)
+                os.pwrite(descriptor, before, 0)
 
 
 def _opened(path: Path) -> int | None:

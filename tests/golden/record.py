@@ -53,9 +53,10 @@ CANDLES = {
     "bybit": {"BTCUSDT_1h.csv": "BTCUSDT_1H"},
     "binance": {"ETHUSDT_1h_gaps.csv.gz": "ETHUSDT_1H"},
 }
-# Keys whose values are times, versions or digests of them; the sentence repeats figures that are compared by themselves.
+# Keys whose values are times, versions or digests of them, or sentences: their figures are compared by themselves.
 VARYING = re.compile(
-    r"(^|\.)(created_at|modified|versions\..*|.*fingerprint|sha256\..*|provenance\.(?!settings).*|evaluation|sentence\..*)$"
+    r"(^|\.)(created_at|modified|versions\..*|.*fingerprint|sha256\..*|provenance\.(?!settings).*|evaluation|sentence\..*"
+    r"|notes\[.*|.*label\..*)$"
 )
 
 
@@ -199,6 +200,11 @@ def evaluation(workspace: Workspace) -> dict[str, Any]:
     return {key: value for key, value in figures.items() if not VARYING.search(key)}
 
 
+def folds(workspace: Workspace) -> None:
+    """The keys of a walk-forward."""
+    workspace.run("evaluate", "--config", "golden", "--folds", "2", "--json")
+
+
 def pipeline(workspace: Workspace) -> None:
     """The keys of the whole way; everything is finished already."""
     workspace.run("pipeline", "--models", "golden", "--json")
@@ -213,6 +219,7 @@ def record(folder: Path) -> dict[str, Any]:
     values["training"] = training(workspace)
     values["forecast"] = forecast(workspace)
     values["evaluation"] = evaluation(workspace)
+    folds(workspace)
     pipeline(workspace)
     return values | {"exit codes": workspace.codes, "json keys": workspace.keys}
 

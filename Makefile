@@ -3,7 +3,7 @@ PANDAS2_PYTHON ?= $(PYTHON)
 BIN := .venv/bin
 INSTALL := -m pip install --disable-pip-version-check
 
-.PHONY: help demo pipeline test bench lint clean
+.PHONY: help demo pipeline test bench lint messages clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -21,6 +21,9 @@ test: .venv/test .venv/pandas2 lint ## lint, types and every test
 
 bench: .venv/test ## every benchmark; those against upstream need KRONOS_HOME, einops and tqdm
 	@for script in benchmarks/bench_*.py; do echo "— $$script"; "$(BIN)/python" $$script || exit 1; done
+
+messages: .venv/test ## collect the messages into the Chinese catalogue and compile it
+	@"$(BIN)/python" tools/messages.py
 
 lint: .venv/test
 	@"$(BIN)/ruff" check .

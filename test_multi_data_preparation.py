@@ -35,26 +35,26 @@ def expect(holds: bool, what: str) -> None:
 
 
 def syntax() -> None:
-    """脚本语法检查 / script syntax"""
+    """script syntax"""
     compile(SCRIPT.read_text(encoding="utf-8"), str(SCRIPT), "exec")
 
 
 def help_text() -> None:
-    """帮助信息显示 / help"""
+    """help"""
     result = prepare("--help")
     missing = [flag for flag in ("--config", "--timeframes", "--dry-run", "--force") if flag not in result.stdout]
     expect(result.returncode == 0 and not missing, f"exit {result.returncode}, not mentioned: {missing}")
 
 
 def config_list() -> None:
-    """配置列表功能 / list of configs"""
+    """list of configs"""
     result = prepare("--list-configs")
     missing = [name for name in ("model_a_4h", "model_b_1d") if name not in result.stdout]
     expect(result.returncode == 0 and not missing, f"exit {result.returncode}, not listed: {missing}")
 
 
 def dry_run() -> None:
-    """干运行模式 / dry run"""
+    """dry run"""
     before = sorted(HERE.glob("data/**/*"))
     result = prepare("--config", MODEL, "--dry-run")
     expect(result.returncode == 0, result.stderr.strip())
@@ -62,7 +62,7 @@ def dry_run() -> None:
 
 
 def custom_parameters() -> None:
-    """自定义参数 / flags win over the config file"""
+    """flags win over the config file"""
     found = values("--timeframes", "4H", "1D", "--records-per-timeframe", "3000", "--output-dir", "custom_data/model_a")
     expect(found["records_per_timeframe"] == "3000", found["records_per_timeframe"])
     expect(found["dataset_path"] == "custom_data/model_a", found["dataset_path"])
@@ -70,14 +70,14 @@ def custom_parameters() -> None:
 
 
 def errors() -> None:
-    """错误处理 / a wrong config is one line and exit 2"""
+    """a wrong config is one line and exit 2"""
     result = prepare("--config", "no_such_model", "--dry-run")
     expect(result.returncode == 2, f"exit {result.returncode}")
     expect("Configuration validation failed" in result.stderr and "Traceback" not in result.stderr, result.stderr)
 
 
 def environment() -> None:
-    """环境变量支持 / environment over config file, flags over environment"""
+    """environment over config file, flags over environment"""
     variables = {"KRONOS_RECORDS_PER_TF": "2500", "KRONOS_TIMEFRAMES": "4H,1D", "KRONOS_OUTPUT_DIR": "elsewhere"}
     found = values(**variables)
     expect(found["records_per_timeframe"] == "2500", found["records_per_timeframe"])

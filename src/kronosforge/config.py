@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from kronosforge.core.bars import LENGTHS, Series, bar, instant, instrument_id, series, until
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.core.suggestions import closest, did_you_mean
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -322,9 +322,11 @@ class ModelConfig(Section):
 
 def _unknown_calendar_key(key: str, keys: list[str]) -> str:
     similar = did_you_mean(map(repr, closest(key, keys)))
-    return tr(
-        f"clean.calendar: {key!r} is not a series or an instrument of this model; allowed: {', '.join(keys)}{similar}",
-        f"clean.calendar:{key!r} 不是该模型的序列或合约;可用:{', '.join(keys)}{similar}",
+    return _(
+        "clean.calendar: {key!r} is not a series or an instrument of this model; allowed: {keys}{similar}",
+        key=key,
+        keys=", ".join(keys),
+        similar=similar,
     )
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kronosforge.clean.findings import ACTIONS, KINDS, Finding, Log
+from kronosforge.clean.findings import ACTIONS, CHECK_SOURCE, KINDS, Finding, Log
 from tests.clean.clean_frames import run, spoil, walk, without
 
 
@@ -46,9 +46,6 @@ def test_the_same_kind_adds_up_and_shows_three_examples():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_is_said_in_both_languages_and_gives_advice_where_it_refuses(kind):
-    told = KINDS[kind]
-    assert told.english
-    assert told.chinese
-    assert told.action in ACTIONS
-    assert all(told.advice) == told.broken
+def test_every_kind_that_can_refuse_a_series_gives_advice_of_its_own(kind):
+    assert KINDS[kind].action in ACTIONS
+    assert KINDS[kind].broken <= (KINDS[kind].advice is not CHECK_SOURCE)

@@ -57,14 +57,14 @@ def test_suspended_days_leave_the_calendar_recognisable():
 def test_calendars_that_fit_equally_are_all_named():
     gaps = session_gaps(due("XSHG", "AAA_1D", "2021-05-06", "2021-09-10"), DAILY)
     assert gaps.calendars == ("XSHG", "XASX", "XTAI")
-    assert "(XASX or XTAI fits as well)" in calendar_advice({DAILY: gaps})[DAILY].en
+    assert "(so do XASX, XTAI)" in calendar_advice({DAILY: gaps})[DAILY].translated("en")
 
 
 def test_sessions_that_no_calendar_has_are_named_as_such():
     ts = np.array([t for t in due("24/7", "AAA_1H") if t % DAY // HOUR in (1, 2, 3, 4)])
     gaps = session_gaps(ts, HOURLY)
     assert gaps.calendars == ()
-    assert "none of the calendars XSHG, XHKG" in calendar_advice({HOURLY: gaps})[HOURLY].en
+    assert "none of the calendars XSHG, XHKG" in calendar_advice({HOURLY: gaps})[HOURLY].translated("en")
 
 
 @pytest.mark.parametrize("key", ["AAA_1H", "AAA_1D"])
@@ -86,12 +86,12 @@ def test_series_of_one_market_share_one_text_that_names_three_of_them():
     shares = [1.0, 0.998, 1.0, 1.0, 1.0]
     advice = calendar_advice({one: SessionGaps(("XSHG",), share) for one, share in zip(group, shares, strict=True)})
     (text,) = set(advice.values())
-    assert text.en == (
-        "600000.SH_1D, 600001.SH_1D, 600002.SH_1D and 2 more series have gaps like those of a market with sessions; "
+    assert text.translated("en") == (
+        "600000.SH_1D, 600001.SH_1D, 600002.SH_1D and 2 more series have session gaps (nights, weekends or lunch breaks); "
         "calendar XSHG fits 99.8 % of the bars; set clean.calendar to 'XSHG' (--set clean.calendar=XSHG), "
         'or to {"600000.SH_1D": "XSHG"} beside series of other markets'
     )
-    assert "日历 XSHG 与 99.8 % 的K线吻合" in text.zh
+    assert "日历 XSHG 与 99.8 % 的K线吻合" in text.translated("zh")
 
 
 def test_bars_that_open_at_half_past_are_refused_with_the_calendar_that_they_fit():

@@ -223,11 +223,11 @@ def started(workspace: Path, address: str) -> subprocess.Popen[str]:
     [
         ("429=0.7,seed=1", "failed: HTTP 429"),
         ("reset=0.7,seed=1", "failed: the connection was closed before the answer"),
-        ("missing=0.7,seed=1", "gave a page without the bar of"),
+        ("missing=0.7,seed=5", "gave a page without the bar of"),
     ],
 )
 def test_retries_of_a_download_that_succeeds_are_shown_too(workspace: Path, faults: str, reason: str) -> None:
-    with running(faults=faults, rate_limits=False) as server:
+    with running(faults=faults, rate_limits=False, clock="2026-01-01T00:00:00Z") as server:
         flags = ("--config", "small", "--source", "okx", "--force")
         result = kronosforge(workspace, "prepare", *flags, KRONOS_OKX_URL=server.url)
     assert result.returncode == 0, result.stderr

@@ -22,7 +22,7 @@ def test_it_promotes_what_beats_both() -> None:
     assert found.state is State.EDGE
     assert found.keep == "fine-tuned"
     assert found.baseline == "random walk"
-    assert found.sentence.en == (
+    assert found.sentence.translated("en") == (
         "Promoted: use the fine-tuned model; against the start checkpoint its CRPS differs by -20.0 % "
         "(95 % interval -30.0 to -10.0 %); against the best baseline (random walk) its CRPS differs by -20.0 % "
         "(95 % interval -30.0 to -10.0 %)."
@@ -34,8 +34,8 @@ def test_it_does_not_promote_less_than_that(start: Interval, walk: Interval) -> 
     found = verdict(start, walk)
     assert found.state is State.NO_EDGE
     assert found.keep == START
-    assert found.sentence.en.startswith("No edge: keep the pretrained model; ")
-    assert found.sentence.zh.startswith("没有优势(no edge):保留预训练模型;")
+    assert found.sentence.translated("en").startswith("No edge: keep the pretrained model; ")
+    assert found.sentence.translated("zh").startswith("没有优势(no edge):保留预训练模型;")
 
 
 def test_a_weak_baseline_is_not_enough_and_not_needed() -> None:
@@ -46,7 +46,7 @@ def test_a_weak_baseline_is_not_enough_and_not_needed() -> None:
 def test_from_scratch_there_is_nothing_to_keep() -> None:
     found = verdict(BETTER, WORSE, scratch=True)
     assert found.keep is None
-    assert found.sentence.en.startswith("No edge: do not use this model; ")
+    assert found.sentence.translated("en").startswith("No edge: do not use this model; ")
     assert verdict(BETTER, BETTER, scratch=True).keep == "fine-tuned"
 
 
@@ -54,7 +54,7 @@ def test_where_it_cannot_be_told_it_says_so() -> None:
     found = decide({START: None, "random walk": None}, {}, level=0.95, scratch=False)
     assert (found.state, found.keep, found.baseline) == (State.NO_EDGE, START, "")
     assert found.both()["against_start"] == {"value": None, "low": None, "high": None}
-    assert "too few origins to tell" in found.sentence.en
+    assert "too few origins to tell" in found.sentence.translated("en")
 
 
 @pytest.mark.parametrize(("edge", "promoted"), [(0.3, True), (0.0, False), (-0.3, False)])

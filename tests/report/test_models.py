@@ -46,10 +46,10 @@ def test_it_says_what_the_stages_left(root: Path) -> None:
         "3,886",
         "the validation split of BTC-USDT-SWAP_1D has 31 windows",
         "Training ends at 2025-08-01 00:00",
-        "Validation reconstruction 3.0000 → 1.0000; the best is epoch 2 of 3.",
+        "Validation: Reconstruction 3.0000 → 1.0000; the best is epoch 2 of 3.",
         "−66.7 %",
         "50.0 → 50.0 %",
-        "Validation loss 3.0000 → 1.0000; the best is epoch 2 of 3.",
+        "Validation: Loss 3.0000 → 1.0000; the best is epoch 2 of 3.",
         "500 forecasts of 10 bars each on the test split, 2025-11-27 00:00 → 2025-12-30 08:00",
         "100 more may have been seen in pretraining",
         "1.230 [1.030, 1.430]",
@@ -128,7 +128,7 @@ def test_another_dataset_than_that_trained_on_is_told(root: Path, summary: dict[
 
 def test_the_start_is_kept_where_no_epoch_was_better(tmp_path: Path) -> None:
     trained(tmp_path, "predictor", DATA, best=0)
-    assert "No epoch was better than the start (loss 1.0000): the start is kept." in page(tmp_path).text
+    assert "No epoch was better than the start (Loss 1.0000): the start is kept." in page(tmp_path).text
     assert figures(tmp_path)[0]["marks"] == [{"x": 0, "name": {"en": "best: epoch 0", "zh": "最佳:第 0 轮"}}]
 
 

@@ -139,7 +139,7 @@ def test_it_says_what_the_summary_says(summary: dict[str, Any], charts: list[Ser
     for part in (
         "Model_A_4H",
         "Ready: 3,886 / 716 / 804 windows",
-        "1 warning",
+        "warnings: 1",
         "BTC-USDT-SWAP_1D 的验证集只有 31 个窗口",
         "90 seen + 10 forecast + 1 = 101 bars",
         "2026-04-18 12:34",

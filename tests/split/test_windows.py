@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kronosforge.config import SplitConfig
 from kronosforge.core.bars import DAY, HOUR, Span, series
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import Text
+from kronosforge.core.i18n import Message
 from kronosforge.split import Runs, check_windows, count, expected, records_needed, starts, total
 
 BTC, ETH = series("BTC_4H"), series("ETH_4H")
@@ -65,9 +65,9 @@ def test_enough_windows_warn_of_nothing():
 def test_thin_splits_and_series_without_windows_are_warned_of():
     windows = {BTC: {"train": 90, "val": 9, "test": 30}, ETH: {"train": 20, "val": 0, "test": 0}}
     thin, missing = check_windows(windows, RULES, 101)
-    assert "val has only 9 windows" in thin.en
-    assert "ETH_4H has no window of 101 bars in val, test" in missing.en
-    assert "ETH_4H 在 val, test 中没有" in missing.zh
+    assert "val has only 9 windows" in thin.translated("en")
+    assert "ETH_4H has no window of 101 bars in val, test" in missing.translated("en")
+    assert "ETH_4H 在 val, test 中没有" in missing.translated("zh")
 
 
 def test_expected_reads_spans_off_the_grid_as_bars_inside():
@@ -86,13 +86,13 @@ def test_windows_run_across_the_pauses_of_a_market():
 
 
 def test_a_cause_takes_the_place_of_the_advice_to_ask_for_more():
-    gaps = Text("ETH_4H has gaps", "ETH_4H 有缺口")
+    gaps = Message("ETH_4H has gaps")
     with pytest.raises(DataError, match=r"ETH_4H has gaps$") as error:
         check_windows({ETH: {"train": 40, "val": 0, "test": 0}}, RULES, 101, {ETH: gaps})
     assert "records per series" not in str(error.value)
 
 
 def test_a_cause_is_a_warning_where_other_series_have_windows():
-    gaps = Text("ETH_4H has gaps", "ETH_4H 有缺口")
+    gaps = Message("ETH_4H has gaps")
     windows = {BTC: {"train": 90, "val": 90, "test": 90}, ETH: {"train": 0, "val": 0, "test": 0}}
     assert check_windows(windows, RULES, 101, {ETH: gaps}) == [gaps]

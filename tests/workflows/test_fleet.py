@@ -9,14 +9,15 @@ from kronosforge.workflows.fleet import fleet_code, model_code
     ("codes", "code"),
     [
         ([0, 0], 0),
-        ([0, 4], 4),  # such as a disk that refuses
-        ([4, 4], 4),
-        ([4, 5], 5),
+        ([0], 0),
+        ([4], 4),  # such as a disk that refuses
+        ([137], 5),  # killed
+        ([0, 4], 5),
         ([0, 137], 5),  # killed
         ([5, 130, 4], 130),
     ],
 )
-def test_a_fleet_ends_with_the_code_of_its_failures(codes: list[int], code: int) -> None:
+def test_a_fleet_ends_with_5_and_a_single_model_with_its_own_code(codes: list[int], code: int) -> None:
     assert fleet_code(codes) == code
 
 

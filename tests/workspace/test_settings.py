@@ -30,7 +30,7 @@ def test_every_setting_is_read_in_the_config_s_order() -> None:
 @pytest.mark.parametrize("key", DECLARED)
 def test_help_default_and_type_are_those_of_the_config(key: str) -> None:
     field, declared = fields()[key], DECLARED[key]
-    assert field.help == " ".join((declared.description or "").split())
+    assert field.help == " ".join((declared.description or "").split()).rstrip(".").replace("`", "")
     assert words(field.default) == ([] if declared.is_required() else words(declared.default))
     parts = list(parts_of(declared.annotation))
     assert (field.type in parts) or field.choices

@@ -13,7 +13,7 @@ from kronosforge.clean.repair import Gap
 from kronosforge.config import CleanConfig
 from kronosforge.core.bars import Series, Span
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 __all__ = ["Cleaned", "Finding", "Gap", "SessionGaps", "calendar_advice", "clean", "expected"]
 
@@ -56,9 +56,12 @@ def clean(candles: pl.DataFrame, series: Series, span: Span, rules: CleanConfig)
 
 def _nothing_left(series: Series, rows: int, log: Log) -> str:
     findings = "; ".join(map(str, log.findings()))
-    return tr(
-        f"{series}: none of {rows} candles is left after cleaning ({findings}); ask for another span, or check the source",
-        f"{series}:清洗后 {rows} 根K线一根不剩({findings});请更换时段,或检查数据来源",
+    return _(
+        "{series}: none of {rows} candles is left after cleaning ({findings}); ask for another "
+        "span, or check the source",
+        series=series,
+        rows=rows,
+        findings=findings,
     )
 
 

@@ -4,7 +4,7 @@ from kronosforge.clean.grid import Always, Grid, Instants
 from kronosforge.config import ALWAYS_OPEN
 from kronosforge.core.bars import DAY, Bar, Span, iso
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 HORIZON = 4000 * DAY  # as far as the next bars are looked for
 
@@ -42,9 +42,12 @@ def upcoming(name: str, bar: Bar, newest: int, count: int) -> Instants:
     while len(due := expected(name, bar, Span(start, start + reach))) < count:
         if reach > HORIZON + count * bar.length:
             raise DataError(
-                tr(
-                    f"The calendar {name} has fewer than {count} bars of {bar.code} after {iso(newest)}",
-                    f"日历 {name} 在 {iso(newest)} 之后不足 {count} 根 {bar.code} K线",
+                _(
+                    "The calendar {name} has fewer than {count} bars of {code} after {newest}",
+                    name=name,
+                    count=count,
+                    code=bar.code,
+                    newest=iso(newest),
                 )
             )
         reach = 2 * reach + DAY

@@ -8,7 +8,7 @@ import numpy as np
 from kronosforge.clean.calendar import expected
 from kronosforge.clean.grid import Instants
 from kronosforge.core.bars import DAY, WEEK, Series, Span
-from kronosforge.core.i18n import Text
+from kronosforge.core.i18n import Message, MessageList
 
 # The large markets, futures of Chicago, and currencies. XKRX is left out: it takes seconds to load.
 CANDIDATES = ("XSHG", "XHKG", "XNYS", "XLON", "XTKS", "XETR", "XTSE", "XASX", "XBOM", "XTAI", "CMES", "24/5")
@@ -73,7 +73,7 @@ def _come_back(ts: Instants, series: Series, span: Span) -> bool:
     return weeks >= 2 and bool((counts < RARE * weeks).mean() >= MISSING)
 
 
-def calendar_advice(gaps: Mapping[Series, SessionGaps]) -> dict[Series, Text]:
+def calendar_advice(gaps: Mapping[Series, SessionGaps]) -> dict[Series, Message]:
     """For each series what to set. Series of one market share one text."""
     groups: dict[tuple[str, ...], list[Series]] = {}
     for series, gap in gaps.items():
@@ -85,36 +85,28 @@ def calendar_advice(gaps: Mapping[Series, SessionGaps]) -> dict[Series, Text]:
     return {series: texts[gap.calendars] for series, gap in gaps.items()}
 
 
-def _advice(calendars: tuple[str, ...], group: list[Series], share: float) -> Text:
-    english, chinese = _names(group)
-    gaps = Text(
-        f"{english} {'has' if len(group) == 1 else 'have'} gaps like those of a market with sessions",
-        f"{chinese} 的缺口像有交易时段的市场(夜间、周末、假日或午休)",
-    )
+def _advice(calendars: tuple[str, ...], group: list[Series], share: float) -> Message:
+    rest = len(group) - SHOWN
+    names = MessageList(group[:SHOWN])
+    gaps = Message("{names} and {rest} more series have session gaps", names=names, rest=rest)
+    if rest <= 0:
+        gaps = Message("{names}: session gaps", names=names)
     if not calendars:
-        return Text(
-            f"{gaps.en}, and none of the calendars {', '.join(CANDIDATES)} fits: check source.timezone and source.label, "
-            "or set clean.calendar to another calendar of exchange_calendars",
-            f"{gaps.zh},但 {'、'.join(CANDIDATES)} 均不吻合:请检查 source.timezone 与 source.label,"
-            "或将 clean.calendar 设为 exchange_calendars 的其他日历",
+        return Message(
+            "{gaps} (nights, weekends or lunch breaks), and none of the calendars {calendars} fits: check source.timezone and "
+            "source.label, or set clean.calendar to another calendar of exchange_calendars",
+            gaps=gaps,
+            calendars=MessageList(CANDIDATES),
         )
     best, *others = calendars
-    percent = f"{100 * share:.3g} %"
-    own = f'{{"{group[0]}": "{best}"}}'
-    return Text(
-        f"{gaps.en}; calendar {best} fits {percent} of the bars{_or(others, ' (', ' or ', ' fits as well)')}; set "
-        f"clean.calendar to '{best}' (--set clean.calendar={best}), or to {own} beside series of other markets",
-        f"{gaps.zh};日历 {best} 与 {percent} 的K线吻合{_or(others, '(', '、', ' 同样吻合)')};请将 clean.calendar "
-        f"设为 '{best}'(--set clean.calendar={best});若模型中还有其他市场的序列,则设为 {own}",
+    fits = Message("calendar {best} fits {percent:.3g} % of the bars", best=best, percent=100 * share)
+    if others:
+        fits = Message("{fits} (so do {others})", fits=fits, others=MessageList(others))
+    return Message(
+        "{gaps} (nights, weekends or lunch breaks); {fits}; set clean.calendar to '{best}' (--set clean.calendar={best}), or "
+        "to {own} beside series of other markets",
+        gaps=gaps,
+        fits=fits,
+        best=best,
+        own=f'{{"{group[0]}": "{best}"}}',
     )
-
-
-def _or(names: list[str], before: str, between: str, after: str) -> str:
-    return before + between.join(names) + after if names else ""
-
-
-def _names(group: list[Series]) -> tuple[str, str]:
-    names, rest = [str(series) for series in group[:SHOWN]], len(group) - SHOWN
-    if rest <= 0:
-        return ", ".join(names), "、".join(names)
-    return f"{', '.join(names)} and {rest} more series", f"{'、'.join(names)} 等 {len(group)} 个序列"

@@ -14,7 +14,7 @@ from kronosforge.config import CleanConfig
 from kronosforge.core.bars import Bar, Series, Span, iso
 from kronosforge.core.candles import PRICES, SCHEMA, derived_turnover
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import Text, tr
+from kronosforge.core.i18n import Message, MessageList, _
 
 MOST = 0.9  # of the bars with volume: so many are the whole series
 
@@ -152,18 +152,22 @@ def judge(rows: int, rules: CleanConfig, series: Series, log: Log, ts: Instants)
         return
     kinds = [finding for finding in log.findings() if KINDS[finding.kind].broken]
     worst = max(kinds, key=lambda finding: finding.count)
-    findings = "; ".join(map(str, kinds))
-    share = f"{log.broken / rows:.2g}" if log.broken < rows else "1"
-    advice = _other_calendar(worst.kind, ts, series) or Text(*KINDS[worst.kind].advice)
     raise DataError(
-        tr(
-            f"{series}: {log.broken} of {rows} candles are broken (share {share}, clean.max_bad_share allows {rules.max_bad_share:g}): {findings}. What to do: {advice.en}",
-            f"{series}:{rows} 根K线中有 {log.broken} 根有问题(占比 {share},clean.max_bad_share 允许 {rules.max_bad_share:g}):{findings}。建议:{advice.zh}",
+        _(
+            "{series}: {broken} of {rows} candles are broken (share {share}, clean.max_bad_share allows {allowed:g}): "
+            "{findings}. What to do: {advice}",
+            series=series,
+            broken=log.broken,
+            rows=rows,
+            share=f"{log.broken / rows:.2g}" if log.broken < rows else "1",
+            allowed=rules.max_bad_share,
+            findings=MessageList(kinds, "; "),
+            advice=_other_calendar(worst.kind, ts, series) or KINDS[worst.kind].advice,
         )
     )
 
 
-def _other_calendar(kind: str, ts: Instants, series: Series) -> Text | None:
+def _other_calendar(kind: str, ts: Instants, series: Series) -> Message | None:
     """Advice that names the calendar that the bars fit, where they stand off the one that was set."""
     gaps = session_gaps(ts, series) if kind in ("off_grid", "off_calendar") else None
     return calendar_advice({series: gaps})[series] if gaps and gaps.calendars else None
@@ -186,7 +190,7 @@ def turnover(frame: pl.DataFrame, rules: CleanConfig, series: Series, log: Log) 
         factor = x.amt[traded] / (x.vol[traded] * (x.open + x.high + x.low + x.close)[traded] / 4)
         changed = checks.unit_runs(factor, off[traded])
         _refuse_unit(changed, len(traded), rules, series)
-        for first, stop, _ in changed:
+        for first, stop, _factor in changed:
             off[traded[first:stop]] = False
             cuts += [int(traded[edge]) for edge in (first, stop) if 0 < edge < len(traded)]
         frame = _derive(frame, off, log)
@@ -198,15 +202,21 @@ def turnover(frame: pl.DataFrame, rules: CleanConfig, series: Series, log: Log) 
 
 
 def _refuse_unit(changed: list[tuple[int, int, float]], traded: int, rules: CleanConfig, series: Series) -> None:
-    off = sum(stop - first for first, stop, _ in changed)
+    off = sum(stop - first for first, stop, _factor in changed)
     if off <= MOST * traded:
         return
     factor = max(changed, key=lambda run: run[1] - run[0])[2]
     unit = float(f"{rules.volume_unit * factor:.4g}")
     raise DataError(
-        tr(
-            f"{series}: turnover / volume is {factor:g} × the price on {off} of {traded} candles; volume is counted in units of {unit:g}: set clean.volume_unit = {unit:g}, or check which columns hold volume and turnover",
-            f"{series}:{traded} 根K线中有 {off} 根的 成交额/成交量 是价格的 {factor:g} 倍;成交量的单位是 {unit:g}:请设 clean.volume_unit = {unit:g},或检查成交量与成交额的列",
+        _(
+            "{series}: turnover / volume is {factor:g} × the price on {off} of {traded} candles; "
+            "volume is counted in units of {unit:g}: set clean.volume_unit = {unit:g}, or check "
+            "which columns hold volume and turnover",
+            series=series,
+            factor=factor,
+            off=off,
+            traded=traded,
+            unit=unit,
         )
     )
 
@@ -255,16 +265,16 @@ def close_gaps(
 
 def _refuse_gaps(gaps: list[Gap], series: Series, sessions: SessionGaps | None) -> None:
     first = "; ".join(map(_shown, gaps[:3]))
-    advice = Text(
-        "set clean.holes = 'split' or 'fill', or choose a span without gaps",
-        "请设 clean.holes = 'split' 或 'fill',或选择没有缺口的时段",
-    )
+    advice = Message("set clean.holes = 'split' or 'fill', or choose a span without gaps")
     if sessions:
         advice = calendar_advice({series: sessions})[series]
     raise DataError(
-        tr(
-            f"{series}: {len(gaps)} gap(s), the first at {first}; {advice.en}",
-            f"{series}:有 {len(gaps)} 处缺口,最早的在 {first};{advice.zh}",
+        _(
+            "{series}: {count} gap(s), the first at {first}; {advice}",
+            series=series,
+            count=len(gaps),
+            first=first,
+            advice=advice,
         )
     )
 

@@ -11,7 +11,7 @@ from exchange_calendars.errors import InvalidCalendarName
 from kronosforge.clean.grid import Instants, Mask
 from kronosforge.core.bars import DAY, Bar, Span, instant, iso
 from kronosforge.core.errors import ConfigError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 NS = 1_000_000  # ns in a ms
 NO_BREAK = np.iinfo(np.int64).min  # numpy's NaT
@@ -30,9 +30,11 @@ class Sessions:
     def __init__(self, name: str, bar: Bar, span: Span) -> None:
         if bar.length > DAY or bar.hong_kong:
             raise ConfigError(
-                tr(
-                    f"clean.calendar: {name!r} has sessions, and {bar.code} bars are not bars of a session; allowed: 1m … 12H, 1D",
-                    f"clean.calendar:{name!r} 按交易时段,{bar.code} 不是时段内的周期;可用:1m … 12H、1D",
+                _(
+                    "clean.calendar: {name!r} has sessions, and {code} bars are not bars of a session; "
+                    "allowed: 1m … 12H, 1D",
+                    name=name,
+                    code=bar.code,
                 )
             )
         with warnings.catch_warnings():
@@ -77,9 +79,10 @@ def _recorded(name: str) -> Span:
         calendar = exchange_calendars.get_calendar(name)
     except InvalidCalendarName:
         raise ConfigError(
-            tr(
-                f"clean.calendar: unknown calendar {name!r}; allowed: 24/7, or a name of exchange_calendars such as XSHG (Shanghai and Shenzhen), XHKG, XNYS, XNAS, XLON, XTKS",
-                f"clean.calendar:未知的交易日历 {name!r};可用:24/7,或 exchange_calendars 的名称,如 XSHG(上海,深圳相同)、XHKG、XNYS、XNAS、XLON、XTKS",
+            _(
+                "clean.calendar: unknown calendar {name!r}; allowed: 24/7, or a name of "
+                "exchange_calendars such as XSHG (Shanghai and Shenzhen), XHKG, XNYS, XNAS, XLON, XTKS",
+                name=name,
             )
         ) from None
     first, last = calendar.bound_min(), calendar.bound_max()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.workspace.discovery import find_root, list_configs
 
 TYPE_CHECKING = False
@@ -18,11 +18,11 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         print(json.dumps({"configs": configs}, ensure_ascii=False))
         return 0
-    print(tr("Models of this workspace:", "本工作区的模型:"))
+    print(_("Models of this workspace:"))
     for config in configs:
         keys = config.get("target_symbols")
         print(f"  {config['name']:<16} {config.get('description', '')}")
         print(f"  {'':<16} {', '.join(keys) if isinstance(keys, list) else '?'}")
         print(f"  {'':<16} {config['path']}")
-    print(tr("Prepare one with:", "准备其中一个:"), "python prepare_kronos_data_simple.py --config NAME")
+    print(_("Prepare one with:"), "python prepare_kronos_data_simple.py --config NAME")
     return 0

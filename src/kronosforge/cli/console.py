@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from kronosforge.core.bars import Series
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import Message, _
 from kronosforge.workflows.fleet import LIVE
 
 EVERY_S = 0.5  # between two versions of a live line
@@ -75,9 +75,8 @@ def forecasts_counter(title: str) -> Callable[[int, int], None]:
 
     def count(done: int, total: int) -> None:
         left = (time.monotonic() - begin) / done * (total - done)
-        line = tr(
-            f"{title}: {done} of {total} forecasts, {left:.0f} s left",
-            f"{title}:已完成 {done}/{total} 次预测,剩余 {left:.0f} 秒",
+        line = _(
+            "{title}: {done} of {total} forecasts, {left:.0f} s left", title=title, done=done, total=total, left=left
         )
         show(line, done == total)
 
@@ -131,4 +130,4 @@ def confirmed(question: str) -> bool:
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     print(question, "[y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes", "是")
+    return sys.stdin.readline().strip().lower() in ("y", Message("yes"))

@@ -7,7 +7,7 @@ from kronosforge.cli.console import forecasts_counter, print_json
 from kronosforge.cli.context import Context, open_context
 from kronosforge.cli.requirements import require_torch
 from kronosforge.cli.results import print_evaluation, print_pages
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 if TYPE_CHECKING:
     from kronosforge.config import ModelConfig
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def run(arguments: Namespace) -> int:
     """Evaluate the model and print the result. No edge is an outcome, not an error."""
-    require_torch(tr("evaluating", "评估"))
+    require_torch(_("evaluating"))
     context = open_context(arguments)
     config = context.model(arguments.config).config
     result = _evaluate(context, config) if arguments.folds is None else _walk(context, config)

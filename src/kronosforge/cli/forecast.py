@@ -7,12 +7,12 @@ from kronosforge.cli.console import print_json
 from kronosforge.cli.context import open_context
 from kronosforge.cli.requirements import require_torch
 from kronosforge.cli.results import print_forecast
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 
 def run(arguments: Namespace) -> int:
     """Forecast the config's series, or those named."""
-    require_torch(tr("forecasting", "预测"))
+    require_torch(_("forecasting"))
     from kronosforge.workflows.forecast import forecast  # noqa: PLC0415 - loads torch
     from kronosforge.workflows.recent import with_dataset_source  # noqa: PLC0415 - loads polars
 

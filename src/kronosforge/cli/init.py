@@ -3,7 +3,7 @@
 from argparse import Namespace
 from pathlib import Path
 
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.workspace.scaffold import lay
 
 
@@ -11,10 +11,10 @@ def run(arguments: Namespace) -> int:
     """Create the workspace; print each file that was written and each that existed."""
     folder = Path(arguments.folder)
     written, kept = lay(folder)
-    print(tr(f"Workspace {folder.resolve()}:", f"工作区 {folder.resolve()}:"))
+    print(_("Workspace {resolve}:", resolve=folder.resolve()))
     for path in written:
         print("  +", path)
     for path in kept:
-        print("  =", path, tr("(exists, left as it is)", "(已存在,未改动)"))
-    print(tr("Next:", "下一步:"), f'cd "{folder}" && python prepare_kronos_data_simple.py --list-configs')
+        print("  =", path, _("(exists, left as it is)"))
+    print(_("Next:"), f'cd "{folder}" && python prepare_kronos_data_simple.py --list-configs')
     return 0

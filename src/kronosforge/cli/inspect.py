@@ -4,11 +4,19 @@ from argparse import Namespace
 from pathlib import Path
 
 from kronosforge.cli.console import print_json, print_table
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import Message, _
 from kronosforge.workflows.inspect import COLUMNS, inventory
 from kronosforge.workspace.discovery import find_root
 
-HEADS = ("交易所", "序列", "起", "止", "K线", "空洞", "字节")
+HEADS = {
+    "venue": Message("venue"),
+    "series": Message("series"),
+    "from": Message("from"),
+    "to": Message("to"),
+    "candles": Message("candles"),
+    "holes": Message("gaps"),
+    "bytes": Message("bytes"),
+}
 
 
 def run(arguments: Namespace) -> int:
@@ -17,8 +25,8 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         print_json({"series": rows})
     elif not rows:
-        print(tr("The store is empty; prepare a model first.", "本地还没有K线;请先准备一个模型。"))
+        print(_("The store is empty; prepare a model first."))
     else:
-        heads = [tr(*pair) for pair in zip(COLUMNS, HEADS, strict=True)]
+        heads = [str(HEADS[column]) for column in COLUMNS]
         print_table(heads, [list(row.values()) for row in rows])
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kronosforge.cli.commands import COMMANDS
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import Message, _
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,28 +11,22 @@ if TYPE_CHECKING:
 
 STAGES = ("prepare", "verify", "train", "forecast", "evaluate")
 BEGIN = (
-    ("kronosforge init my-models", "create a workspace", "建立工作区"),
-    ("cd my-models && kronosforge check", "check the machine, the exchange and the configs", "检查本机、交易所与配置"),
+    ("kronosforge init my-models", Message("create a workspace")),
+    ("cd my-models && kronosforge check", Message("check the machine, the exchange and the configs")),
     (
         "kronosforge pipeline --source sandbox --init scratch --size tiny",
-        "try every stage without a network",
-        "不联网试运行全部步骤",
+        Message("try every stage without a network"),
     ),
 )
 
 
-def run(_: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Print the stages and the three commands to begin with."""
-    print(
-        tr(
-            "From exchange candles to a judged Kronos model, in this order:",
-            "从交易所K线到经评估的 Kronos 模型,依次为:",
-        )
-    )
+    print(_("From exchange candles to a judged Kronos model, in this order:"))
     for number, name in enumerate(STAGES, 1):
         print(f"  {number}. {name:<9} {COMMANDS[name].help}")
-    print(tr("Begin with:", "从这里开始:"))
-    for command, english, chinese in BEGIN:
-        print(f"  {command:<65}  # {tr(english, chinese)}")
-    print(tr("Every command: kronosforge --help", "全部命令:kronosforge --help"))
+    print(_("Begin with:"))
+    for command, purpose in BEGIN:
+        print(f"  {command:<65}  # {purpose}")
+    print(_("Every command: kronosforge --help"))
     return 0

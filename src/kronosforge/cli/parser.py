@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from kronosforge.cli.commands import COMMANDS, SCRIPTS
 from kronosforge.core.errors import UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.core.suggestions import closest, did_you_mean
 from kronosforge.workspace.settings import SET, fields
 
@@ -49,16 +49,13 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
-        raise UsageError(f"{message}; " + tr(f"see {self.prog} --help", f"参见 {self.prog} --help"))
+        raise UsageError(f"{message}; " + _("see {prog} --help", prog=self.prog))
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Raise ArgumentError where the value is not one of the action's choices."""
         choices = [str(choice) for choice in action.choices or ()]
         if choices and str(value) not in choices:
-            text = tr(
-                f"invalid choice {value!r} (choose from {', '.join(choices)})",
-                f"无效的值 {value!r}(可选:{', '.join(choices)})",
-            )
+            text = _("invalid choice {value!r} (choose from {choices})", value=value, choices=", ".join(choices))
             raise argparse.ArgumentError(action, text + did_you_mean(closest(str(value), choices)))
 
     def _takes(self, word: str) -> bool:
@@ -69,13 +66,13 @@ class Parser(argparse.ArgumentParser):
     def _refuse(self, unknown: list[str]) -> None:
         """Raise UsageError where there are words that this command does not take."""
         if unknown:
-            text = tr("unrecognized arguments: ", "无法识别的参数:") + " ".join(unknown)
+            text = _("unrecognized arguments: ") + " ".join(unknown)
             self.error(text + self._advice(unknown[0].partition("=")[0]))
 
     def _advice(self, word: str) -> str:
         """What an unknown word may mean: a flag, a setting, or the second half of a time."""
         if word[:1].isdigit() and ":" in word:
-            return tr("; put quotes around a time with a space", ";含空格的时间请加引号")
+            return _("; put quotes around a time with a space")
         similar = closest(word, self._option_string_actions) if word.startswith("-") else []
         if not similar and SET in self._option_string_actions:
             name = word.removeprefix("--").replace("-", "_")
@@ -87,16 +84,13 @@ def build_parser(program: str = "kronosforge") -> Parser:
     """The parser of every command."""
     parser = Parser(
         prog=program,
-        description=tr(
-            "From exchange candles to fine-tuned, honestly judged Kronos models.",
-            "从交易所K线到微调、并经诚实评估的 Kronos 模型。",
-        ),
+        description=_("From exchange candles to fine-tuned, honestly judged Kronos models."),
         epilog=_exit_codes(),
     )
     parser.add_argument(
         "--version",
         action="store_true",
-        help=tr("versions of kronosforge, Python and torch, and the device", "kronosforge、Python、torch 的版本与设备"),
+        help=_("versions of kronosforge, Python and torch, and the device"),
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for name, command in COMMANDS.items():
@@ -118,7 +112,4 @@ def _columns() -> int:
 
 
 def _exit_codes() -> str:
-    return tr(
-        "exit codes: 0 done, 2 usage or config, 3 source, 4 data, 5 training, 130 interrupted",
-        "退出码:0 完成,2 用法或配置,3 数据源,4 数据,5 训练,130 中断",
-    )
+    return _("exit codes: 0 done, 2 usage or config, 3 source, 4 data, 5 training, 130 interrupted")

@@ -11,7 +11,7 @@ from kronosforge.cli.requirements import require_torch
 from kronosforge.cli.results import print_evaluation, print_fleet, print_forecast, print_pages
 from kronosforge.cli.train import named_models, resume_command
 from kronosforge.core.boundary import print_error
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.workspace.discovery import config_files
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def run(arguments: Namespace) -> int:
     """Go the whole way with the models named, or with all but `default`."""
-    require_torch(tr("training", "训练"))
+    require_torch(_("training"))
     from kronosforge.workflows.full import Settings, full  # noqa: PLC0415 - loads torch
 
     context = open_context(arguments)
@@ -53,7 +53,7 @@ def _print_failures(failures: "list[Failure]", models: int) -> None:
         len({failure.model for failure in failures}),
         ", ".join(f"{failure.model} ({failure.stage})" for failure in failures),
     )
-    print_error(tr(f"{count} of {models} models failed: {names}", f"{models} 个模型中有 {count} 个失败:{names}"))
+    print_error(_("{count} of {models} models failed: {names}", count=count, models=models, names=names))
 
 
 class Watch:
@@ -70,8 +70,8 @@ class Watch:
     def prepared(self, model: str, dataset: "PreparedDataset") -> None:
         """Print where the dataset is, and whether it was there already."""
         if not self._quiet:
-            state = tr("kept", "已存在") if dataset.kept else tr("prepared", "已准备")
-            print(f"✅ {model}: {tr('dataset', '数据集')} {state}, {dataset.folder}", flush=True)
+            state = _("kept") if dataset.kept else _("prepared")
+            print(f"✅ {model}: {_('dataset')} {state}, {dataset.folder}", flush=True)
 
     def training(self) -> AbstractContextManager[Callable[[str, str], None]]:
         """Show the lines of the trainings."""

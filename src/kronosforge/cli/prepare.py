@@ -7,7 +7,7 @@ from kronosforge.cli.console import confirmed, download_bars, print_json
 from kronosforge.cli.context import Context, open_context
 from kronosforge.cli.results import print_dataset, print_plan, print_settings
 from kronosforge.core.errors import ExistsError, UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.workflows.existing import existing
 from kronosforge.workflows.plan import plan
 from kronosforge.workflows.prepare import prepare, refuse_warnings
@@ -18,12 +18,7 @@ from kronosforge.workspace.paths import DatasetFolders, dataset_folders
 def run(arguments: Namespace) -> int:
     """Explain, plan or prepare one model."""
     if not arguments.config:
-        raise UsageError(
-            tr(
-                "--config is missing; --list-configs shows the names it takes",
-                "缺少 --config;可用 --list-configs 查看名称",
-            )
-        )
+        raise UsageError(_("--config is missing; --list-configs shows the names it takes"))
     context = open_context(arguments)
     resolved = context.model(arguments.config)
     kronos = arguments.kronos_dir or context.environ.get("KRONOS_HOME")
@@ -62,7 +57,7 @@ def _replace(resolved: Resolved, where: DatasetFolders) -> bool:
     try:
         existing(where.dataset, resolved.config)
     except ExistsError as error:
-        if not confirmed(f"{error}\n" + tr("Replace it?", "覆盖吗?")):
+        if not confirmed(f"{error}\n" + _("Replace it?")):
             raise
         return True
     return False

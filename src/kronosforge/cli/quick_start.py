@@ -14,7 +14,7 @@ from kronosforge.cli.context import Context, model_flags, open_context
 from kronosforge.cli.requirements import require_torch
 from kronosforge.cli.train import named_models, train_models
 from kronosforge.core.errors import DataError, KronosForgeError, UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.workflows.existing import existing
 from kronosforge.workspace.discovery import config_files
 from kronosforge.workspace.paths import dataset_folder
@@ -28,22 +28,20 @@ def run(arguments: Namespace) -> int:
     _print_checks(context.root, models, ready)
     if not ready:
         raise DataError(
-            tr(
-                f"no dataset is prepared yet; run python prepare_kronos_data_simple.py --config {models[0]}",
-                f"还没有准备好的数据集;请先运行 python prepare_kronos_data_simple.py --config {models[0]}",
+            _(
+                "no dataset is prepared yet; run python prepare_kronos_data_simple.py --config {models}",
+                models=models[0],
             )
         )
     if not (arguments.yes or (sys.stdin and sys.stdin.isatty())):
-        raise UsageError(
-            tr("this asks questions on a terminal; --yes takes the defaults", "该脚本需要在终端中询问;--yes 使用默认值")
-        )
+        raise UsageError(_("this asks questions on a terminal; --yes takes the defaults"))
     ask = _default if arguments.yes else _ask
-    chosen = ask(tr("models", "模型"), [*ready, "all"], "all")
+    chosen = ask(_("models"), [*ready, "all"], "all")
     arguments.models = ready if chosen == "all" else [chosen]
-    arguments.stage = ask(tr("stage", "阶段"), ["tokenizer", "predictor", "both"], "both")
-    arguments.mode = ask(tr("mode", "方式"), ["sequential", "parallel"], "sequential")
-    print(tr("the same as:", "等价命令:"), _command(arguments), flush=True)
-    require_torch(tr("training", "训练"))
+    arguments.stage = ask(_("stage"), ["tokenizer", "predictor", "both"], "both")
+    arguments.mode = ask(_("mode"), ["sequential", "parallel"], "sequential")
+    print(_("the same as:"), _command(arguments), flush=True)
+    require_torch(_("training"))
     return train_models(context, named_models(context))
 
 
@@ -56,16 +54,16 @@ def _command(arguments: Namespace) -> str:
 
 def _print_checks(root: Path, models: list[str], ready: list[str]) -> None:
     free = shutil.disk_usage(root).free / 1e9
-    torch = "torch" if importlib.util.find_spec("torch") else tr("missing: pip install -e '.[train]'", "缺失")
+    torch = "torch" if importlib.util.find_spec("torch") else _("missing: pip install -e '.[train]'")
     print_table(
-        [tr("check", "检查"), tr("found", "结果")],
+        [_("check"), _("found")],
         [
             ["Python", platform.python_version()],
             ["torch", torch],
-            [tr("disk free", "可用磁盘"), f"{free:.1f} GB"],
-            [tr("workspace", "工作区"), str(root)],
-            [tr("models", "模型"), ", ".join(models)],
-            [tr("datasets ready", "已备数据集"), ", ".join(ready) or tr("none", "无")],
+            [_("disk free"), f"{free:.1f} GB"],
+            [_("workspace"), str(root)],
+            [_("models"), ", ".join(models)],
+            [_("datasets ready"), ", ".join(ready) or _("none")],
         ],
     )
 
@@ -96,9 +94,4 @@ def _ask(what: str, choices: list[str], default: str) -> str:
             return choices[int(answer) - 1]
         if answer in choices:
             return answer
-        print(
-            tr(
-                f"found {answer!r}; choose one of {', '.join(choices)}",
-                f"{answer!r} 无效;请从 {', '.join(choices)} 中选择",
-            )
-        )
+        print(_("found {answer!r}; choose one of {choices}", answer=answer, choices=", ".join(choices)))

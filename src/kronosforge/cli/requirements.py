@@ -3,7 +3,7 @@
 import importlib.util
 
 from kronosforge.core.errors import TrainingError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 
 def require_torch(purpose: str) -> None:
@@ -11,8 +11,9 @@ def require_torch(purpose: str) -> None:
     missing = [name for name in ("torch", "safetensors", "huggingface_hub") if importlib.util.find_spec(name) is None]
     if missing:
         raise TrainingError(
-            tr(
-                f"{purpose} needs {', '.join(missing)}; pip install -e '.[train]' (or 'kronosforge[train]')",
-                f"{purpose}需要 {', '.join(missing)};请 pip install -e '.[train]'(或 'kronosforge[train]')",
+            _(
+                "{purpose} needs {missing}; pip install -e '.[train]' (or 'kronosforge[train]')",
+                purpose=purpose,
+                missing=", ".join(missing),
             )
         )

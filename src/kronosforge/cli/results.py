@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kronosforge.cli.console import print_table
 from kronosforge.core.bars import clock
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import Message, _, localized
 from kronosforge.core.verdict import State, state_of
 from kronosforge.workflows.fleet import summary_lines
 from kronosforge.workflows.pages import Pages
@@ -19,30 +19,48 @@ if TYPE_CHECKING:
 
 # metric → heads, factor, decimals
 METRICS = {
-    "crps": (("CRPS %", "CRPS %"), 100, 3),
-    "mae": (("MAE %", "MAE %"), 100, 3),
-    "mase": (("MASE", "MASE"), 1, 2),
-    "hit": (("direction %", "方向命中 %"), 100, 1),
-    "ic": (("IC", "IC"), 1, 3),
-    "rank_ic": (("RankIC", "RankIC"), 1, 3),
-    "coverage_90": (("in 90 %", "90 % 区间内"), 100, 1),
+    "crps": ("CRPS %", 100, 3),
+    "mae": ("MAE %", 100, 3),
+    "mase": ("MASE", 1, 2),
+    "hit": (Message("direction %"), 100, 1),
+    "ic": ("IC", 1, 3),
+    "rank_ic": ("RankIC", 1, 3),
+    "coverage_90": (Message("in 90 %"), 100, 1),
+}
+
+# keys of a plan and of a training's cost → heads
+PLAN = {
+    "from": Message("from"),
+    "to": Message("to"),
+    "bars": Message("bars"),
+    "held": Message("held"),
+    "pages": Message("pages"),
+    "seconds": Message("seconds"),
+}
+COSTS = {
+    "windows": Message("windows"),
+    "steps_per_epoch": Message("steps per epoch"),
+    "steps": Message("steps"),
+    "parameters": Message("parameters"),
+    "weights_mb": Message("weights, MB"),
+    "memory_mb": Message("memory, MB"),
+    "step_s": Message("seconds per step"),
+    "seconds": Message("seconds"),
 }
 
 
 def print_settings(rows: Sequence[tuple[str, str, str]]) -> None:
     """What --explain shows: each setting, its value, and where it came from."""
-    print_table([tr("setting", "参数"), tr("value", "值"), tr("from", "来源")], rows)
+    print_table([_("setting"), _("value"), _("from")], rows)
 
 
 def print_plan(plan: Mapping[str, Any]) -> None:
     """What --dry-run shows of a preparation."""
-    print(tr("Plan (no network was used, nothing was written)", "计划(未联网,未写入任何文件)"))
-    heads = ("series", "from", "to", "bars", "held", "pages", "seconds")
-    names = ("序列", "起", "止", "根数", "已有", "页数", "秒")
-    rows = [[key, *(facts[head] for head in heads[1:])] for key, facts in plan["series"].items()]
-    print_table([tr(*pair) for pair in zip(heads, names, strict=True)], rows)
-    print(tr("download at the rate limit:", "按限速下载约需:"), f"{plan['seconds']:.1f} s")
-    print(tr("windows expected:", "预计窗口数:"), ", ".join(f"{k} {n}" for k, n in plan["windows"].items()))
+    print(_("Plan (no network was used, nothing was written)"))
+    rows = [[key, *(facts[head] for head in PLAN)] for key, facts in plan["series"].items()]
+    print_table([_("series"), *map(str, PLAN.values())], rows)
+    print(_("download at the rate limit:"), f"{plan['seconds']:.1f} s")
+    print(_("windows expected:"), ", ".join(f"{k} {n}" for k, n in plan["windows"].items()))
     for warning in plan["warnings"]:
         print("⚠", warning)
     for path in plan["writes"]:
@@ -66,48 +84,55 @@ def print_dataset(dataset: PreparedDataset) -> None:
         ]
         for key, facts in summary["series"].items()
     ]
-    heads = ["series", "candles", "first", "last", "segments", "holes", "train", "val", "test"]
-    names = ["序列", "K线", "首根", "末根", "分段", "空洞", "训练窗口", "验证窗口", "测试窗口"]
-    print_table([tr(*pair) for pair in zip(heads, names, strict=True)], rows)
+    heads = [
+        _("series"),
+        _("candles"),
+        _("first"),
+        _("last"),
+        _("segments"),
+        _("gaps"),
+        _("train"),
+        _("val"),
+        _("test"),
+    ]
+    print_table(heads, rows)
     for key, facts in summary["series"].items():
         for finding in facts["findings"]:
-            text, examples = tr(finding["text"]["en"], finding["text"]["zh"]), "; ".join(finding["examples"])
+            text, examples = localized(finding["text"]), "; ".join(finding["examples"])
             print(f"  {key}: {finding['count']} × {text}" + f": {examples}" * bool(examples))
     for warning in summary["warnings"]:
-        print("⚠", tr(warning["en"], warning["zh"]))
+        print("⚠", localized(warning))
     if dataset.kept:
         print(
-            tr(
-                f"Kept: this dataset was made with the same settings at {summary['created_at']}; --force makes it anew",
-                f"已保留:该数据集由相同设置于 {summary['created_at']} 生成;用 --force 重新生成",
+            _(
+                "Kept: this dataset was made with the same settings at {created_at}; --force makes it anew",
+                created_at=summary["created_at"],
             )
         )
-    print(tr("Dataset:", "数据集:"), dataset.folder, f"({summary['fingerprint'][:12]})")
-    print(tr("Report: ", "报告:  "), dataset.folder / REPORT)
+    print(_("Dataset:"), dataset.folder, f"({summary['fingerprint'][:12]})")
+    print(_("Report: "), dataset.folder / REPORT)
     if dataset.copy:
-        print(tr("Copy for Kronos:", "供 Kronos 使用的副本:"), dataset.copy)
+        print(_("Copy for Kronos:"), dataset.copy)
 
 
 def print_costs(costs: Mapping[str, Any]) -> None:
     """What --dry-run shows of a training: model → stage → cost."""
-    heads = ["windows", "steps_per_epoch", "steps", "parameters", "weights_mb", "memory_mb", "step_s", "seconds"]
-    names = ["窗口", "每轮步数", "总步数", "参数量", "权重MB", "内存MB", "每步秒", "总秒数"]
-    titles = [tr("model", "模型"), tr("stage", "阶段"), *(tr(*pair) for pair in zip(heads, names, strict=True))]
+    titles = [_("model"), _("stage"), *map(str, COSTS.values())]
     rows = [
-        [model, stage, *(f"{facts[h]:.3f}" if h == "step_s" else facts[h] for h in heads)]
+        [model, stage, *(f"{facts[h]:.3f}" if h == "step_s" else facts[h] for h in COSTS)]
         for model, stages in costs.items()
         for stage, facts in stages.items()
     ]
-    print(tr("Plan (nothing was written; steps were measured here)", "计划(未写入任何文件;每步耗时在本机实测)"))
+    print(_("Plan (nothing was written; steps were measured here)"))
     print_table(titles, rows)
     seconds = sum(facts["seconds"] for stages in costs.values() for facts in stages.values())
-    print(tr("at most, one after the other:", "依次训练最多约需:"), f"{clock(seconds)}")
+    print(_("at most, one after the other:"), f"{clock(seconds)}")
 
 
 def print_fleet(result: "FleetResult") -> None:
     """How each model's training ended, and where its page is."""
     print("\n".join(summary_lines(result.summary)))
-    print(tr("Summary:", "汇总:"), result.folder / "summary.json")
+    print(_("Summary:"), result.folder / "summary.json")
     print_pages(result.pages)
 
 
@@ -127,9 +152,9 @@ def print_forecast(facts: Mapping[str, Any], folder: Path) -> None:
         for key, series in facts["series"].items()
     ]
     levels = [f"q{level:g}" for level in (low, 0.5, high) if level in facts["quantiles"]]
-    heads = [("series", "序列"), ("last bar", "末根"), ("until", "至"), ("close", "收盘")]
-    print_table([*(tr(*pair) for pair in heads), *levels, "P(up)", tr("repaired", "修复")], rows)
-    print(tr("Forecast:", "预测:"), folder)
+    heads = [Message("series"), Message("last bar"), Message("until"), Message("close")]
+    print_table([*map(str, heads), *levels, "P(up)", _("repaired")], rows)
+    print(_("Forecast:"), folder)
 
 
 def print_evaluation(evaluation: Mapping[str, Any], path: Path) -> None:
@@ -137,7 +162,7 @@ def print_evaluation(evaluation: Mapping[str, Any], path: Path) -> None:
     if evaluation["verdict"]:
         print_verdict(evaluation["verdict"])
     print_origins(evaluation["origins"], evaluation["horizon"])
-    heads = [tr("forecast", "预测"), *(tr(*head) for head, _, _ in METRICS.values())]
+    heads = [_("forecast"), *(str(head) for head, _factor, _decimals in METRICS.values())]
     rows = [
         [name, *(metric_cell(scores["pooled"][metric], metric) for metric in METRICS)]
         for name, scores in evaluation["models"].items()
@@ -146,23 +171,26 @@ def print_evaluation(evaluation: Mapping[str, Any], path: Path) -> None:
     if evaluation["backtest"]:
         _print_backtest(evaluation["backtest"])
     for note in evaluation["notes"]:
-        print(tr(note["en"], note["zh"]))
+        print(localized(note))
     print(path)
 
 
 def print_verdict(verdict: Mapping[str, Any]) -> None:
     """The sentence, marked."""
-    print("✅" if state_of(verdict) is State.EDGE else "⚖️", tr(verdict["sentence"]["en"], verdict["sentence"]["zh"]))
+    print("✅" if state_of(verdict) is State.EDGE else "⚖️", localized(verdict["sentence"]))
 
 
 def print_origins(counts: Mapping[str, Any], horizon: int) -> None:
     """How many forecasts, when, and how many are excluded."""
     print(
-        tr(
-            f"{counts['judged']} forecasts of {horizon} bars, {counts['first']} to {counts['last']}; "
-            f"excluded, as they may be in the pretraining data: {counts['possibly_seen']}",
-            f"{counts['judged']} 次预测,每次 {horizon} 根,{counts['first']} 至 {counts['last']};"
-            f"另有 {counts['possibly_seen']} 次可能在预训练中见过,未计入",
+        _(
+            "{judged} forecasts of {horizon} bars, {first} to {last}; excluded, as they may be in "
+            "the pretraining data: {possibly_seen}",
+            judged=counts["judged"],
+            horizon=horizon,
+            first=counts["first"],
+            last=counts["last"],
+            possibly_seen=counts["possibly_seen"],
         )
     )
 
@@ -181,9 +209,9 @@ def estimate_cell(estimate: Mapping[str, float | None], factor: float, decimals:
 
 
 def _print_backtest(backtest: Mapping[str, Any]) -> None:
-    print(tr(backtest["label"]["en"], backtest["label"]["zh"]))
-    heads = [("bar", "周期"), ("follows", "依据"), ("how", "方式"), ("return %", "收益 %"), ("Sharpe", "夏普")]
-    heads += [("drawdown %", "回撤 %"), ("turnover", "换手")]
+    print(localized(backtest["label"]))
+    heads = [Message("bar"), Message("follows"), Message("how"), Message("return %"), Message("Sharpe")]
+    heads += [Message("drawdown %"), Message("turnover")]
     rows = [
         [
             code,
@@ -198,13 +226,13 @@ def _print_backtest(backtest: Mapping[str, Any]) -> None:
         for name, kinds in bar["strategies"].items()
         for kind, result in kinds.items()
     ]
-    print_table([tr(*head) for head in heads], rows)
+    print_table(list(map(str, heads)), rows)
 
 
 def print_pages(pages: Pages, *, quiet: bool = False) -> None:
     """Where the pages are, unless `quiet`; on stderr, which could not be written and why."""
     for model, reason in pages.failures.items():
-        print(tr(f"No report of {model}: {reason}", f"{model} 没有报告:{reason}"), file=sys.stderr)
+        print(_("No report of {model}: {reason}", model=model, reason=reason), file=sys.stderr)
     if not quiet:
         for page in pages.written:
-            print(tr("Report:", "报告:"), page)
+            print(_("Report:"), page)

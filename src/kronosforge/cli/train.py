@@ -10,7 +10,7 @@ from kronosforge.cli.context import Context, model_flags, open_context
 from kronosforge.cli.requirements import require_torch
 from kronosforge.cli.results import print_costs, print_fleet, print_settings
 from kronosforge.core.errors import UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.workspace.discovery import config_files
 from kronosforge.workspace.overrides import Resolved, explain
 from kronosforge.workspace.paths import model_folder
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def run(arguments: Namespace) -> int:
     """Explain, plan or train the models named."""
-    require_torch(tr("training", "训练"))
+    require_torch(_("training"))
     context = open_context(arguments)
     models = named_models(context)
     if arguments.explain or arguments.dry_run:
@@ -58,12 +58,12 @@ def named_models(context: Context) -> dict[str, Resolved]:
     names = context.arguments.models or []
     if not names:
         known = ", ".join(config_files(str(context.root)))
-        raise UsageError(tr(f"--models is missing; this workspace has {known}", f"缺少 --models;本工作区有 {known}"))
+        raise UsageError(_("--models is missing; this workspace has {value}", value=known))
     models = [context.model(name) for name in names]
     resolved = {model.config.name: model for model in models}
     if len(resolved) < len(models):
         twice = sorted(name for name in resolved if [model.config.name for model in models].count(name) > 1)
-        raise UsageError(tr(f"named twice: {', '.join(twice)}", f"重复指定:{', '.join(twice)}"))
+        raise UsageError(_("named twice: {twice}", twice=", ".join(twice)))
     return resolved
 
 

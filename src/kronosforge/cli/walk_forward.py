@@ -7,14 +7,14 @@ from typing import Any
 from kronosforge.cli.console import forecasts_counter, live_line, print_on_stderr, print_table
 from kronosforge.cli.results import metric_cell, print_origins, print_verdict
 from kronosforge.core.bars import clock
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import Message, _, localized
 from kronosforge.core.verdict import State, state_of
 from kronosforge.workflows.progress import StageLines, StageName
 
 HEADS = [
-    ("fold", "折"), ("first forecast", "首次预测"), ("last forecast", "末次预测"), ("forecasts", "预测数"),
-    ("CRPS % fine-tuned", "CRPS % 微调后"), ("start", "起点"), ("best baseline", "最佳基线"),
-    ("direction %", "方向命中 %"), ("IC", "IC"), ("edge", "优势"),
+    Message("fold"), Message("first forecast"), Message("last forecast"), Message("forecasts"),
+    Message("CRPS % fine-tuned"), Message("start"), Message("best baseline"),
+    Message("direction %"), ("IC", "IC"), Message("edge"),
 ]  # fmt: skip
 
 
@@ -27,10 +27,13 @@ class Watch:
     def begins(self, trainings: int, seconds: float) -> None:
         """Print what the trainings will cost."""
         each, whole = clock(seconds), clock(trainings * seconds)
-        line = tr(
-            f"{self._name}: folds to train: {trainings}, each in at most {each}, {whole} in all, and the forecasts; "
-            "Ctrl-C keeps what is done, and the same command goes on",
-            f"{self._name}:待训练 {trainings} 折,每折至多 {each},共 {whole},另加预测;Ctrl-C 保留已完成部分,重新运行同一命令即可继续",
+        line = _(
+            "{name}: folds to train: {trainings}, each in at most {each}, {whole} in all, and the "
+            "forecasts; Ctrl-C keeps what is done, and the same command goes on",
+            name=self._name,
+            trainings=trainings,
+            each=each,
+            whole=whole,
         )
         print_on_stderr(line)
 
@@ -45,12 +48,12 @@ class Watch:
 
     def ended(self, fold: int, found: dict[str, Any]) -> None:
         """Print a fold's verdict."""
-        outcome = tr("edge", "有优势") if state_of(found["verdict"]) is State.EDGE else tr("no edge", "没有优势")
+        outcome = _("edge") if state_of(found["verdict"]) is State.EDGE else _("no edge")
         crps = metric_cell(found["models"]["fine-tuned"]["pooled"]["crps"], "crps")
         print_on_stderr(f"{self._title(fold)}: {outcome}, CRPS {crps} %")
 
     def _title(self, fold: int) -> str:
-        return tr(f"{self._name} fold {fold} of {self._folds}", f"{self._name} 第 {fold}/{self._folds} 折")
+        return _("{name} fold {fold} of {folds}", name=self._name, fold=fold, folds=self._folds)
 
 
 def print_walk(evaluation: Mapping[str, Any], path: Path) -> None:
@@ -58,16 +61,11 @@ def print_walk(evaluation: Mapping[str, Any], path: Path) -> None:
     print_verdict(evaluation["verdict"])
     print_origins(evaluation["origins"], evaluation["horizon"])
     rows = [_row(str(fold["fold"]), fold) for fold in evaluation["folds"]]
-    print_table([tr(*head) for head in HEADS], [*rows, _row(tr("all", "合计"), evaluation)])
+    print_table([str(head) for head in HEADS], [*rows, _row(_("all"), evaluation)])
     counts = ", ".join(f"{name} {count}" for name, count in evaluation["lower_in"].items())
-    print(
-        tr(
-            f"of {len(rows)} folds, the fine-tuned CRPS is lower than that of: {counts}",
-            f"{len(rows)} 折中微调后 CRPS 更低的折数:{counts}",
-        )
-    )
+    print(_("of {count} folds, the fine-tuned CRPS is lower than that of: {counts}", count=len(rows), counts=counts))
     for note in evaluation["notes"]:
-        print(tr(note["en"], note["zh"]))
+        print(localized(note))
     print(path)
 
 
@@ -85,5 +83,5 @@ def _row(name: str, scores: Mapping[str, Any]) -> list[object]:
         f"{metric_cell(pooled[baseline]['crps'], 'crps')} {baseline}" if baseline else "–",
         metric_cell(tuned["hit"], "hit"),
         metric_cell(tuned["ic"], "ic"),
-        tr("yes", "有") if state_of(scores["verdict"]) is State.EDGE else tr("no", "无"),
+        _("yes") if state_of(scores["verdict"]) is State.EDGE else _("no"),
     ]

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from kronosforge.core.errors import ConfigError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -64,18 +64,21 @@ def bar(code: str) -> Bar:
     length = LENGTHS.get(base)
     if length is None or (at and anchor != "UTC+8"):
         raise ConfigError(
-            tr(
-                f"unknown bar {code!r}; allowed: {' '.join(LENGTHS)} (case matters), and 6H 12H 1D 1W with {HONG_KONG}",
-                f"未知的K线周期 {code!r};可用:{' '.join(LENGTHS)}(区分大小写),6H 12H 1D 1W 可加 {HONG_KONG}",
+            _(
+                "unknown bar {code!r}; allowed: {lengths} (case matters), and 6H 12H 1D 1W with {hong_kong}",
+                code=code,
+                lengths=" ".join(LENGTHS),
+                hong_kong=HONG_KONG,
             )
         )
     offset = MONDAY if base == "1W" else 0
     if at:
         if (8 * HOUR) % length == 0:
             raise ConfigError(
-                tr(
-                    f"{code!r}: {base} bars open at the same instants in UTC and UTC+8; write {base!r}",
-                    f"{code!r}:{base} 在 UTC 与 UTC+8 的开盘时刻相同;请写 {base!r}",
+                _(
+                    "{code!r}: {base} bars open at the same instants in UTC and UTC+8; write {base!r}",
+                    code=code,
+                    base=base,
                 )
             )
         offset = (offset - 8 * HOUR) % length
@@ -96,12 +99,7 @@ def series(key: str) -> Series:
     """Parse a series key; the bar is the part after the last `_`. Raises ConfigError."""
     instrument, separator, code = key.rpartition("_")
     if not separator:
-        raise ConfigError(
-            tr(
-                f"{key!r} is no series key; write INSTRUMENT_BAR, such as BTC-USDT-SWAP_4H",
-                f"{key!r} 不是序列名;请写成 合约_周期,例如 BTC-USDT-SWAP_4H",
-            )
-        )
+        raise ConfigError(_("{key!r} is no series key; write INSTRUMENT_BAR, such as BTC-USDT-SWAP_4H", key=key))
     return Series(instrument_id(instrument), bar(code))
 
 
@@ -109,9 +107,10 @@ def instrument_id(name: str) -> str:
     """`name`, if it can be an instrument: it becomes a folder name, so it must not leave its folder. Raises ConfigError."""
     if not _INSTRUMENT.fullmatch(name) or name.endswith("."):
         raise ConfigError(
-            tr(
-                f"{name!r} is no instrument id; allowed: letters, digits, '-', '_' and '.', starting with a letter or digit",
-                f"{name!r} 不是合约名;只能用字母、数字、'-'、'_'、'.',且以字母或数字开头",
+            _(
+                "{name!r} is no instrument id; allowed: letters, digits, '-', '_' and '.', starting with "
+                "a letter or digit",
+                name=name,
             )
         )
     return name
@@ -171,10 +170,7 @@ def instant(text: str) -> int:
         moment = datetime.fromisoformat("".join(filter(None, parts.groups())) if parts else "")
     except ValueError:
         raise ConfigError(
-            tr(
-                f"{text!r} is not a time; write 2025-01-31, 2025-01-31T16:00Z or '2025-01-31 16:00+08:00'",
-                f"{text!r} 不是有效的时间;例如 2025-01-31、2025-01-31T16:00Z 或 '2025-01-31 16:00+08:00'",
-            )
+            _("{text!r} is not a time; write 2025-01-31, 2025-01-31T16:00Z or '2025-01-31 16:00+08:00'", text=text)
         ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
@@ -195,5 +191,5 @@ def until(text: str) -> str | None:
     try:
         instant(text)
     except ConfigError as error:
-        raise ConfigError(error.detail + tr(", or now", ",或 now")) from None
+        raise ConfigError(error.detail + _(", or now")) from None
     return text

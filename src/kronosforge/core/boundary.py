@@ -8,7 +8,7 @@ import sys
 
 from kronosforge.core.console import printable
 from kronosforge.core.errors import KronosForgeError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ def guarded(call: Callable[[], int]) -> int:
     except KronosForgeError as error:
         return _report(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _report(tr("interrupted; what was finished is kept", "已中断;已完成的部分都保留着"), 130)
+        return _report(_("interrupted; what was finished is kept"), 130)
     except BrokenPipeError:
         # The reader of our pipe has gone (head, less): nothing to say to it, and nothing to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001 - the outer boundary
-        text = tr("internal error, please report it", "内部错误,请反馈") + f": {type(error).__name__}: {error}"
-        return _report(text + tr("; LOG_LEVEL=DEBUG shows where", ";用 LOG_LEVEL=DEBUG 查看位置"), 1)
+        text = _("internal error, please report it") + f": {type(error).__name__}: {error}"
+        return _report(text + _("; LOG_LEVEL=DEBUG shows where"), 1)
 
 
 def _report(message: str, exit_code: int) -> int:

@@ -14,7 +14,7 @@ KronosForgeError            exit code
     └── ModelError          5   weights that cannot be had or cannot be used
 """
 
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 
 class KronosForgeError(Exception):
@@ -43,9 +43,7 @@ class ConfigError(KronosForgeError, ValueError):
 
     def __init__(self, detail: str) -> None:
         self.detail = detail
-        super().__init__(
-            tr("Configuration validation failed: ", "Configuration validation failed(配置校验失败): ") + detail
-        )
+        super().__init__(_("Configuration validation failed: ") + detail)
 
 
 class SourceError(KronosForgeError):
@@ -63,7 +61,7 @@ class NoDataError(SourceError):
 
     def __init__(self, detail: str) -> None:
         head = "No data fetched for Kronos training"
-        super().__init__(tr(f"{head}: ", f"{head}(没有取到数据): ") + detail)
+        super().__init__(_("{head}: ", head=head) + detail)
 
 
 class DataError(KronosForgeError):

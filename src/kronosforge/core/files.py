@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from kronosforge.core.errors import BusyError, DiskError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 try:
     import fcntl
@@ -46,16 +46,17 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise DiskError(
-                tr(
-                    f"no space left on the disk of {path}; free some and run the command again, nothing was damaged",
-                    f"{path} 所在磁盘已满;请清理后重新运行,原有数据未受影响",
+                _(
+                    "no space left on the disk of {path}; free some and run the command again, nothing was damaged",
+                    path=path,
                 )
             ) from None
         if error.errno in _REFUSED:
             raise DiskError(
-                tr(
-                    f"{path} cannot be written: {error.strerror}; choose another folder or change its permissions",
-                    f"无法写入 {path}:{error.strerror};请换目录或修改权限",
+                _(
+                    "{path} cannot be written: {strerror}; choose another folder or change its permissions",
+                    path=path,
+                    strerror=error.strerror,
                 )
             ) from None
         raise
@@ -251,14 +252,16 @@ def _tries(taken: Callable[[], bool], path: Path, what: str, wait: float) -> Ite
         holder = _holder(path)
         if time.monotonic() >= end:
             raise BusyError(
-                tr(
-                    f"{what} is held by {holder} for more than {wait:.0f} s; let it end, or stop it, and try again",
-                    f"{what} 被 {holder} 占用超过 {wait:.0f} 秒;请等它结束或停止它后重试",
+                _(
+                    "{what} is held by {holder} for more than {wait:.0f} s; let it end, or stop it, and try again",
+                    what=what,
+                    holder=holder,
+                    wait=wait,
                 )
             )
         if not reported and holder != _me():
             reported = True
-            waiting = tr(f"waiting for {what}: {holder} is using it", f"等待 {what}:{holder} 正在使用")
+            waiting = _("waiting for {what}: {holder} is using it", what=what, holder=holder)
             print(waiting, file=sys.stderr, flush=True)
         yield pause
         pause = min(0.5, 2 * pause)
@@ -296,7 +299,7 @@ def _holder(path: Path) -> str:
         note = path.read_text("utf-8").strip()
     except (OSError, ValueError):
         note = ""
-    return note or tr("another process", "另一个进程")
+    return note or _("another process")
 
 
 class HashedFile(io.BufferedWriter):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from kronosforge.core.errors import KronosForgeError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 
 class Record(BaseModel):
@@ -36,9 +36,11 @@ def read_record(path: Path, kind: type[R], error: type[KronosForgeError], remedy
         record._content = content
     except (OSError, ValueError, RecursionError) as problem:
         raise error(
-            tr(
-                f"{path} cannot be used: {reason(problem)}; make it anew with: {remedy}",
-                f"{path} 无法使用:{reason(problem)};重新生成:{remedy}",
+            _(
+                "{path} cannot be used: {reason}; make it anew with: {remedy}",
+                path=path,
+                reason=reason(problem),
+                remedy=remedy,
             )
         ) from None
     return record
@@ -48,12 +50,10 @@ def reason(problem: Exception) -> str:
     """What is wrong with a file, in a few words."""
     if isinstance(problem, ValidationError):
         first: Any = problem.errors()[0]
-        key = ".".join(map(str, first["loc"])) or tr("the whole file", "整个文件")
-        return tr(f"{key}: {first['msg']}", f"{key}:{first['msg']}")
+        key = ".".join(map(str, first["loc"])) or _("the whole file")
+        return _("{key}: {msg}", key=key, msg=first["msg"])
     if isinstance(problem, UnicodeDecodeError):
-        return tr("it is not UTF-8 text", "不是 UTF-8 文本")
+        return _("it is not UTF-8 text")
     if isinstance(problem, json.JSONDecodeError):
-        return tr(
-            f"it is not JSON (line {problem.lineno}: {problem.msg})", f"不是 JSON(第 {problem.lineno} 行:{problem.msg})"
-        )
+        return _("it is not JSON (line {lineno}: {msg})", lineno=problem.lineno, msg=problem.msg)
     return str(getattr(problem, "strerror", None) or problem)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import MessageList, _
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,4 +26,4 @@ def did_you_mean(choices: Iterable[str]) -> str:
     listed = list(choices)
     if not listed:
         return ""
-    return tr(f"; did you mean {' or '.join(listed)}?", f";您是否想写 {' 或 '.join(listed)}?")
+    return _("; did you mean {choices}?", choices=MessageList(listed, " or "))

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from kronosforge.core.files import locked, publishing
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.split import SPLITS
 from kronosforge.workspace.paths import MANIFEST, NATIVE, REPORT
 
@@ -23,7 +23,7 @@ def hand_over(dataset: Path, target: Path) -> None:
     if target.resolve() == dataset.resolve():
         return
     with (
-        locked(target, tr(f"Kronos' data folder {target}", f"Kronos 数据目录 {target}")),
+        locked(target, _("Kronos' data folder {target}", target=target)),
         publishing(target, MANIFEST, PICKLES) as staging,
     ):
         for name in (*PICKLES, MANIFEST):

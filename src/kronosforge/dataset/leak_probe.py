@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kronosforge.core.bars import HOUR
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.dataset.pickles import PickleWriter
 
 LOOKBACK, PREDICT = 8, 4
@@ -52,23 +52,18 @@ def probe_checkout(home: Path) -> Verdict:
     """Run `home/finetune/dataset.py` on a window and on the same window with another future."""
     dataset = home / "finetune" / "dataset.py"
     if not dataset.is_file():
-        return Verdict("fail", tr(f"no {dataset.name} in {dataset.parent}", f"{dataset.parent} 中没有 {dataset.name}"))
+        return Verdict("fail", _("no {name} in {parent}", name=dataset.name, parent=dataset.parent))
     if importlib.util.find_spec("torch") is None:
-        return Verdict("warn", tr("leak probe not run: it needs torch", "未做泄漏探测:需要 torch"))
+        return Verdict("warn", _("leak probe not run: it needs torch"))
     calm, moved = _lookback(dataset.parent, future=1.0), _lookback(dataset.parent, future=3.0)
     if isinstance(calm, str) or isinstance(moved, str):
         reason = calm if isinstance(calm, str) else moved
-        return Verdict("warn", tr(f"leak probe not run: {reason}", f"未做泄漏探测:{reason}"))
+        return Verdict("warn", _("leak probe not run: {reason}", reason=reason))
     if np.array_equal(calm, moved):
-        return Verdict(
-            "ok", tr("leak probe: the future does not reach the lookback", "泄漏探测:未来数据不影响回看窗口")
-        )
+        return Verdict("ok", _("leak probe: the future does not reach the lookback"))
     return Verdict(
         "fail",
-        tr(
-            "leak probe: the lookback changes with the future; update the checkout (its pull request 234)",
-            "泄漏探测:回看窗口随未来数据变化;请更新该项目(其 PR 234)",
-        ),
+        _("leak probe: the lookback changes with the future; update the checkout (its pull request 234)"),
     )
 
 

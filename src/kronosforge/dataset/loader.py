@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.dataset.order import Ints, Mix, Order, groups
 from kronosforge.dataset.windows import Windows
 
@@ -161,8 +161,9 @@ def _processes() -> multiprocessing.context.BaseContext:
 
 def _too_few(windows: int, world: int) -> DataError:
     return DataError(
-        tr(
-            f"{windows} windows cannot be split over {world} processes; start fewer, or prepare more records",
-            f"{windows} 个窗口无法分给 {world} 个进程;请减少进程数,或准备更多记录",
+        _(
+            "{windows} windows cannot be split over {world} processes; start fewer, or prepare more records",
+            windows=windows,
+            world=world,
         )
     )

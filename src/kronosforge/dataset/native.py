@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.core.records import reason
 from kronosforge.workspace.paths import NATIVE
 
@@ -118,8 +118,5 @@ def _read_index(path: Path, split: str) -> list[Run]:
 
 def _broken(folder: Path, found: str) -> DataError:
     return DataError(
-        tr(
-            f"{folder} is missing or broken ({found}); prepare the dataset again",
-            f"{folder} 缺失或损坏({found});请重新准备数据集",
-        )
+        _("{folder} is missing or broken ({value}); prepare the dataset again", folder=folder, value=found)
     )

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kronosforge.core.errors import ConfigError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 Mix: TypeAlias = Literal["bars", "series"] | Mapping[str, float]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -102,7 +102,7 @@ def groups(series: Mapping[str, int], mix: Mix, visits: int | None) -> list[Grou
     total = sum(series.values())
     visits = total if visits is None else visits
     if visits < 1:
-        raise ConfigError(tr(f"windows per epoch: {visits}; allowed: 1 or more", f"每轮窗口数 {visits} 无效;至少为 1"))
+        raise ConfigError(_("windows per epoch: {visits}; allowed: 1 or more", visits=visits))
     if mix == "bars":
         return [Group(0, total, visits)]
     weights = dict.fromkeys(series, 1.0) if mix == "series" else _checked(series, mix)
@@ -121,26 +121,17 @@ def _shares(weights: list[float], whole: int) -> list[int]:
 
 def _checked(series: Mapping[str, int], mix: Mix) -> Mapping[str, float]:
     if isinstance(mix, str):
-        raise ConfigError(
-            tr(
-                f"mix: {mix!r}; allowed: 'bars', 'series', or a weight per series",
-                f"mix: {mix!r} 无效;可用 'bars'、'series' 或每个序列的权重",
-            )
-        )
+        raise ConfigError(_("mix: {mix!r}; allowed: 'bars', 'series', or a weight per series", mix=mix))
     unknown, missing = sorted(set(mix) - set(series)), [name for name in series if name not in mix]
     if unknown or missing:
         raise ConfigError(
-            tr(
-                f"mix: unknown series: {', '.join(unknown) or 'none'}; series without a weight: {', '.join(missing) or 'none'}",
-                f"mix: 未知序列:{', '.join(unknown) or '无'};缺少权重的序列:{', '.join(missing) or '无'}",
+            _(
+                "mix: unknown series: {unknown}; series without a weight: {missing}",
+                unknown=", ".join(unknown) or _("none"),
+                missing=", ".join(missing) or _("none"),
             )
         )
     if not all(0 <= weight < float("inf") for weight in mix.values()) or not any(mix.values()):
         found = ", ".join(f"{name} {weight}" for name, weight in mix.items())
-        raise ConfigError(
-            tr(
-                f"mix: weights must be 0 or more, and not all 0; found {found}",
-                f"mix: 权重不得为负,且不能全为 0;当前为 {found}",
-            )
-        )
+        raise ConfigError(_("mix: weights must be 0 or more, and not all 0; found {value}", value=found))
     return mix

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.dataset.pickles import CONSTRUCTORS, DTYPES
 
 # What the unpickler and the constructors raise on bytes that are not ours.
@@ -62,7 +62,7 @@ def load(path: Path, frame: Callable[..., Any] = pd.DataFrame) -> dict[str, Any]
         with path.open("rb") as file:
             frames = _Constructors(file, frame).load()
     except FileNotFoundError:
-        raise DataError(tr(f"{path} is missing; prepare the dataset again", f"缺少 {path};请重新准备数据集")) from None
+        raise DataError(_("{path} is missing; prepare the dataset again", path=path)) from None
     except _BROKEN as error:
         raise _refused(path, f"{type(error).__name__}: {error}") from None
     if not isinstance(frames, dict) or not all(isinstance(key, str) for key in frames):
@@ -72,8 +72,9 @@ def load(path: Path, frame: Callable[..., Any] = pd.DataFrame) -> dict[str, Any]
 
 def _refused(path: Path, found: str) -> DataError:
     return DataError(
-        tr(
-            f"{path} is not a whole dataset pickle, and was not run (found {found}); prepare the dataset again",
-            f"{path} 不是完整的数据集 pickle,未执行其内容(发现 {found});请重新准备数据集",
+        _(
+            "{path} is not a whole dataset pickle, and was not run (found {value}); prepare the dataset again",
+            path=path,
+            value=found,
         )
     )

@@ -15,7 +15,7 @@ from kronosforge.core.bars import instant, iso, series
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.errors import DataError
 from kronosforge.core.files import sha256
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.dataset.handover import DATASET_FILES, PICKLES, SCHEMA
 from kronosforge.dataset.native import NativeSplit, open_split
 from kronosforge.dataset.normalize import normalize
@@ -70,9 +70,10 @@ def _read(path: Path) -> Said:
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         found = f"{type(error).__name__}: {error}"
         raise DataError(
-            tr(
-                f"{path} is no summary of a dataset that this version knows ({found}); prepare the dataset again",
-                f"{path} 不是本版本认识的数据集摘要({found});请重新准备数据集",
+            _(
+                "{path} is no summary of a dataset that this version knows ({value}); prepare the dataset again",
+                path=path,
+                value=found,
             )
         ) from None
 
@@ -104,14 +105,14 @@ def verify(folder: Path) -> list[Check]:
         said = _read(folder / MANIFEST)
     except DataError as error:
         return [Check("summary", False, str(error))]
-    summary = Check("summary", True, tr(f"{len(said.series)} series", f"{len(said.series)} 个序列"))
+    summary = Check("summary", True, _("{count} series", count=len(said.series)))
     if not folder.resolve().as_posix().endswith(said.place) and not (folder / NATIVE).exists():
         pickles = said._replace(files={name: said.files[name] for name in PICKLES})
-        of = tr(f"the copy of {said.place} that Kronos reads", f"供 Kronos 读取的 {said.place} 副本")
+        of = _("the copy of {place} that Kronos reads", place=said.place)
         return [summary, _check("files", _files(folder, pickles), of)]
     checks = [
         summary,
-        _check("files", _files(folder, said), tr(f"{len(said.files)} files", f"{len(said.files)} 个文件")),
+        _check("files", _files(folder, said), _("{count} files", count=len(said.files))),
     ]
     frames: dict[str, dict[str, Frame]] = {}
     arrays: dict[str, NativeSplit] = {}
@@ -123,20 +124,20 @@ def verify(folder: Path) -> list[Check]:
             checks.append(Check(split, False, str(error)))
         else:
             bars = sum(frame.rows for frame in frames[split].values())
-            checks.append(_check(split, _faults(frames[split], said), tr(f"{bars} bars", f"{bars} 根K线")))
+            checks.append(_check(split, _faults(frames[split], said), _("{bars} bars", bars=bars)))
     if len(frames) < len(SPLITS):
         return checks
     total = sum(said.windows.values())
     return [
         *checks,
-        _check("windows", _windows(frames, said), tr(f"{total} windows", f"{total} 个窗口")),
-        _check("leaks", _leaks(frames, said), tr("no bar is in two splits", "没有K线同时属于两个切分")),
-        _check("normalisation", _moved(arrays, said), tr("sees the lookback only", "只使用回看部分")),
+        _check("windows", _windows(frames, said), _("{total} windows", total=total)),
+        _check("leaks", _leaks(frames, said), _("no bar is in two splits")),
+        _check("normalisation", _moved(arrays, said), _("sees the lookback only")),
     ]
 
 
 def _check(name: str, problems: list[str], good: str) -> Check:
-    more = tr(f" … and {len(problems) - 3} more", f" … 另有 {len(problems) - 3} 项") if len(problems) > 3 else ""
+    more = _(" … and {count} more", count=len(problems) - 3) if len(problems) > 3 else ""
     return Check(name, not problems, "; ".join(problems[:3]) + more if problems else good)
 
 
@@ -145,13 +146,10 @@ def _files(folder: Path, said: Said) -> list[str]:
     paths = [path for name in DATASET_FILES for path in (folder / name, *(folder / name).rglob("*")) if path.is_file()]
     present = {path.relative_to(folder).as_posix(): path for path in paths}
     return [
-        *(tr(f"{name} is missing", f"缺少 {name}") for name in sorted(said.files.keys() - present.keys())),
+        *(_("{name} is missing", name=name) for name in sorted(said.files.keys() - present.keys())),
+        *(_("{name} is not in the summary", name=name) for name in sorted(present.keys() - said.files.keys())),
         *(
-            tr(f"{name} is not in the summary", f"摘要中没有 {name}")
-            for name in sorted(present.keys() - said.files.keys())
-        ),
-        *(
-            tr(f"{name} was changed after it was written", f"{name} 在写入后被改动")
+            _("{name} was changed after it was written", name=name)
             for name in sorted(present.keys() & said.files.keys())
             if sha256(present[name]) != said.files[name]
         ),
@@ -163,10 +161,7 @@ def _frames(path: Path, arrays: NativeSplit, said: Said) -> dict[str, Frame]:
     frames: dict[str, Frame] = load(path, _looking(arrays))
     if list(frames) != [run.key for run in arrays.runs] or not {_series(key) for key in frames} <= said.series.keys():
         raise DataError(
-            tr(
-                f"{path} holds other keys than native/index.json and the summary; prepare the dataset again",
-                f"{path} 的键与 native/index.json 和摘要不一致;请重新准备数据集",
-            )
+            _("{path} holds other keys than native/index.json and the summary; prepare the dataset again", path=path)
         )
     return frames
 
@@ -194,9 +189,9 @@ def _looking(arrays: NativeSplit) -> Callable[..., Frame]:
 def _form(frame: Any) -> list[str]:
     """What of a frame is not as upstream's trainer wants it."""
     if not isinstance(frame.index, pd.DatetimeIndex) or frame.index.tz is not None or frame.index.name != INDEX:
-        return [tr(f"the index is not a DatetimeIndex named {INDEX}", f"索引不是名为 {INDEX} 的 DatetimeIndex")]
+        return [_("the index is not a DatetimeIndex named {index}", index=INDEX)]
     if list(frame.columns) != FEATURES or any(dtype != np.float64 for dtype in frame.dtypes):
-        return [tr(f"columns are not float64 {FEATURES}", f"列不是 float64 的 {FEATURES}")]
+        return [_("columns are not float64 {features}", features=FEATURES)]
     return []
 
 
@@ -204,11 +199,10 @@ def _values(values: npt.NDArray[np.float64]) -> list[str]:
     """What of (N, 6) candles cannot be."""
     opened, high, low, close = values[:, :4].T
     tests = {
-        tr("values that are not finite", "非有限数值"): ~np.isfinite(values).all(axis=1),
-        tr("prices that are not positive", "非正价格"): (values[:, :4] <= 0).any(axis=1),
-        tr("high or low inside the body", "最高/最低价落在实体内"): (high < np.maximum(opened, close))
-        | (low > np.minimum(opened, close)),
-        tr("negative volume or turnover", "负的成交量或成交额"): (values[:, 4:] < 0).any(axis=1),
+        _("values that are not finite"): ~np.isfinite(values).all(axis=1),
+        _("prices that are not positive"): (values[:, :4] <= 0).any(axis=1),
+        _("high or low inside the body"): (high < np.maximum(opened, close)) | (low > np.minimum(opened, close)),
+        _("negative volume or turnover"): (values[:, 4:] < 0).any(axis=1),
     }
     return [f"{name}: {int(bad.sum())}" for name, bad in tests.items() if bad.any()]
 
@@ -217,7 +211,7 @@ def _twins(times: Any, values: Any, native_times: Any, native_values: Any) -> li
     same = np.array_equal(times, native_times) and np.array_equal(
         values.astype(np.float32), native_values, equal_nan=True
     )
-    return [] if same else [tr("native/ holds other values than the pickle", "native/ 与 pickle 的数值不同")]
+    return [] if same else [_("native/ holds other values than the pickle")]
 
 
 def _faults(frames: Mapping[str, Frame], said: Said) -> list[str]:
@@ -227,7 +221,7 @@ def _faults(frames: Mapping[str, Frame], said: Said) -> list[str]:
         length = said.lengths[_series(key)]
         low, high = frame.steps
         if frame.rows > 1 and (low < length or (high != length and _series(key) not in said.sessions)):
-            problems.append(tr(f"{key}: bars do not follow each other", f"{key}:K线不连续"))
+            problems.append(_("{key}: bars do not follow each other", key=key))
     return problems
 
 
@@ -258,14 +252,14 @@ def _leaks(frames: Frames, said: Said) -> list[str]:
     for key, spans in stretches.items():
         ordered = sorted(spans)
         if any(later[0] < earlier[1] for earlier, later in pairwise(ordered)):
-            problems.append(tr(f"{key}: bars stand twice", f"{key}:K线重复出现"))
+            problems.append(_("{key}: bars stand twice", key=key))
     return problems
 
 
 def _moved(arrays: Mapping[str, NativeSplit], said: Said) -> list[str]:
     """Splits in which another future changes the normalised lookback."""
     problems = []
-    for split, (candles, _, runs) in arrays.items():
+    for split, (candles, _times, runs) in arrays.items():
         first = starts(((run.offset, run.length) for run in runs), said.window)
         chosen = first[:: max(1, len(first) // SAMPLE)]
         windows = candles[chosen[:, None] + np.arange(said.window)]  # (n, window, 6)
@@ -274,7 +268,7 @@ def _moved(arrays: Mapping[str, NativeSplit], said: Said) -> list[str]:
         with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is told of elsewhere
             before, after = (normalize(w, said.lookback, said.clip)[:, : said.lookback] for w in (windows, other))
         if not np.array_equal(before, after, equal_nan=True):
-            problems.append(tr(f"{split}: the future moves the lookback", f"{split}:未来改变了回看部分"))
+            problems.append(_("{split}: the future moves the lookback", split=split))
     return problems
 
 

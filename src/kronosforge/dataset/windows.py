@@ -10,7 +10,7 @@ import numpy.typing as npt
 from kronosforge.config import DatasetConfig
 from kronosforge.core.bars import DAY, HOUR, MINUTE, iso
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.dataset.native import open_split
 from kronosforge.dataset.normalize import normalize
 
@@ -107,8 +107,10 @@ def _series(key: str) -> str:
 
 def _none(dataset: Path, split: str, window: int) -> DataError:
     return DataError(
-        tr(
-            f"{dataset}: {split} has no window of {window} bars; prepare more records, or shorten lookback or predict",
-            f"{dataset}:{split} 中没有 {window} 根K线的窗口;请准备更多记录,或缩短 lookback / predict",
+        _(
+            "{dataset}: {split} has no window of {window} bars; prepare more records, or shorten lookback or predict",
+            dataset=dataset,
+            split=split,
+            window=window,
         )
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from kronosforge.core.files import disk_errors
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.engine.base import LIVE, Job, Outcome, Watch
 
 STOPPED = 130  # the exit code of a job that was stopped on request
@@ -69,7 +69,7 @@ class LocalEngine:
             with disk_errors(log), log.open("a", encoding="utf-8") as file:
                 process = self._start(slot)
                 if process is None:
-                    return Outcome(job.name, STOPPED, tr("not started", "未开始"), 0.0, log)
+                    return Outcome(job.name, STOPPED, _("not started"), 0.0, log)
                 with process:
                     _hand_over(job, process)
                     error = _relay(job, process, file, watch)
@@ -97,10 +97,10 @@ class LocalEngine:
 
     def _outcome(self, job: Job, code: int, error: str, seconds: float, log: Path) -> Outcome:
         if code == -signal.SIGTERM and self._cancelled:  # before it could listen
-            return Outcome(job.name, STOPPED, tr("not started", "未开始"), seconds, log)
+            return Outcome(job.name, STOPPED, _("not started"), seconds, log)
         if code < 0:
             name = signal.Signals(-code).name
-            return Outcome(job.name, 128 - code, tr(f"killed by {name}", f"被 {name} 终止"), seconds, log)
+            return Outcome(job.name, 128 - code, _("killed by {name}", name=name), seconds, log)
         return Outcome(job.name, code, error if code else "", seconds, log)
 
     @contextmanager

@@ -8,17 +8,16 @@ import numpy.typing as npt
 
 from kronosforge.config import EvaluateConfig
 from kronosforge.core.bars import DAY, iso
-from kronosforge.core.i18n import Text
+from kronosforge.core.i18n import Message
 from kronosforge.evaluate.bootstrap import Blocks, Floats, Interval, Ints
 from kronosforge.evaluate.rolling import Origins
 
 YEAR = 365.25 * DAY
-LABEL = Text(
-    "A simple backtest: in at the last known close, out after the horizon, holdings do not overlap, series in equal parts; "
-    "fee and slippage on every change of position. No funding, no market impact, no order that fails; losses inside a "
-    "holding are not seen. It says what the signs of the forecasts were worth on these bars, and is no strategy.",
-    "简单回测:按最后已知收盘价入场,预测期满离场,持仓不重叠,各序列等权;每次换仓计手续费与滑点。不含资金费率、市场冲击与"
-    "未成交,持仓期内的亏损不计入回撤。它只说明预测方向在这些K线上的价值,不是交易策略。",
+LABEL = Message(
+    "A simple backtest: in at the last known close, out after the horizon, holdings do not "
+    "overlap, series in equal parts; fee and slippage on every change of position. No "
+    "funding, no market impact, no order that fails; losses inside a holding are not seen. "
+    "It says what the signs of the forecasts were worth on these bars, and is no strategy."
 )
 
 

@@ -8,7 +8,7 @@ import torch
 from kronosforge.config import TrainConfig
 from kronosforge.core.errors import ModelError
 from kronosforge.core.files import sha256
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.core.records import Record, read_record, reason
 from kronosforge.forecast.tuned import refuse_other_tokenizer, training_record, tuned_pair
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
@@ -63,9 +63,11 @@ def begun(models: Path) -> Trained | None:
     except (ValueError, LookupError) as error:
         path = last_record(models / "predictor")
         raise ModelError(
-            tr(
-                f"{path} cannot be used: {reason(error)}; make it anew with: kronosforge train --models {models.name} --force",
-                f"{path} 无法使用:{reason(error)};重新生成:kronosforge train --models {models.name} --force",
+            _(
+                "{path} cannot be used: {reason}; make it anew with: kronosforge train --models {name} --force",
+                path=path,
+                reason=reason(error),
+                name=models.name,
             )
         ) from None
 
@@ -75,9 +77,10 @@ def trained(models: Path) -> Trained | None:
     training = begun(models)
     if training and not training.finished:
         raise ModelError(
-            tr(
-                f"{models / 'predictor'} is not trained to the end; kronosforge train --models {models.name} --resume",
-                f"{models / 'predictor'} 的训练尚未完成;请运行 kronosforge train --models {models.name} --resume",
+            _(
+                "{models} is not trained to the end; kronosforge train --models {name} --resume",
+                models=models / "predictor",
+                name=models.name,
             )
         )
     return training
@@ -122,9 +125,10 @@ def chosen(models: Path, rules: TrainConfig, which: str | None) -> Pair:
     current = models / CURRENT
     if which == "current" and not current.exists():
         raise ModelError(
-            tr(
-                f"{current} is not there; evaluate first: kronosforge evaluate --config {models.name}",
-                f"{current} 不存在;请先评估:kronosforge evaluate --config {models.name}",
+            _(
+                "{current} is not there; evaluate first: kronosforge evaluate --config {name}",
+                current=current,
+                name=models.name,
             )
         )
     if which in (None, "current") and current.exists():
@@ -136,10 +140,7 @@ def chosen(models: Path, rules: TrainConfig, which: str | None) -> Pair:
     given = start(done.rules if done else rules)
     if given.folders is None:
         raise ModelError(
-            tr(
-                f"{models.name} starts from scratch and is not trained; kronosforge train --models {models.name}",
-                f"{models.name} 从零开始且尚未训练;请运行 kronosforge train --models {models.name}",
-            )
+            _("{name} starts from scratch and is not trained; kronosforge train --models {name}", name=models.name)
         )
     return given
 
@@ -174,5 +175,5 @@ def _pair(folders: dict[str, Path], sources: dict[str, str]) -> Pair:
 def _whole(folder: Path) -> bool:
     missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).exists()]
     if missing:
-        raise ModelError(tr(f"{folder} lacks {', '.join(missing)}", f"{folder} 缺少 {', '.join(missing)}"))
+        raise ModelError(_("{folder} lacks {missing}", folder=folder, missing=", ".join(missing)))
     return True

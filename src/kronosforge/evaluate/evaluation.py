@@ -17,7 +17,7 @@ from kronosforge.config import DatasetConfig, EvaluateConfig, ModelConfig
 from kronosforge.core.bars import iso
 from kronosforge.core.errors import DataError, UsageError
 from kronosforge.core.files import fingerprint, locked, reading, write_atomic
-from kronosforge.core.i18n import Text, tr
+from kronosforge.core.i18n import Message, _
 from kronosforge.core.records import reason
 from kronosforge.dataset.manifest import read_manifest
 from kronosforge.evaluate.backtest import LABEL, backtest
@@ -43,26 +43,27 @@ TAIL = 3  # horizons of history in an example
 Progress = Callable[[int, int], None]
 
 NOTES = [
-    Text(
-        "Prices are relative to the last known close, so that series are comparable; MAE and CRPS are means over the "
-        "horizon. CRPS scores the paths as they are; a point forecast is one path, and its CRPS is its absolute error.",
-        "价格以最后已知收盘价为单位,各序列可比;MAE 与 CRPS 为整个预测期的均值。CRPS 按现有路径计算;点预测视为一条路径,其 CRPS 即绝对误差。",
+    Message(
+        "Prices are relative to the last known close, so that series are comparable; MAE and "
+        "CRPS are means over the horizon. CRPS scores the paths as they are; a point forecast is "
+        "one path, and its CRPS is its absolute error."
     ),
-    Text(
-        "Forecasts overlap, and series move together: intervals come from a moving-block bootstrap over time, with all "
-        "series drawn together; differences are paired, those of CRPS and MAE as shares of the other's.",
-        "预测期相互重叠,序列同涨同跌:区间由按时间的移动块自助法得出,所有序列一同抽样;差值为配对比较,CRPS 与 MAE 之差以对方的百分比表示。",
+    Message(
+        "Forecasts overlap, and series move together: intervals come from a moving-block "
+        "bootstrap over time, with all series drawn together; differences are paired, those of "
+        "CRPS and MAE as shares of the other's."
     ),
     # Measured on random walks: docs/decisions.md. Source: Stambaugh 1999, Journal of Financial Economics 54(3).
-    Text(
-        "IC over time flatters forecasts that expect prices to come back: on a random walk it is about +0.16 with 200 "
-        "origins and a lookback of 90, and +0.06 with 600, for no skill at all. The verdict does not rest on it.",
-        "时间序列 IC 会高估预期价格回归的预测:在随机游走上毫无预测力时,回看 90 根、200 个起点约为 +0.16;600 个约为 +0.06。结论不以其为依据。",
+    Message(
+        "IC over time flatters forecasts that expect prices to come back: on a random walk it is "
+        "about +0.16 with 200 origins and a lookback of 90, and +0.06 with 600, for no skill at "
+        "all. The verdict does not rest on it."
     ),
 ]
-SEEN = Text(
-    f"Windows that begin before {PRETRAINING_END} may have been seen in pretraining: they are counted apart and judge nothing.",
-    f"始于 {PRETRAINING_END} 之前的窗口可能在预训练中见过:单独统计,不参与结论。",
+SEEN = Message(
+    "Windows that begin before {pretraining_end} may have been seen in pretraining: they are "
+    "counted apart and judge nothing.",
+    pretraining_end=PRETRAINING_END,
 )
 
 
@@ -84,7 +85,7 @@ def evaluate(
     root = root or workspace_root()
     folders = model_folders(config, root)
     where, dataset = folders.models, folders.dataset
-    with reading(dataset, tr(f"the dataset {dataset.name}", f"数据集 {dataset.name}")):
+    with reading(dataset, _("the dataset {name}", name=dataset.name)):
         found = evaluated(config, where, dataset, models=models, progress=progress, force=force)
     _point(where, found)
     return found
@@ -124,7 +125,7 @@ def evaluated(
 
     if evaluation := present():
         return evaluation
-    with locked(where / EVALUATION, tr(f"the evaluation of {config.name}", f"{config.name} 的评估")):
+    with locked(where / EVALUATION, _("the evaluation of {name}", name=config.name)):
         if evaluation := present():  # another process made it meanwhile
             return evaluation
         device = _device(config.train.device)
@@ -227,9 +228,10 @@ def _dataset(folder: Path, config: ModelConfig) -> tuple[DatasetConfig, str]:
     """The window that the finished dataset was made for, and its fingerprint."""
     if not (folder / MANIFEST).exists():
         raise DataError(
-            tr(
-                f"{folder} holds no finished dataset; kronosforge prepare --config {config.name}",
-                f"{folder} 中没有完成的数据集;请运行 kronosforge prepare --config {config.name}",
+            _(
+                "{folder} holds no finished dataset; kronosforge prepare --config {name}",
+                folder=folder,
+                name=config.name,
             )
         )
     manifest = read_manifest(folder, config.name)
@@ -237,9 +239,10 @@ def _dataset(folder: Path, config: ModelConfig) -> tuple[DatasetConfig, str]:
         return DatasetConfig.model_validate(manifest.config.get("dataset")), manifest.fingerprint
     except ValueError as error:
         raise DataError(
-            tr(
-                f"{folder / MANIFEST} cannot be used: {reason(error)}; prepare the dataset again with --force",
-                f"{folder / MANIFEST} 无法使用:{reason(error)};请用 --force 重新准备数据集",
+            _(
+                "{folder} cannot be used: {reason}; prepare the dataset again with --force",
+                folder=folder / MANIFEST,
+                reason=reason(error),
             )
         ) from None
 
@@ -248,15 +251,16 @@ def _made(config: ModelConfig, where: Path, data: str, models: Sequence[str]) ->
     """How the model was trained, or would be. Raises UsageError for a model that there is not, DataError where it was
     trained on another dataset, whose training bars may be this one's test."""
     if not models or not set(models) <= set(MODELS):
-        raise UsageError(tr(f"models {list(models)}: some of {MODELS}", f"models {list(models)}:应取自 {MODELS}"))
+        raise UsageError(_("models {models}: some of {models2}", models=list(models), models2=MODELS))
     found = trained(where) or Trained(config.train, data)
     if TUNED in models and found.dataset != data:
         raise DataError(
-            tr(
-                f"{config.name} was trained on dataset {found.dataset[:12]}, and the dataset is now {data[:12]}: its test "
-                "bars may have been trained on; train again (--force)",
-                f"{config.name} 用数据集 {found.dataset[:12]} 训练,而现在的数据集是 {data[:12]}:"
-                "测试K线可能已被训练过;请重新训练(--force)",
+            _(
+                "{name} was trained on dataset {dataset}, and the dataset is now {data}: its test bars "
+                "may have been trained on; train again (--force)",
+                name=config.name,
+                dataset=found.dataset[:12],
+                data=data[:12],
             )
         )
     return found

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kronosforge.core.i18n import Text
+from kronosforge.core.i18n import Message, MessageList
 from kronosforge.core.verdict import Reason, State
 from kronosforge.evaluate.bootstrap import Interval
 
@@ -26,7 +26,7 @@ class Verdict:
     baseline: str  # the best naive forecast
     against_start: Interval
     against_baseline: Interval
-    sentence: Text
+    sentence: Message
 
     def both(self) -> dict[str, Any]:
         """As JSON."""
@@ -57,11 +57,11 @@ def decide(
     promote = state is State.EDGE
     keep = None if folds > 1 else TUNED if promote else None if scratch else START
     why = [
-        _against("the start checkpoint", "起始检查点", start, level),
-        _against(f"the best baseline ({baseline})", f"最佳基线({baseline})", naive, level),
+        _against(Message("the start checkpoint"), start, level),
+        _against(Message("the best baseline ({baseline})", baseline=baseline), naive, level),
     ]
     head = _head(promote=promote, scratch=scratch, folds=folds)
-    sentence = Text(f"{head.en}; {'; '.join(w.en for w in why)}.", f"{head.zh};{';'.join(w.zh for w in why)}。")
+    sentence = Message("{head}; {comparisons}.", head=head, comparisons=MessageList(why, "; "))
     return Verdict(state, reason, keep, baseline, start, naive, sentence)
 
 
@@ -76,23 +76,27 @@ def _reason(start: Interval, baseline: Interval) -> Reason:
     return Reason.NOT_BETTER_THAN_START if baseline.below_zero else Reason.NOT_BETTER_THAN_EITHER
 
 
-def _head(*, promote: bool, scratch: bool, folds: int) -> Text:
+def _head(*, promote: bool, scratch: bool, folds: int) -> Message:
     if folds > 1:
-        edge = Text(f"Edge over {folds} folds", f"{folds} 折总体有优势")
-        return edge if promote else Text(f"No edge over {folds} folds", f"{folds} 折总体没有优势(no edge)")
+        edge = Message("Edge over {folds} folds", folds=folds)
+        return edge if promote else Message("No edge over {folds} folds", folds=folds)
     if promote:
-        return Text("Promoted: use the fine-tuned model", "采用:使用微调后的模型")
+        return Message("Promoted: use the fine-tuned model")
     if scratch:
-        return Text("No edge: do not use this model", "没有优势(no edge):不要使用该模型")
-    return Text("No edge: keep the pretrained model", "没有优势(no edge):保留预训练模型")
+        return Message("No edge: do not use this model")
+    return Message("No edge: keep the pretrained model")
 
 
-def _against(en: str, zh: str, difference: Interval, level: float) -> Text:
+def _against(other: Message, difference: Interval, level: float) -> Message:
     """One comparison in per cent of the other's CRPS."""
     if difference.value is None or difference.low is None or difference.high is None:
-        return Text(f"against {en} there are too few origins to tell", f"与{zh}相比:起点太少,无法判断")
+        return Message("against {other} there are too few origins to tell", other=other)
     value, low, high = (100 * part for part in (difference.value, difference.low, difference.high))
-    return Text(
-        f"against {en} its CRPS differs by {value:+.1f} % ({100 * level:g} % interval {low:+.1f} to {high:+.1f} %)",
-        f"其 CRPS 相对{zh}为 {value:+.1f} %({100 * level:g} % 区间 {low:+.1f} 至 {high:+.1f} %)",
+    return Message(
+        "against {other} its CRPS differs by {value:+.1f} % ({level:g} % interval {low:+.1f} to {high:+.1f} %)",
+        other=other,
+        value=value,
+        level=100 * level,
+        low=low,
+        high=high,
     )

@@ -16,7 +16,7 @@ from kronosforge.config import DatasetConfig, EvaluateConfig
 from kronosforge.core.bars import Bar, instant, series
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.dataset.native import NativeSplit, open_split
 from kronosforge.evaluate.bootstrap import Floats, Ints
 from kronosforge.evaluate.metrics import Paths, Scores, join, score
@@ -203,8 +203,8 @@ def _batches(size: int, batch: int) -> Iterator[Ints]:
 
 def _none(window: int) -> DataError:
     return DataError(
-        tr(
-            f"the test split has no {window} bars in a row, so that nothing can be judged on it; prepare more records",
-            f"test 切分中没有连续 {window} 根K线,无法评估;请准备更多记录",
+        _(
+            "the test split has no {window} bars in a row, so that nothing can be judged on it; prepare more records",
+            window=window,
         )
     )

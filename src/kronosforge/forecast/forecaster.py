@@ -14,7 +14,7 @@ import torch
 
 from kronosforge.config import ALWAYS_OPEN, DatasetConfig
 from kronosforge.core.errors import ModelError, UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.dataset.normalize import normalize, scale
 from kronosforge.dataset.windows import Calendar
 from kronosforge.forecast.engine import Engine, Sliding
@@ -125,11 +125,10 @@ class Forecaster:
         pair = tuned_pair(Path(folder))
         if pair.tokenizer is None:
             raise ModelError(
-                tr(
-                    f"{Path(folder) / 'tokenizer' / BEST} does not exist, as the predictor was trained on another tokenizer; "
-                    "name both checkpoints: Forecaster.from_pretrained(tokenizer, predictor)",
-                    f"{Path(folder) / 'tokenizer' / BEST} 不存在(predictor 使用了其他 tokenizer 训练);"
-                    "请分别指定两个检查点:Forecaster.from_pretrained(tokenizer, predictor)",
+                _(
+                    "{path} does not exist, as the predictor was trained on another tokenizer; name both "
+                    "checkpoints: Forecaster.from_pretrained(tokenizer, predictor)",
+                    path=Path(folder) / "tokenizer" / BEST,
                 )
             )
         return cls.from_pretrained(pair.tokenizer, pair.predictor, device=device, clip=clip)
@@ -207,16 +206,19 @@ class Forecaster:
     def _check(self, horizon: int, samples: int, sliding: str) -> None:
         if not 0 < horizon < self.max_context:
             raise UsageError(
-                tr(
-                    f"horizon {horizon}: from 1 to {self.max_context - 1}, below the context of {self.max_context} bars",
-                    f"horizon {horizon}:须为 1 到 {self.max_context - 1},小于上下文 {self.max_context} 根",
+                _(
+                    "horizon {horizon}: from 1 to {max_context}, below the context of {max_context2} bars",
+                    horizon=horizon,
+                    max_context=self.max_context - 1,
+                    max_context2=self.max_context,
                 )
             )
         if samples < 1 or sliding not in ("exact", "approximate"):
             raise UsageError(
-                tr(
-                    f"samples {samples}, sliding {sliding!r}: at least 1, and 'exact' or 'approximate'",
-                    f"samples {samples}、sliding {sliding!r}:至少为 1,且为 'exact' 或 'approximate'",
+                _(
+                    "samples {samples}, sliding {sliding!r}: at least 1, and 'exact' or 'approximate'",
+                    samples=samples,
+                    sliding=sliding,
                 )
             )
 

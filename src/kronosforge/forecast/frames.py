@@ -11,7 +11,7 @@ from kronosforge.config import ALWAYS_OPEN
 from kronosforge.core.bars import DAY
 from kronosforge.core.candles import PRICES, derived_turnover
 from kronosforge.core.errors import DataError, UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import MessageList, _
 from kronosforge.forecast.future import Schedule, check_given, schedule
 from kronosforge.forecast.history import LEAST, History, Instants, Values, check
 from kronosforge.forecast.labels import instants
@@ -49,10 +49,7 @@ def read(key: str, frame: object, horizon: int, lookback: int | None, future: ob
     """
     if not isinstance(frame, pd.DataFrame):
         raise UsageError(
-            tr(
-                f"{key}: a pandas DataFrame is expected, and this is a {type(frame).__name__}",
-                f"{key}:应为 pandas DataFrame,实际是 {type(frame).__name__}",
-            )
+            _("{key}: a pandas DataFrame is expected, and this is a {name}", key=key, name=type(frame).__name__)
         )
     newest = slice(None if lookback is None else -lookback, None)
     times = _times(key, frame, dates=calendar != ALWAYS_OPEN)
@@ -62,9 +59,11 @@ def read(key: str, frame: object, horizon: int, lookback: int | None, future: ob
     plan = _ahead(key, opens, horizon, future, calendar, times.labels)
     if plan.missing:
         notes += (
-            tr(
-                f"{key}: {plan.missing} bars of {calendar} are missing among those known",
-                f"{key}:已知K线中缺少 {calendar} 的 {plan.missing} 根",
+            _(
+                "{key}: {missing} bars of {calendar} are missing among those known",
+                key=key,
+                missing=plan.missing,
+                calendar=calendar,
             ),
         )
     return Table(History(opens, values, plan.ahead), times.labels._replace(columns=columns), notes)
@@ -75,15 +74,16 @@ def _ahead(key: str, opens: Instants, horizon: int, future: object, calendar: st
         return schedule(key, opens, horizon, calendar)
     if isinstance(future, Mapping) and key not in future:
         raise UsageError(
-            tr(
-                f"{key}: future= has no times for it; it has {', '.join(map(str, future)) or 'none'}",
-                f"{key}:future= 中没有它的时间;现有:{', '.join(map(str, future)) or '无'}",
+            _(
+                "{key}: future= has no times for it; it has {keys}",
+                key=key,
+                keys=", ".join(map(str, future)) or _("none"),
             )
         )
     given: Any = future[key] if isinstance(future, Mapping) else future
     ahead, zone = instants(f"{key}: future", given, UsageError)
     if zone is None and labels.zone is not None and not labels.dates:  # local times, as the frame's own
-        ahead, _ = instants(f"{key}: future", pd.DatetimeIndex(ahead.view("M8[ms]")).tz_localize(labels.zone))
+        ahead, _zone = instants(f"{key}: future", pd.DatetimeIndex(ahead.view("M8[ms]")).tz_localize(labels.zone))
     check_given(key, int(opens[-1]), ahead, horizon)
     return Schedule(ahead)
 
@@ -107,7 +107,7 @@ def _time_column(key: str, frame: pd.DataFrame) -> object | None:
     if not names and (index.name in TIMES or not (index.nlevels > 1 or pd.api.types.is_integer_dtype(index))):
         return None
     if len(names) != 1:
-        raise _not_one(key, frame, names, TIMES, tr("a DatetimeIndex or ", "DatetimeIndex,或"))
+        raise _not_one(key, frame, names, TIMES, _("a DatetimeIndex or "))
     return names[0]
 
 
@@ -123,19 +123,13 @@ def _values(key: str, frame: pd.DataFrame) -> tuple[Values, list[str], tuple[str
     columns = [*prices, volume or VOLUME[upstream], turnover or TURNOVER[upstream]]
     if volume is None:
         zeros = np.zeros((len(frame), 2))
-        note = tr(
-            f"{key}: no volume; volume and turnover are 0, as in upstream",
-            f"{key}:没有成交量;与上游一致,成交量与成交额取 0",
-        )
+        note = _("{key}: no volume; volume and turnover are 0, as in upstream", key=key)
         return np.hstack([_numbers(key, frame[prices]), zeros]), columns, (note,)
     if turnover is not None:
         return _numbers(key, frame[columns]), columns, ()
     numbers = _numbers(key, frame[columns[:5]])
     amt = pl.DataFrame(numbers, [*PRICES, "vol"], orient="row").select(derived_turnover()).to_numpy()
-    note = tr(
-        f"{key}: no turnover; it is volume × mean(open, high, low, close), as in upstream",
-        f"{key}:没有成交额;与上游一致,取 成交量 × 开高低收均价",
-    )
+    note = _("{key}: no turnover; it is volume × mean(open, high, low, close), as in upstream", key=key)
     return np.hstack([numbers, amt]), columns, (note,)
 
 
@@ -157,12 +151,14 @@ def _optional(key: str, frame: pd.DataFrame, names: Sequence[str]) -> str | None
 def _not_one(
     key: str, frame: pd.DataFrame, present: Sequence[object], names: Sequence[str], otherwise: str = ""
 ) -> DataError:
-    columns, matches = ", ".join(map(str, frame.columns)), ", ".join(map(str, present))
     return DataError(
-        tr(
-            f"{key}: needs {otherwise}exactly one column called {' or '.join(names)}, and has {matches or 'none'}; "
-            f"its columns: {columns}",
-            f"{key}:需要{otherwise}恰好一列 {' / '.join(names)},实际为 {matches or '无'};现有列:{columns}",
+        _(
+            "{key}: needs {otherwise}exactly one column called {names}, and has {matches}; its columns: {columns}",
+            key=key,
+            otherwise=otherwise,
+            names=MessageList(names, " or "),
+            matches=", ".join(map(str, present)) or _("none"),
+            columns=", ".join(map(str, frame.columns)),
         )
     )
 
@@ -171,4 +167,4 @@ def _numbers(key: str, frame: pd.DataFrame) -> Values:
     try:
         return frame.to_numpy(np.float64, na_value=np.nan)
     except (ValueError, TypeError) as error:
-        raise DataError(tr(f"{key}: not all values are numbers ({error})", f"{key}:存在非数字的值({error})")) from None
+        raise DataError(_("{key}: not all values are numbers ({error})", key=key, error=error)) from None

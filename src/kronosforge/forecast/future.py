@@ -8,7 +8,7 @@ from kronosforge.clean.calendar import expected, upcoming
 from kronosforge.config import ALWAYS_OPEN
 from kronosforge.core.bars import DAY, LENGTHS, MINUTE, Bar, Span, bar, iso
 from kronosforge.core.errors import DataError, UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.forecast.history import Instants
 
 
@@ -35,25 +35,31 @@ def check_given(key: str, newest: int, ahead: Instants, horizon: int) -> None:
     """Raise UsageError where the future times that a caller gave are not `horizon` ascending ones after `newest`."""
     if len(ahead) != horizon:
         raise UsageError(
-            tr(
-                f"{key}: {len(ahead)} future times were given for a horizon of {horizon} bars",
-                f"{key}:预测 {horizon} 根K线,却给出了 {len(ahead)} 个未来时间",
+            _(
+                "{key}: {count} future times were given for a horizon of {horizon} bars",
+                key=key,
+                count=len(ahead),
+                horizon=horizon,
             )
         )
     if ahead[0] <= newest:
         raise UsageError(
-            tr(
-                f"{key}: the first future time, {iso(int(ahead[0]))}, is not after the last known bar, {iso(newest)}",
-                f"{key}:首个未来时间 {iso(int(ahead[0]))} 不晚于最后一根已知K线 {iso(newest)}",
+            _(
+                "{key}: the first future time, {ahead}, is not after the last known bar, {newest}",
+                key=key,
+                ahead=iso(int(ahead[0])),
+                newest=iso(newest),
             )
         )
     wrong = np.flatnonzero(np.diff(ahead) <= 0)
     if len(wrong):
         before, after = (iso(int(time)) for time in ahead[wrong[0] : wrong[0] + 2])
         raise UsageError(
-            tr(
-                f"{key}: future times must ascend, each once; {after} follows {before}",
-                f"{key}:未来时间须递增且不重复;{before} 之后是 {after}",
+            _(
+                "{key}: future times must ascend, each once; {after} follows {before}",
+                key=key,
+                after=after,
+                before=before,
             )
         )
 
@@ -63,11 +69,13 @@ def _carried_on(key: str, times: Instants, horizon: int) -> Instants:
     if len(steps) != 1:
         least, most = f"{steps[0] / MINUTE:g}", f"{steps[-1] / MINUTE:g}"
         raise UsageError(
-            tr(
-                f"{key}: Future timestamps cannot be inferred, because known bars are {least} to {most} minutes apart; pass "
-                "calendar= for a market with sessions (such as 'XSHG' or 'XNYS'), or the times themselves as future=",
-                f"{key}:已知K线间隔从 {least} 到 {most} 分钟不等,无法推断未来时间;有交易时段的市场请给出 calendar="
-                "(如 'XSHG'、'XNYS'),或用 future= 直接给出时间",
+            _(
+                "{key}: Future timestamps cannot be inferred, because known bars are {least} to {most} "
+                "minutes apart; pass calendar= for a market with sessions (such as 'XSHG' or 'XNYS'), or "
+                "the times themselves as future=",
+                key=key,
+                least=least,
+                most=most,
             )
         )
     ahead: Instants = times[-1] + steps[0] * np.arange(1, horizon + 1)
@@ -83,10 +91,12 @@ def _fitting(key: str, times: Instants, calendar: str) -> tuple[Bar, Instants]:
         if np.isin(times, due).all() and np.median(np.diff(np.searchsorted(due, times))) == 1:
             return size, due
     raise DataError(
-        tr(
-            f"{key}: its bars, such as {iso(span.start)}, do not open where {calendar} has bars. Times are the open of each "
-            "bar; times without a zone are UTC (use tz_localize for local ones); daily bars are dates without a time of day",
-            f"{key}:其K线(如 {iso(span.start)})的时间与 {calendar} 的交易时段不符。时间应为每根K线的开盘时刻;"
-            "没有时区的时间视为 UTC(本地时间请先 tz_localize);日线为不带时刻的日期",
+        _(
+            "{key}: its bars, such as {start}, do not open where {calendar} has bars. Times are the "
+            "open of each bar; times without a zone are UTC (use tz_localize for local ones); daily "
+            "bars are dates without a time of day",
+            key=key,
+            start=iso(span.start),
+            calendar=calendar,
         )
     )

@@ -10,7 +10,7 @@ from kronosforge.clean.findings import KINDS, shown
 from kronosforge.core.bars import iso
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.errors import DataError, UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 Instants = npt.NDArray[np.int64]  # ms UTC
 Values = npt.NDArray[np.float64]
@@ -48,24 +48,14 @@ class History(NamedTuple):
 def check_lookback(lookback: int | None) -> None:
     """Raise UsageError for a lookback that no forecast can have."""
     if lookback is not None and lookback < LEAST:
-        raise UsageError(
-            tr(
-                f"lookback is {lookback}; it must be at least {LEAST} bars",
-                f"lookback 为 {lookback};至少须为 {LEAST} 根K线",
-            )
-        )
+        raise UsageError(_("lookback is {lookback}; it must be at least {least} bars", lookback=lookback, least=LEAST))
 
 
 def check(key: str, times: Instants, values: Values, needed: int) -> None:
     """Raise DataError where bars are too few, out of order, or no candles by the rules of cleaning."""
     _check_order(key, times)
     if len(times) < needed:
-        raise DataError(
-            tr(
-                f"{key}: {len(times)} bars, and {needed} are needed",
-                f"{key}:只有 {len(times)} 根K线,需要 {needed} 根",
-            )
-        )
+        raise DataError(_("{key}: {count} bars, and {needed} are needed", key=key, count=len(times), needed=needed))
     _check_candles(key, times, values)
 
 
@@ -74,9 +64,11 @@ def _check_order(key: str, times: Instants) -> None:
     if len(wrong):
         before, after = (iso(int(time)) for time in times[wrong[0] : wrong[0] + 2])
         raise DataError(
-            tr(
-                f"{key}: times must ascend, each once; {after} follows {before}. Sort the rows and drop duplicates",
-                f"{key}:时间须递增且不重复;{before} 之后是 {after}。请排序并去重",
+            _(
+                "{key}: times must ascend, each once; {after} follows {before}. Sort the rows and drop duplicates",
+                key=key,
+                after=after,
+                before=before,
             )
         )
 
@@ -91,9 +83,12 @@ def _check_candles(key: str, times: Instants, values: Values) -> None:
     cells = {name: value if np.isfinite(value) else None for name, value in zip(FEATURES, values[rows[0]], strict=True)}
     example = shown({"ts": int(times[rows[0]]), **cells})
     raise DataError(
-        tr(
-            f"{key}: {kind.english} × {count}, the first is {example}. Correct these bars, or start after them; "
-            "kronosforge prepare drops them",
-            f"{key}:{kind.chinese} × {count},首个为 {example}。请修正这些K线,或从其后开始;kronosforge prepare 会去除它们",
+        _(
+            "{key}: {kind} × {count}, the first is {example}. Correct these bars, or start after them; kronosforge prepare "
+            "drops them",
+            key=key,
+            kind=kind.text,
+            count=count,
+            example=example,
         )
     )

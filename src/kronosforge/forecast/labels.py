@@ -9,7 +9,7 @@ import polars as pl
 
 from kronosforge.core.bars import DAY, iso
 from kronosforge.core.errors import DataError, KronosForgeError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.core.times import epoch, written
 from kronosforge.forecast.history import Instants
 
@@ -30,11 +30,11 @@ def instants(what: str, labels: Any, error: type[KronosForgeError] = DataError) 
     times, zone = _of_datetimes(what, index, error) if datetimes else _of_text(what, index, error)
     if len(times) and 0 <= times.max() < MISREAD:
         raise error(
-            tr(
-                f"{what}: times up to {iso(int(times.max()))} look like numbers that were read in the wrong unit; convert "
+            _(
+                "{what}: times up to {max} look like numbers that were read in the wrong unit; convert "
                 "them with pandas.to_datetime(values, unit='ms'), or 's', 'us', 'ns' as the numbers are",
-                f"{what}:截至 {iso(int(times.max()))} 的时间像是用错了单位的数字;请用 pandas.to_datetime(values, unit='ms') 转换,"
-                "单位按实际为 's'、'ms'、'us' 或 'ns'",
+                what=what,
+                max=iso(int(times.max())),
             )
         )
     return times, zone
@@ -63,19 +63,19 @@ def _of_text(what: str, index: pd.Index, error: type[KronosForgeError]) -> tuple
     unread = times.is_null().arg_true()
     if len(unread):
         raise error(
-            tr(
-                f"{what}: {text[unread[0]]!r} cannot be read as a time for certain; write 2024-01-31 16:00:00 (year first), "
-                "or s, ms, µs or ns since 1970",
-                f"{what}:{text[unread[0]]!r} 无法确定为时间;请写成 2024-01-31 16:00:00(年在前),"
-                "或自 1970 年起的秒、毫秒、微秒、纳秒数",
+            _(
+                "{what}: {text!r} cannot be read as a time for certain; write 2024-01-31 16:00:00 (year "
+                "first), or s, ms, µs or ns since 1970",
+                what=what,
+                text=text[unread[0]],
             )
         )
     return times.to_numpy(), UTC if read.offset.is_not_null().any() else None
 
 
 def _missing(what: str, row: int, error: type[KronosForgeError]) -> KronosForgeError:
-    return error(tr(f"{what}: row {row} has no time", f"{what}:第 {row} 行没有时间"))
+    return error(_("{what}: row {row} has no time", what=what, row=row))
 
 
 def _unusable(what: str, reason: Exception, error: type[KronosForgeError]) -> KronosForgeError:
-    return error(tr(f"{what}: not usable as times ({reason})", f"{what}:无法作为时间使用({reason})"))
+    return error(_("{what}: not usable as times ({reason})", what=what, reason=reason))

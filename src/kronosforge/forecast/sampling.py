@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kronosforge.config import SamplingConfig
 from kronosforge.core.errors import UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.model.predictor import draw
 
 DEFAULTS = SamplingConfig()
@@ -37,11 +37,12 @@ class Sampler:
     def __post_init__(self) -> None:
         if not (self.temperature > 0 and self.top_k >= 0 and 0 < self.top_p <= 1):
             raise UsageError(
-                tr(
-                    f"temperature {self.temperature}, top_k {self.top_k}, top_p {self.top_p}: "
-                    "the first must be above 0, the second 0 or more, the third above 0 and at most 1",
-                    f"temperature {self.temperature}、top_k {self.top_k}、top_p {self.top_p}:"
-                    "第一个须大于 0,第二个须不小于 0,第三个须大于 0 且不超过 1",
+                _(
+                    "temperature {temperature}, top_k {top_k}, top_p {top_p}: the first must be above 0, the "
+                    "second 0 or more, the third above 0 and at most 1",
+                    temperature=self.temperature,
+                    top_k=self.top_k,
+                    top_p=self.top_p,
                 )
             )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kronosforge.core.errors import ModelError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.model import KronosTokenizer
 from kronosforge.model.checkpoint import digest
 from kronosforge.workspace.paths import BEST, TOKENIZER
@@ -29,9 +29,10 @@ def tuned_pair(models: Path) -> TunedPair:
     predictor = models / "predictor" / BEST
     if not predictor.is_dir():
         raise ModelError(
-            tr(
-                f"{predictor} does not exist; train the model first: kronosforge train --models {models.name}",
-                f"{predictor} 不存在;请先训练:kronosforge train --models {models.name}",
+            _(
+                "{predictor} does not exist; train the model first: kronosforge train --models {name}",
+                predictor=predictor,
+                name=models.name,
             )
         )
     record = training_record(models)
@@ -57,10 +58,11 @@ def refuse_other_tokenizer(tokenizer: Path, ids: str, models: Path) -> None:
     """Raise ModelError unless the tokenizer in the folder is the one with the digest `ids`."""
     if digest(KronosTokenizer.from_pretrained(tokenizer)) != ids:
         raise ModelError(
-            tr(
-                f"{tokenizer} is not the tokenizer that the predictor in {models} was trained with; train the predictor on "
-                f"it: kronosforge train --models {models.name} --stage predictor --force",
-                f"{tokenizer} 不是 {models} 中 predictor 训练时所用的 tokenizer;请用它重新训练 predictor:"
-                f"kronosforge train --models {models.name} --stage predictor --force",
+            _(
+                "{tokenizer} is not the tokenizer that the predictor in {models} was trained with; train "
+                "the predictor on it: kronosforge train --models {name} --stage predictor --force",
+                tokenizer=tokenizer,
+                models=models,
+                name=models.name,
             )
         )

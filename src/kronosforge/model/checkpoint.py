@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from kronosforge.core.addresses import is_http
 from kronosforge.core.errors import ConfigError, ModelError
 from kronosforge.core.files import publishing
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.model.devices import LABELS, choose
 from kronosforge.model.presets import PredictorArguments, TokenizerArguments
 
@@ -94,10 +94,13 @@ class Checkpoint(nn.Module):
             raise _broken(path, str(error)) from None
         if unknown or missing:
             raise ModelError(
-                tr(
-                    f"{path} is not that of a Kronos {cls.ROLE}: unknown {unknown}, missing {missing}; "
-                    "are tokenizer and predictor mixed up?",
-                    f"{path} 不是 Kronos {cls.ROLE} 的配置:未知 {unknown},缺少 {missing};是否把 tokenizer 与 predictor 弄混了?",
+                _(
+                    "{path} is not that of a Kronos {role}: unknown {unknown}, missing {missing}; are "
+                    "tokenizer and predictor mixed up?",
+                    path=path,
+                    role=cls.ROLE,
+                    unknown=unknown,
+                    missing=missing,
                 )
             )
         return cls.ARGUMENTS(**found)
@@ -121,18 +124,18 @@ def locate(source: str | Path, role: str, variable: str, revision: str | None) -
     """The folder that holds `source`: itself, or where the hub's files of that id were downloaded to."""
     if not source:
         raise ModelError(
-            tr(
-                f"no {role} was named; give a folder or a hub id, or set {variable}",
-                f"没有指定 {role};请给出目录或 hub id,或设置 {variable}",
-            )
+            _("no {role} was named; give a folder or a hub id, or set {variable}", role=role, variable=variable)
         )
     if Path(source).is_dir():
         return Path(source)
     if Path(source).is_absolute() or not HUB_ID.fullmatch(str(source)):
         raise ModelError(
-            tr(
-                f"there is no checkpoint at {source}; a {role} is a folder with {CONFIG} and {WEIGHTS}, or a hub id",
-                f"{source} 处没有检查点;{role} 应为含 {CONFIG} 与 {WEIGHTS} 的目录,或 hub id",
+            _(
+                "there is no checkpoint at {source}; a {role} is a folder with {config} and {weights}, or a hub id",
+                source=source,
+                role=role,
+                config=CONFIG,
+                weights=WEIGHTS,
             )
         )
     endpoint = _endpoint()
@@ -158,21 +161,17 @@ def _endpoint() -> str:
     endpoint = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/") or HUB
     if not is_http(endpoint):
         raise ConfigError(
-            tr(
-                f"HF_ENDPOINT: {endpoint!r} is not an address; write one such as https://hf-mirror.com",
-                f"HF_ENDPOINT:{endpoint!r} 不是地址;例如 https://hf-mirror.com",
-            )
+            _("HF_ENDPOINT: {endpoint!r} is not an address; write one such as https://hf-mirror.com", endpoint=endpoint)
         )
     return endpoint
 
 
 def _no_socks() -> ConfigError:
     return ConfigError(
-        tr(
-            "ALL_PROXY or HTTPS_PROXY names a SOCKS proxy, and the support for it is not installed; write an HTTP proxy such "
-            "as http://127.0.0.1:7890, or run pip install 'httpx[socks]' 'httpx2[socks]'",
-            "ALL_PROXY 或 HTTPS_PROXY 设置了 SOCKS 代理,但未安装相应支持;请改用 HTTP 代理,如 http://127.0.0.1:7890,"
-            "或执行 pip install 'httpx[socks]' 'httpx2[socks]'",
+        _(
+            "ALL_PROXY or HTTPS_PROXY names a SOCKS proxy, and the support for it is not installed; "
+            "write an HTTP proxy such as http://127.0.0.1:7890, or run pip install 'httpx[socks]' "
+            "'httpx2[socks]'"
         )
     )
 
@@ -182,12 +181,14 @@ def _unreachable(source: str, role: str, variable: str, error: BaseException) ->
         error = error.__cause__
     reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
     return ModelError(
-        tr(
-            f"Could not download the {role} {source} from the Hugging Face hub ({reason}). Options: "
-            f"(1) name a local folder ({variable}=DIR), (2) name a mirror (HF_ENDPOINT=https://hf-mirror.com), "
-            "(3) train from scratch (--init scratch)",
-            f"无法从 Hugging Face hub 下载 {role} {source}({reason})。可选办法:"
-            f"(1) 指定本地目录({variable}=DIR),(2) 指定镜像(HF_ENDPOINT=https://hf-mirror.com),(3) 从零训练(--init scratch)",
+        _(
+            "Could not download the {role} {source} from the Hugging Face hub ({reason}). Options: "
+            "(1) name a local folder ({variable}=DIR), (2) name a mirror "
+            "(HF_ENDPOINT=https://hf-mirror.com), (3) train from scratch (--init scratch)",
+            role=role,
+            source=source,
+            reason=reason,
+            variable=variable,
         )
     )
 
@@ -222,8 +223,5 @@ def _checked(weights: dict[str, Tensor], network: nn.Module, path: Path) -> dict
 
 def _broken(path: Path, found: str) -> ModelError:
     return ModelError(
-        tr(
-            f"{path} cannot be used ({found}); take the checkpoint from where it came from again",
-            f"{path} 无法使用({found});请重新获取该检查点",
-        )
+        _("{path} cannot be used ({value}); take the checkpoint from where it came from again", path=path, value=found)
     )

@@ -6,7 +6,7 @@ from functools import cache
 import torch
 
 from kronosforge.core.errors import UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 LABELS = {"cuda": "CUDA", "mps": "MPS", "cpu": "CPU"}  # best first
 
@@ -32,10 +32,7 @@ def choose(name: str | torch.device = "auto", *, float64: bool = False, local_ra
     if kind not in available():
         here = ", ".join(available())
         raise UsageError(
-            tr(
-                f"{LABELS[kind]} is not available on this machine (available: {here})",
-                f"本机没有 {LABELS[kind]}(可用:{here})",
-            )
+            _("{labels} is not available on this machine (available: {here})", labels=LABELS[kind], here=here)
         )
     if kind == "mps" and float64:
         _report_cpu()
@@ -54,10 +51,7 @@ def _parsed(name: str) -> tuple[str, int | None]:
     valid = not colon or (number.isdecimal() and (kind == "cuda" or int(number) == 0))
     if kind not in ("auto", *LABELS) or not valid or (kind == "auto" and colon):
         raise UsageError(
-            tr(
-                f"Unknown device {name!r}; allowed: auto, cpu, cuda, cuda:N (such as cuda:0), mps",
-                f"未知的设备 {name!r};可用:auto、cpu、cuda、cuda:N(如 cuda:0)、mps",
-            )
+            _("Unknown device {name!r}; allowed: auto, cpu, cuda, cuda:N (such as cuda:0), mps", name=name)
         )
     return kind, int(number) if number else None
 
@@ -65,9 +59,10 @@ def _parsed(name: str) -> tuple[str, int | None]:
 def _gpu(index: int) -> torch.device:
     if index >= gpus():
         raise UsageError(
-            tr(
-                f"cuda:{index} does not exist; this machine has {gpus()} CUDA device(s), numbered from 0",
-                f"cuda:{index} 不存在;本机有 {gpus()} 个 CUDA 设备,从 0 开始编号",
+            _(
+                "cuda:{index} does not exist; this machine has {gpus} CUDA device(s), numbered from 0",
+                index=index,
+                gpus=gpus(),
             )
         )
     return torch.device("cuda", index)
@@ -76,9 +71,4 @@ def _gpu(index: int) -> torch.device:
 @cache
 def _report_cpu() -> None:
     """Say it once per process: an evaluation chooses its device more than once."""
-    log.warning(
-        tr(
-            "Sampling needs float64, which MPS does not support: forecasting on the CPU instead",
-            "采样需要 float64,而 MPS 不支持:改用 CPU 预测",
-        )
-    )
+    log.warning(_("Sampling needs float64, which MPS does not support: forecasting on the CPU instead"))

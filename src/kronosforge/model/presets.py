@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 from kronosforge.core.errors import ModelError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 Size: TypeAlias = Literal["tiny", "mini", "small", "base"]
 
@@ -105,9 +105,11 @@ def refuse_other_publication(tokenizer: str, predictor: str) -> None:
     pairs = {preset.hub[1]: preset.hub[0] for preset in PRESETS.values() if preset.hub}
     if tokenizer in pairs.values() and pairs.get(predictor, tokenizer) != tokenizer:
         raise ModelError(
-            tr(
-                f"{predictor} was published with {pairs[predictor]}, not with {tokenizer}; use two that belong together",
-                f"{predictor} 与 {pairs[predictor]} 配套,而不是 {tokenizer};请使用配套的两者",
+            _(
+                "{predictor} was published with {pairs}, not with {tokenizer}; use two that belong together",
+                predictor=predictor,
+                pairs=pairs[predictor],
+                tokenizer=tokenizer,
             )
         )
 
@@ -121,20 +123,25 @@ def refuse_mismatch(tokenizer: TokenizerArguments, predictor: PredictorArguments
     made, read = (tokenizer.s1_bits, tokenizer.s2_bits), (predictor.s1_bits, predictor.s2_bits)
     if made != read:
         raise ModelError(
-            tr(
-                f"The tokenizer makes ids of {made[0]} + {made[1]} bits and the predictor reads {read[0]} + {read[1]}; "
-                "use two that belong together",
-                f"tokenizer 的 id 为 {made[0]} + {made[1]} 位,predictor 读取 {read[0]} + {read[1]} 位;请使用配套的两者",
+            _(
+                "The tokenizer makes ids of {made} + {made2} bits and the predictor reads {read} + "
+                "{read2}; use two that belong together",
+                made=made[0],
+                made2=made[1],
+                read=read[0],
+                read2=read[1],
             )
         )
     published = {preset.tokenizer: preset.hub[0] for preset in PRESETS.values() if preset.hub}
     own = next((preset for preset in PRESETS.values() if preset.hub and preset.predictor == predictor), None)
     if own and own.hub and tokenizer in published and tokenizer != own.tokenizer:
         raise ModelError(
-            tr(
-                f"The tokenizer has the shape of {published[tokenizer]}, and a predictor of the shape of {own.hub[1]} reads "
-                f"the ids of {own.hub[0]}; use two that belong together",
-                f"tokenizer 的结构是 {published[tokenizer]},而结构为 {own.hub[1]} 的 predictor 读取 {own.hub[0]} 的 id;请使用配套的两者",
+            _(
+                "The tokenizer has the shape of {published}, and a predictor of the shape of {hub} reads "
+                "the ids of {hub2}; use two that belong together",
+                published=published[tokenizer],
+                hub=own.hub[1],
+                hub2=own.hub[0],
             )
         )
 

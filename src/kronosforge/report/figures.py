@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from kronosforge.core.i18n import Text
+from kronosforge.core.i18n import Message
 from kronosforge.report.html import Html, join, say
 
 MOST_POINTS = 1000  # of one line
@@ -15,7 +15,7 @@ class Trace(NamedTuple):
     """Something drawn. `colour` is one of page.css, `kind` line, thin, dash, dots, bar, or a band or the core of
     one, which have two edges."""
 
-    name: Text
+    name: Message
     kind: str
     colour: str
     x: Sequence[float]
@@ -27,7 +27,7 @@ class Trace(NamedTuple):
 class Axis(NamedTuple):
     """A panel's values, top down."""
 
-    title: Text
+    title: Message
     log: bool = False
 
 
@@ -35,7 +35,7 @@ class Mark(NamedTuple):
     """An upright line with words."""
 
     x: float
-    name: Text
+    name: Message
 
 
 class Figures:
@@ -48,11 +48,11 @@ class Figures:
         self,
         heading: Html,
         caption: Html,
-        label: Text,
+        label: Message,
         traces: Sequence[Trace],
         axes: Sequence[Axis],
         *,
-        x: Text | None = None,
+        x: Message | None = None,
         marks: Sequence[Mark] = (),
     ) -> Html:
         """A figure; `label` says what it shows to who cannot see it, `x` names its axis, which without it is time."""
@@ -99,9 +99,6 @@ def _digits(values: Sequence[Any]) -> list[float | None]:
 
 
 def _legend(traces: Sequence[Trace]) -> Html:
-    first = {(trace.colour, trace.kind, trace.name.en): trace.name for trace in traces if trace.panel == 0}
-    items = (
-        Html(f'<li><i class="{kind} {colour}"></i>{say(name.en, name.zh)}</li>')
-        for (colour, kind, _), name in first.items()
-    )
+    first = {(trace.colour, trace.kind, str(trace.name)): trace.name for trace in traces if trace.panel == 0}
+    items = (Html(f'<li><i class="{kind} {colour}"></i>{say(name)}</li>') for (colour, kind, _), name in first.items())
     return Html(f'<ul class="legend">{join(items)}</ul>')

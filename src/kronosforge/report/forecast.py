@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.report.fan import fan
 from kronosforge.report.html import Html, join, text
 
@@ -24,19 +24,21 @@ def picture(key: str, times: Sequence[int], closes: Sequence[float], ahead: list
 
 def forecast_page(facts: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
     """The page of what forecast.json says, as HTML; `pictures` are SVGs."""
-    title = text(f"{facts['model']}: {tr('forecast', '预测')}")
-    note = tr(
-        f"{facts['samples']} paths a series, {facts['lookback']} bars seen, {facts['horizon']} ahead; line: median, bands: "
-        f"quantiles {facts['quantiles']}. A fan shows what the model believes, not what it has been right about: see the "
-        "evaluation.",
-        f"每个序列 {facts['samples']} 条路径,已知 {facts['lookback']} 根,预测 {facts['horizon']} 根;线为中位数,带为分位数 "
-        f"{facts['quantiles']}。扇形只是模型的信念,并不代表它的准确度:请看评估报告。",
+    title = text(f"{facts['model']}: {_('forecast')}")
+    note = _(
+        "{samples} paths a series, {lookback} bars seen, {horizon} ahead; line: median, bands: "
+        "quantiles {quantiles}. A fan shows what the model believes, not what it has been right "
+        "about: see the evaluation.",
+        samples=facts["samples"],
+        lookback=facts["lookback"],
+        horizon=facts["horizon"],
+        quantiles=facts["quantiles"],
     )
     figures = join(Html(f"<figure>{svg}</figure>") for svg in pictures.values())
     provenance = text(json.dumps({k: v for k, v in facts.items() if k != "series"}, indent=2, ensure_ascii=False))
     return (
         f'<!doctype html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{title}</title><style>{STYLE}</style></head>"
-        f"<body><h1>{title}</h1><p>{text(note)}</p>{figures}<details><summary>{text(tr('made with', '生成参数'))}"
+        f"<body><h1>{title}</h1><p>{text(note)}</p>{figures}<details><summary>{text(_('made with'))}"
         f"</summary><pre>{provenance}</pre></details></body></html>\n"
     )

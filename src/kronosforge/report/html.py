@@ -2,35 +2,43 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
-from typing import NamedTuple, NewType
+from typing import NamedTuple
+
+from markupsafe import Markup, escape
 
 from kronosforge.core.bars import iso
+from kronosforge.core.i18n import LANGUAGES, Message, MessageList
 
-Html = NewType("Html", str)
+Html = Markup
 Instant = int | str
 
 
 def text(value: object) -> Html:
     """`value` as text."""
-    return Html(escape(str(value)))
+    return escape(str(value))
 
 
-def say(english: str, chinese: str) -> Html:
-    """Both texts; the page shows the one of the reader's language."""
-    return both(text(english), text(chinese))
-
-
-def both(english: Html, chinese: Html) -> Html:
-    """As `say`, of sentences that hold more than text."""
-    return Html(f'<span lang="en">{english}</span><span lang="zh">{chinese}</span>')
+def say(message: str | Message, /, **values: object) -> Html:
+    """The message in every language; the page shows the reader's. A value that is Html keeps its elements."""
+    message = Message(message, **values) if isinstance(message, str) else message
+    return _spans({language: _filled(message, language) for language in LANGUAGES})
 
 
 def words(value: object) -> Html:
     """A text that a stage left: one string for both languages, or {en, zh}."""
     if isinstance(value, Mapping):
-        return say(str(value.get("en", "")), str(value.get("zh", "")))
+        return _spans({language: text(value.get(language, "")) for language in LANGUAGES})
     return text(value)
+
+
+def _filled(message: Message, language: str) -> Html:
+    if isinstance(message, MessageList) or not message.values:
+        return text(message.translated(language))
+    return text(message.template(language)).format(**message.values_in(language))  # escapes what is not Html
+
+
+def _spans(texts: Mapping[str, Html]) -> Html:
+    return Html("".join(f'<span lang="{language}">{content}</span>' for language, content in texts.items()))
 
 
 def code(value: object) -> Html:
@@ -41,11 +49,6 @@ def code(value: object) -> Html:
 def number(value: int) -> Html:
     """`5,056`."""
     return Html(f"{value:,}")
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 hole`, `1,200 holes`."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def when(value: Instant | None) -> Html:

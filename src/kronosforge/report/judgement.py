@@ -4,12 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kronosforge.core.bars import instant
-from kronosforge.core.i18n import Text
+from kronosforge.core.i18n import Message
 from kronosforge.report.figures import Axis, Figures, Mark, Trace, finite
 from kronosforge.report.html import (
     Column,
     Html,
-    both,
     code,
     command,
     decimal,
@@ -29,51 +28,51 @@ from kronosforge.report.model import START, TUNED, Json, Model, dig
 from kronosforge.report.sections import MOST_ROWS
 
 NAMES = {
-    TUNED: Text("fine-tuned", "微调后"),
-    START: Text("start checkpoint", "起始检查点"),
-    "last price": Text("last price", "最后价格"),
-    "drift": Text("drift", "漂移"),
-    "seasonal naive": Text("seasonal naive", "季节性朴素"),
-    "random walk": Text("random walk", "随机游走"),
-    "buy and hold": Text("buy and hold", "买入并持有"),
+    TUNED: Message("fine-tuned"),
+    START: Message("start checkpoint"),
+    "last price": Message("last price"),
+    "drift": Message("drift"),
+    "seasonal naive": Message("seasonal naive"),
+    "random walk": Message("random walk"),
+    "buy and hold": Message("buy and hold"),
 }
-UNTRAINED = Text("untrained start", "未训练的起点")
+UNTRAINED = Message("untrained start")
 COLOURS = {TUNED: "train", START: "val", "random walk": "test"}
-WHICH = {"best": Text("The best", "最佳"), "median": Text("The median", "中位"), "worst": Text("The worst", "最差")}
+WHICH = {"best": Message("The best"), "median": Message("The median"), "worst": Message("The worst")}
 
 
 class Metric(NamedTuple):
     """A column: evaluation.json's key, its head, and how its numbers are written."""
 
     key: str
-    head: Text
+    head: Message
     places: int
     factor: float = 1
 
 
 SCORES = [
-    Metric("crps", Text("CRPS %", "CRPS %"), 3, 100),
-    Metric("mae", Text("MAE %", "MAE %"), 3, 100),
-    Metric("mase", Text("MASE", "MASE"), 2),
-    Metric("hit", Text("Direction %", "方向命中 %"), 1, 100),
-    Metric("ic", Text("IC", "IC"), 3),
-    Metric("rank_ic", Text("RankIC", "RankIC"), 3),
+    Metric("crps", Message("CRPS %"), 3, 100),
+    Metric("mae", Message("MAE %"), 3, 100),
+    Metric("mase", Message("MASE"), 2),
+    Metric("hit", Message("Direction %"), 1, 100),
+    Metric("ic", Message("IC"), 3),
+    Metric("rank_ic", Message("RankIC"), 3),
 ]
 DIFFERENCES = [SCORES[0]._replace(places=1), SCORES[1]._replace(places=1), SCORES[3]]
 ACROSS = [
-    Metric("ic_across", Text("IC across series", "截面 IC"), 3),
-    Metric("rank_ic_across", Text("RankIC across series", "截面 RankIC"), 3),
+    Metric("ic_across", Message("IC across series"), 3),
+    Metric("rank_ic_across", Message("RankIC across series"), 3),
 ]
 PATHS = [
-    Metric("coverage_50", Text("In 50 %", "50 % 区间内"), 1, 100),
-    Metric("coverage_80", Text("In 80 %", "80 % 区间内"), 1, 100),
-    Metric("coverage_90", Text("In 90 %", "90 % 区间内"), 1, 100),
-    Metric("vol_predicted", Text("Volatility forecast %", "预测波动率 %"), 3, 100),
-    Metric("vol_realised", Text("Realised %", "实际波动率 %"), 3, 100),
-    Metric("vol_ic", Text("Volatility IC", "波动率 IC"), 3),
-    Metric("drift_bias", Text("Drift bias %", "漂移偏差 %"), 3, 100),
-    Metric("gap", Text("First gap %", "首根跳空 %"), 3, 100),
-    Metric("violations", Text("Broken candles %", "无效K线 %"), 2, 100),
+    Metric("coverage_50", Message("In 50 %"), 1, 100),
+    Metric("coverage_80", Message("In 80 %"), 1, 100),
+    Metric("coverage_90", Message("In 90 %"), 1, 100),
+    Metric("vol_predicted", Message("Volatility forecast %"), 3, 100),
+    Metric("vol_realised", Message("Realised %"), 3, 100),
+    Metric("vol_ic", Message("Volatility IC"), 3),
+    Metric("drift_bias", Message("Drift bias %"), 3, 100),
+    Metric("gap", Message("First gap %"), 3, 100),
+    Metric("violations", Message("Broken candles %"), 2, 100),
 ]
 
 
@@ -82,20 +81,17 @@ def judgement(model: Model, figures: Figures) -> Html:
     told = model.evaluation
     if not told:
         missing = (
-            say(
-                "The evaluation is of other weights or data than those here; judge again:",
-                "评估对应的权重或数据已变;请重新评估:",
-            )
+            say("The evaluation is of other weights or data than those here; judge again:")
             if model.outdated
-            else say("Not evaluated yet; it is done with", "尚未评估;运行")
+            else say("Not evaluated yet; it is done with")
         )
         line = command(f"kronosforge evaluate --config {model.name}")
-        return section("evaluation", say("Evaluation", "评估"), paragraph(missing), line)
+        return section("evaluation", say("Evaluation"), paragraph(missing), line)
     parts = [paragraph(_origins(told)), _scores(told), _differences(told), _paths(told), _per_series(told), _seen(told)]
     parts += [note(words(one)) for one in told.get("notes", [])]
     return join(
         [
-            section("evaluation", say("Evaluation", "评估"), *parts),
+            section("evaluation", say("Evaluation"), *parts),
             _calibration(told, figures),
             _examples(told, figures),
             _backtest(told),
@@ -103,11 +99,11 @@ def judgement(model: Model, figures: Figures) -> Html:
     )
 
 
-def name_of(told: Json, key: str) -> Text:
+def name_of(told: Json, key: str) -> Message:
     """A forecaster's name for people."""
     if key == START and dig(told, "provenance", "models", START, "untrained"):
         return UNTRAINED
-    return NAMES.get(key, Text(key, key))
+    return NAMES.get(key, Message("{name}", name=key))
 
 
 def estimate(told: Any, metric: Metric) -> Html:
@@ -121,16 +117,14 @@ def _origins(told: Json) -> Html:
     judged, seen = counts.get("judged", 0), counts.get("possibly_seen", 0)
     level = decimal(dig(told, "provenance", "settings", "level"), 0, 100)
     span = join([when(counts.get("first")), when(counts.get("last"))], " → ")
-    counted = both(
-        Html(
-            f"{judged:,} forecasts of {horizon} bars each on the test split, {span}; below each mean its {level} % interval."
-        ),
-        Html(f"在测试集上共 {judged:,} 次预测,每次 {horizon} 根,{span};均值下方为 {level} % 区间。"),
+    counted = say(
+        "{judged:,} forecasts of {horizon} bars each on the test split, {span}; below each mean its {level} % interval.",
+        judged=judged,
+        horizon=horizon,
+        span=span,
+        level=level,
     )
-    more = say(
-        f"{seen:,} more may have been seen in pretraining, and judge nothing.",
-        f"另有 {seen:,} 次可能在预训练中见过,不参与结论。",
-    )
+    more = say("{seen:,} more may have been seen in pretraining, and judge nothing.", seen=seen)
     return join([counted, *([more] if seen else [])], " ")
 
 
@@ -141,14 +135,14 @@ def _forecasters(told: Json) -> Iterator[tuple[str, Html, Json]]:
 
 def _name(told: Json, key: str) -> Html:
     name = name_of(told, key)
-    return say(name.en, name.zh)
+    return say(name)
 
 
-def _columns(head: Text, metrics: Iterable[Metric]) -> list[Column]:
-    return [Column(say(head.en, head.zh), "key"), *(Column(say(m.head.en, m.head.zh), "n") for m in metrics)]
+def _columns(head: Message, metrics: Iterable[Metric]) -> list[Column]:
+    return [Column(say(head), "key"), *(Column(say(m.head), "n") for m in metrics)]
 
 
-FORECAST = Text("Forecast", "预测")
+FORECAST = Message("Forecast")
 
 
 def _scores(told: Json) -> Html:
@@ -169,12 +163,9 @@ def _differences(told: Json) -> Html:
     rows = [
         [_name(told, other), *(_difference(dig(each, m.key), m) for m in DIFFERENCES)] for other, each in found.items()
     ]
-    heading = say("The fine-tuned model less each other, paired", "微调模型减去各对照(配对)")
-    legend = say(
-        "CRPS and MAE in per cent of the other's. ✓ better, ✗ worse: the interval is clear of zero.",
-        "CRPS 与 MAE 以对方的百分比表示。✓ 更好,✗ 更差:区间不含零。",
-    )
-    return join([Html(f"<h3>{heading}</h3>"), table(_columns(Text("Less", "减去"), DIFFERENCES), rows), note(legend)])
+    heading = say("The fine-tuned model less each other, paired")
+    legend = say("CRPS and MAE in per cent of the other's. ✓ better, ✗ worse: the interval is clear of zero.")
+    return join([Html(f"<h3>{heading}</h3>"), table(_columns(Message("Less"), DIFFERENCES), rows), note(legend)])
 
 
 def _difference(told: Any, metric: Metric) -> Html:
@@ -186,7 +177,7 @@ def _difference(told: Any, metric: Metric) -> Html:
 
 
 def _paths(told: Json) -> Html:
-    return folded(say("Paths: coverage, volatility, bias", "路径:覆盖率、波动率、偏差"), _table(told, PATHS))
+    return folded(say("Paths: coverage, volatility, bias"), _table(told, PATHS))
 
 
 def _per_series(told: Json) -> Html:
@@ -195,15 +186,18 @@ def _per_series(told: Json) -> Html:
     crps, *_, hit, ic, _ = SCORES
     asked = [(key, crps, name_of(told, key)) for key in models]
     asked += [
-        (key, m, Text(f"{m.head.en}, {key}", f"{m.head.zh},{key}")) for key in models if key == TUNED for m in (hit, ic)
+        (key, m, Message("{metric}, {model}", metric=m.head, model=key))
+        for key in models
+        if key == TUNED
+        for m in (hit, ic)
     ]
-    columns = [Column(say("Series", "序列"), "key"), *(Column(say(head.en, head.zh), "n") for _, _, head in asked)]
+    columns = [Column(say("Series"), "key"), *(Column(say(head), "n") for _, _, head in asked)]
     series = list(dict.fromkeys(s for one in models.values() for s in dig(one, "series") or {}))
     rows = [
         [code(s), *(estimate(dig(models[key], "series", s, m.key), m) for key, m, _ in asked)]
         for s in series[:MOST_ROWS]
     ]
-    return folded(say("By series: CRPS %", "分序列:CRPS %"), table(columns, rows))
+    return folded(say("By series: CRPS %"), table(columns, rows))
 
 
 def _seen(told: Json) -> Html:
@@ -212,7 +206,7 @@ def _seen(told: Json) -> Html:
     if not isinstance(seen, Mapping):
         return Html("")
     rows = [[_name(told, key), *(estimate(dig(pooled, m.key), m) for m in SCORES)] for key, pooled in seen.items()]
-    heading = say("Windows possibly seen in pretraining, which judge nothing", "可能在预训练中见过的窗口,不参与结论")
+    heading = say("Windows possibly seen in pretraining, which judge nothing")
     return folded(heading, table(_columns(FORECAST, SCORES), rows))
 
 
@@ -223,28 +217,28 @@ def _calibration(told: Json, figures: Figures) -> Html:
         return Html("")
     named = [(name_of(told, key), COLOURS.get(key, "muted"), found) for key, found in spread.items()]
     bins = len(named[0][2]["pit"])
-    ideal = Text("ideal", "理想")
+    ideal = Message("ideal")
     coverage = [Trace(name, "dots", colour, *_covered(found)) for name, colour, found in named]
     pit = [Trace(name, "bar", colour, _middles(found["pit"]), found["pit"]) for name, colour, found in named]
     parts = [
         figures.add(
-            say("Coverage", "覆盖率"),
-            say("Below the dotted line: the fan is narrower than it should be.", "低于虚线:预测区间过窄。"),
-            Text("Observed against nominal coverage of the central intervals.", "中心区间的实际与名义覆盖率。"),
+            say("Coverage"),
+            say("Below the dotted line: the fan is narrower than it should be."),
+            Message("Observed against nominal coverage of the central intervals."),
             [*coverage, Trace(ideal, "dash", "ink", [0, 1], [0, 1])],
-            [Axis(Text("share inside", "落入比例"))],
-            x=Text("nominal share", "名义比例"),
+            [Axis(Message("share inside"))],
+            x=Message("nominal share"),
         ),
         figures.add(
-            say("PIT histogram", "PIT 直方图"),
-            say("Flat is calibrated; a U is too narrow, a hump too wide.", "平坦为校准;U 形过窄,拱形过宽。"),
-            Text("Histogram of the probability integral transform.", "概率积分变换直方图。"),
+            say("PIT histogram"),
+            say("Flat is calibrated; a U is too narrow, a hump too wide."),
+            Message("Histogram of the probability integral transform."),
             [*pit, Trace(ideal, "dash", "ink", [0, 1], [1 / bins, 1 / bins])],
-            [Axis(Text("share of bars", "K线占比"))],
-            x=Text("where the price fell in the forecast", "实际价格在预测分布中的位置"),
+            [Axis(Message("share of bars"))],
+            x=Message("where the price fell in the forecast"),
         ),
     ]
-    return section("calibration", say("Calibration", "校准"), Html(f'<div class="pair">{join(parts)}</div>'))
+    return section("calibration", say("Calibration"), Html(f'<div class="pair">{join(parts)}</div>'))
 
 
 def _covered(calibration: Json) -> tuple[list[float], list[float]]:
@@ -260,16 +254,13 @@ def _examples(told: Json, figures: Figures) -> Html:
     drawn = [_example(told, one, figures) for one in told.get("examples", [])]
     if not drawn:
         return Html("")
-    said = say(
-        "Chosen by rule, not by eye: the lowest, the median and the highest CRPS of all forecasts.",
-        "按规则而非人工挑选:所有预测中 CRPS 最低、居中与最高者。",
-    )
-    return section("examples", say("Three forecasts", "三个预测示例"), paragraph(said), *drawn)
+    said = say("Chosen by rule, not by eye: the lowest, the median and the highest CRPS of all forecasts.")
+    return section("examples", say("Three forecasts"), paragraph(said), *drawn)
 
 
 def _example(told: Json, one: Json, figures: Figures) -> Html:
     """History, what came, and the fan; all of them start from the last known close."""
-    which = WHICH.get(one.get("which", ""), Text("", ""))
+    which = WHICH.get(one.get("which", ""), FORECAST)
     (then, past), (later, came) = (
         [dig(one, part, key) or [] for key in ("time", "close")] for part in ("history", "ahead")
     )
@@ -280,35 +271,34 @@ def _example(told: Json, one: Json, figures: Figures) -> Html:
         for kind, low, high in zip(("band", "core"), levels, reversed(levels), strict=False)
         if float(low) < 0.5
     ]
-    lines = [Trace(Text("median", "中位数"), "line", "train", time, [*close, *fan["0.5"]])] if "0.5" in fan else []
+    lines = [Trace(Message("median"), "line", "train", time, [*close, *fan["0.5"]])] if "0.5" in fan else []
     name = name_of(told, str(one.get("model")))
-    caption = [say(name.en, name.zh), join([say("from", "始于"), when(one.get("origin"))], " ")]
+    caption = [say(name), join([say("from"), when(one.get("origin"))], " ")]
     caption.append(Html(f"CRPS {decimal(one.get('crps'), 3, 100)} %"))
-    origin = [Mark(instant(one["origin"]), Text("last known", "最后已知"))] if one.get("origin") else []
+    origin = [Mark(instant(one["origin"]), Message("last known"))] if one.get("origin") else []
     return figures.add(
-        join([say(which.en, which.zh), code(one.get("series", ""))], " "),
+        join([say(which), code(one.get("series", ""))], " "),
         join(caption, " · "),
-        Text("A forecast's fan, and what came.", "预测扇形图与实际走势。"),
+        Message("A forecast's fan, and what came."),
         [
             *bands,
             *lines,
-            Trace(Text("history", "历史"), "line", "muted", then, past),
-            Trace(Text("what came", "实际"), "line", "ink", time, [*close, *came]),
+            Trace(Message("history"), "line", "muted", then, past),
+            Trace(Message("what came"), "line", "ink", time, [*close, *came]),
         ],
-        [Axis(Text("close", "收盘价"))],
+        [Axis(Message("close"))],
         marks=origin,
     )
 
 
-def _share(low: str, high: str) -> Text:
-    words = f"{100 * (float(high) - float(low)):g} %"
-    return Text(words, words)
+def _share(low: str, high: str) -> Message:
+    return Message("{share:g} %", share=100 * (float(high) - float(low)))
 
 
-RETURN = Metric("return", Text("Return %", "收益 %"), 1, 100)
-SHARPE = Metric("sharpe", Text("Sharpe", "夏普"), 2)
-DRAWDOWN = Metric("drawdown", Text("Drawdown %", "回撤 %"), 1, 100)
-TURNOVER = Metric("turnover_per_year", Text("Turnover a year", "年换手"), 1)
+RETURN = Metric("return", Message("Return %"), 1, 100)
+SHARPE = Metric("sharpe", Message("Sharpe"), 2)
+DRAWDOWN = Metric("drawdown", Message("Drawdown %"), 1, 100)
+TURNOVER = Metric("turnover_per_year", Message("Turnover a year"), 1)
 
 
 def _backtest(told: Json) -> Html:
@@ -316,10 +306,10 @@ def _backtest(told: Json) -> Html:
     if not isinstance(found, Mapping):
         return Html("")
     columns = [
-        *(Column(say(*pair)) for pair in (("Bar", "周期"), ("Follows", "依据"), ("How", "方式"))),
-        *(Column(say(m.head.en, m.head.zh), "n") for m in (RETURN, SHARPE, DRAWDOWN, TURNOVER)),
-        Column(say("Holdings", "持仓次数"), "n"),
-        Column(say("Span", "区间")),
+        *(Column(say(head)) for head in (Message("Bar"), Message("Follows"), Message("How"))),
+        *(Column(say(m.head), "n") for m in (RETURN, SHARPE, DRAWDOWN, TURNOVER)),
+        Column(say("Holdings"), "n"),
+        Column(say("Span")),
     ]
     rows = [
         [
@@ -332,10 +322,7 @@ def _backtest(told: Json) -> Html:
         for how, one in kinds.items()
     ]  # fmt: skip
     costs = [decimal(found.get(key), 1) for key in ("fee_bps", "slippage_bps")]
-    said = say(
-        f"Fee {costs[0]} and slippage {costs[1]} basis points on every change.",
-        f"每次换仓手续费 {costs[0]}、滑点 {costs[1]} 个基点。",
-    )
+    said = say("Fee {costs} and slippage {costs2} basis points on every change.", costs=costs[0], costs2=costs[1])
     return section(
-        "backtest", say("Backtest", "回测"), paragraph(words(found.get("label", ""))), table(columns, rows), note(said)
+        "backtest", say("Backtest"), paragraph(words(found.get("label", ""))), table(columns, rows), note(said)
     )

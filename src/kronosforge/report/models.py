@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from kronosforge.config import TrainConfig
 from kronosforge.core.files import write_atomic
-from kronosforge.core.i18n import Text
+from kronosforge.core.i18n import Message
 from kronosforge.core.verdict import State, state_of
 from kronosforge.report.figures import Figures, finite
 from kronosforge.report.html import (
@@ -55,14 +55,14 @@ FLAGS = (
     "seed",
 )
 NAV = {
-    "dataset": say("Dataset", "数据集"),
-    "training": say("Training", "训练"),
-    "evaluation": say("Evaluation", "评估"),
-    "calibration": say("Calibration", "校准"),
-    "examples": say("Examples", "示例"),
-    "backtest": say("Backtest", "回测"),
-    "folds": say("Walk-forward", "滚动评估"),
-    "provenance": say("Provenance", "来源"),
+    "dataset": say("Dataset"),
+    "training": say("Training"),
+    "evaluation": say("Evaluation"),
+    "calibration": say("Calibration"),
+    "examples": say("Examples"),
+    "backtest": say("Backtest"),
+    "folds": say("Walk-forward"),
+    "provenance": say("Provenance"),
 }
 
 
@@ -100,11 +100,11 @@ def render_model(model: Model, folder: Path) -> str:
     ]
     body = join([damage(model), *parts])
     nav = [(f"#{name}", words) for name, words in NAV.items() if f'<section id="{name}">' in body]
-    nav.append(("../index.html", say("All models", "全部模型")))
+    nav.append(("../index.html", say("All models")))
     kind, sentence = verdict(model)
     top = paragraph(Html(f"<strong>{sentence}</strong>"), f"verdict told {kind}")
     charts = "figures.js" if figures.specs else ""
-    return shell(model.title, Text("Kronos model", "Kronos 模型"), top, nav, body, charts=charts, data=figures.specs)
+    return shell(model.title, Message("Kronos model"), top, nav, body, charts=charts, data=figures.specs)
 
 
 def verdict(model: Model) -> tuple[str, Html]:
@@ -113,25 +113,20 @@ def verdict(model: Model) -> tuple[str, Html]:
     if found:
         return "good" if state_of(found) is State.EDGE else "calm", words(dig(found, "sentence") or "")
     if model.evaluation:
-        return "look", say("Evaluated, and not compared: no verdict", "已评估但未比较:尚无结论")
+        return "look", say("Evaluated, and not compared: no verdict")
     if model.outdated:
-        return "look", say(
-            "Changed since it was evaluated: no verdict on what stands here", "评估之后已变更:对现有模型尚无结论"
-        )
+        return "look", say("Changed since it was evaluated: no verdict on what stands here")
     if model.trained:
-        return "look", say("Trained, not evaluated yet", "已训练,尚未评估")
+        return "look", say("Trained, not evaluated yet")
     if model.runs:
-        return "look", say("Training is not finished", "训练尚未完成")
-    return "look", say("Not trained yet", "尚未训练")
+        return "look", say("Training is not finished")
+    return "look", say("Not trained yet")
 
 
 def damage(model: Model) -> Html:
     """A sentence for each file that cannot be read."""
     sentences = (
-        say(
-            f"{path.parent.name}/{path.name} is damaged: what it holds is missing on this page",
-            f"{path.parent.name}/{path.name} 已损坏:本页缺少其内容",
-        )
+        say("{name}/{name2} is damaged: what it holds is missing on this page", name=path.parent.name, name2=path.name)
         for path in model.damaged
     )
     return join(note(sentence) for sentence in sentences)
@@ -143,61 +138,58 @@ def headline(model: Model) -> Html:
     if not found:
         return verdict(model)[1]
     if state_of(found) is State.EDGE:
-        return say("Promoted", "采用")
-    return say("No edge: keep the start", "没有优势:保留起点") if dig(found, "keep") else say("No edge", "没有优势")
+        return say("Promoted")
+    return say("No edge: keep the start") if dig(found, "keep") else say("No edge")
 
 
 def _dataset(model: Model, folder: Path) -> Html:
     """What the model was made of, and where its own page is."""
-    heading = say("Dataset", "数据集")
+    heading = say("Dataset")
     if not model.summary:
-        sentence = say("There is no finished dataset; it is made with", "没有完成的数据集;运行")
+        sentence = say("There is no finished dataset; it is made with")
         return section("dataset", heading, paragraph(sentence), command(f"kronosforge prepare --config {model.name}"))
     parts = [worst([], model.summary.get("warnings", [])), proportions(model.summary), *windows_of(model.summary)]
     page = model.dataset / REPORT
     if page.is_file():
         where = quote(Path(os.path.relpath(page, folder)).as_posix())
-        link = say("The dataset's own page: candles, findings, holes", "数据集报告:K线、发现、缺口")
+        link = say("The dataset's own page: candles, findings, holes")
         parts.append(paragraph(Html(f'<a href="{text(where)}">{link}</a>')))
     other = [stage for stage, run in model.runs.items() if run.facts.get("dataset") != model.summary.get("fingerprint")]
     if other:
         names = ", ".join(other)
-        said = {
-            "en": f"Trained on another dataset than the one here: {names}.",
-            "zh": f"训练所用数据集与此处不同:{names}。",
-        }
-        parts.insert(0, worst([], [said]))
+        warning = Message("Trained on another dataset than the one here: {names}.", names=names)
+        parts.insert(0, worst([], [warning.both()]))
     return section("dataset", heading, *parts)
 
 
 def _provenance(model: Model) -> Html:
     """Fingerprints, files, versions, settings, and the commands that make it all again."""
     given = dig(model.evaluation, "provenance") or {}
-    marks = [(say("Dataset", "数据集"), code(model.summary.get("fingerprint", "–")))]
+    marks = [(say("Dataset"), code(model.summary.get("fingerprint", "–")))]
     marks += [
-        (say(f"Trained on ({stage})", f"训练所用({stage})"), code(run.facts.get("dataset", "–")))
+        (say("Trained on ({stage})", stage=stage), code(run.facts.get("dataset", "–")))
         for stage, run in model.runs.items()
     ]
     if model.evaluation:
-        marks.append((say("Evaluation", "评估"), code(model.evaluation.get("fingerprint", "–"))))
-    made = [(say("Prepared with", "准备"), versions(model.summary)), (say("Evaluated with", "评估"), versions(given))]
+        marks.append((say("Evaluation"), code(model.evaluation.get("fingerprint", "–"))))
+    made = [(say("Prepared with"), versions(model.summary)), (say("Evaluated with"), versions(given))]
     settings = {stage: run.facts for stage, run in model.runs.items()} | {"evaluate": given.get("settings")}
     dumped = json.dumps({key: one for key, one in settings.items() if one}, indent=2, ensure_ascii=False)
     return section(
         "provenance",
-        say("Provenance", "来源与复现"),
+        say("Provenance"),
         facts(marks),
         _checkpoints(model),
-        Html(f"<h3>{say('Make it again', '重新生成')}</h3>"),
+        Html(f"<h3>{say('Make it again')}</h3>"),
         command("\n".join(_commands(model, given))),
-        Html(f"<h3>{say('Made with', '软件版本')}</h3>"),
+        Html(f"<h3>{say('Made with')}</h3>"),
         *(paragraph(join([label, told], " ")) for label, told in made if told),
-        folded(say("Settings", "设置"), Html(f'<pre class="scroll" tabindex="0">{text(dumped)}</pre>')),
+        folded(say("Settings"), Html(f'<pre class="scroll" tabindex="0">{text(dumped)}</pre>')),
     )
 
 
 def _checkpoints(model: Model) -> Html:
-    columns = [Column(say("Checkpoint", "检查点"), "key"), Column(Html("SHA-256"))]
+    columns = [Column(say("Checkpoint"), "key"), Column(Html("SHA-256"))]
     rows = [
         [code((model_folder(Path(), model.name) / stage / BEST / file).as_posix()), code(digest)]
         for stage, run in model.runs.items()
@@ -231,27 +223,27 @@ def _train(name: str, run: Run) -> str:
 def render_fleet(models: Sequence[Model], folder: Path) -> str:
     """The page that stands in `folder`: a row a model."""
     columns = [
-        Column(say("Model", "模型"), "key"),
-        Column(say("Verdict", "结论"), "wrap"),
-        Column(say("Windows", "窗口"), "n"),
-        Column(say("Reconstruction", "重建误差"), "n"),
-        Column(say("Predictor loss", "预测器损失"), "n"),
-        Column(say("CRPS %", "CRPS %"), "n"),
-        Column(say("CRPS %, start", "CRPS %,起点"), "n"),
-        Column(say("CRPS %, baseline", "CRPS %,基线"), "n"),
-        Column(say("Direction %", "方向命中 %"), "n"),
+        Column(say("Model"), "key"),
+        Column(say("Verdict"), "wrap"),
+        Column(say("Windows"), "n"),
+        Column(say("Reconstruction"), "n"),
+        Column(say("Predictor loss"), "n"),
+        Column(say("CRPS %"), "n"),
+        Column(say("CRPS %, start"), "n"),
+        Column(say("CRPS %, baseline"), "n"),
+        Column(say("Direction %"), "n"),
     ]
     promoted = sum(state_of(dig(model.evaluation, "verdict")) is State.EDGE for model in models)
-    counts = f"{len(models)} models, {promoted} promoted", f"{len(models)} 个模型,{promoted} 个被采用"
-    top = paragraph(Html(f"<strong>{say(*counts)}</strong>"), f"verdict {'good' if promoted else 'calm'}")
+    counts = Message("{count} models, {promoted} promoted", count=len(models), promoted=promoted)
+    top = paragraph(Html(f"<strong>{say(counts)}</strong>"), f"verdict {'good' if promoted else 'calm'}")
     body = table(columns, [_row(model, folder) for model in models])
     more = note(
         say(
-            "CRPS and direction are of the test split, their intervals below; reconstruction and loss, before → after, of the validation split.",
-            "CRPS 与方向为测试集上的值,下方为区间;重建误差与损失(前 → 后)为验证集上的值。",
+            "CRPS and direction are of the test split, their intervals below; reconstruction and "
+            "loss, before → after, of the validation split."
         )
     )
-    return shell("Models", Text("Kronos models", "Kronos 模型"), top, [], join([body, more]))
+    return shell("Models", Message("Kronos models"), top, [], join([body, more]))
 
 
 def _row(model: Model, folder: Path) -> list[Html]:
@@ -272,7 +264,7 @@ def _row(model: Model, folder: Path) -> list[Html]:
         join(
             [
                 estimate(dig(of[2], "crps"), crps),
-                Html(f"<small>{say(baseline.en, baseline.zh)}</small>" if baseline else ""),
+                Html(f"<small>{say(baseline)}</small>" if baseline else ""),
             ]
         ),
         estimate(dig(of[0], "hit"), hit),

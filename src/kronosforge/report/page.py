@@ -6,7 +6,7 @@ from typing import Any
 
 from kronosforge.core.bars import instant
 from kronosforge.core.files import write_atomic
-from kronosforge.core.i18n import Text
+from kronosforge.core.i18n import Message
 from kronosforge.report import sections
 from kronosforge.report.charts import SeriesChart, payload
 from kronosforge.report.html import join, say
@@ -15,12 +15,12 @@ from kronosforge.report.shell import shell
 from kronosforge.report.verdict import verdict
 
 NAV = [
-    ("#asked", say("Asked", "任务")),
-    ("#series", say("Series", "序列")),
-    ("#windows", say("Windows", "窗口")),
-    ("#findings", say("Findings", "发现")),
-    ("#holes", say("Holes", "缺口")),
-    ("#provenance", say("Provenance", "来源")),
+    ("#asked", say("Asked")),
+    ("#series", say("Series")),
+    ("#windows", say("Windows")),
+    ("#findings", say("Findings")),
+    ("#holes", say("Holes")),
+    ("#provenance", say("Provenance")),
 ]
 
 
@@ -48,7 +48,7 @@ def render(summary: Mapping[str, Any], charts: Sequence[SeriesChart]) -> str:
     )
     return shell(
         str(summary.get("model_name", "")),
-        Text("Kronos dataset", "Kronos 数据集"),
+        Message("Kronos dataset"),
         verdict(summary),
         NAV,
         body,

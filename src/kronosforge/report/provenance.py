@@ -13,24 +13,24 @@ def provenance(summary: Summary) -> Html:
     config = json.dumps(summary.get("config", {}), indent=2, ensure_ascii=False)
     return section(
         "provenance",
-        say("Provenance", "来源与复现"),
-        Html(f"<h3>{say('Fingerprint', '指纹')}</h3>"),
+        say("Provenance"),
+        Html(f"<h3>{say('Fingerprint')}</h3>"),
         paragraph(code(summary.get("fingerprint", ""))),
         _files(summary),
-        Html(f"<h3>{say('Check it: run here, beside this file', '校验：在本文件所在目录运行')}</h3>"),
+        Html(f"<h3>{say('Check it: run here, beside this file')}</h3>"),
         command("kronosforge verify ."),
-        Html(f"<h3>{say('Make it again', '重新生成')}</h3>"),
+        Html(f"<h3>{say('Make it again')}</h3>"),
         command(reproduce(summary)),
-        Html(f"<h3>{say('Made with', '软件版本')}</h3>"),
+        Html(f"<h3>{say('Made with')}</h3>"),
         paragraph(versions(summary)),
-        folded(say("Resolved config", "生效配置"), Html(f'<pre class="scroll" tabindex="0">{text(config)}</pre>')),
+        folded(say("Resolved config"), Html(f'<pre class="scroll" tabindex="0">{text(config)}</pre>')),
     )
 
 
 def _files(summary: Summary) -> Html:
     columns = [
-        Column(say("File", "文件"), "key"),
-        Column(say("MB", "MB"), "n"),
+        Column(say("File"), "key"),
+        Column(say("MB"), "n"),
         Column(Html("SHA-256")),
     ]
     return table(

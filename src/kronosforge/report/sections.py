@@ -7,13 +7,11 @@ from kronosforge.report.charts import MOST_HOLES, SeriesChart
 from kronosforge.report.html import (
     Column,
     Html,
-    both,
     code,
     facts,
     join,
     number,
     paragraph,
-    plural,
     say,
     section,
     table,
@@ -27,23 +25,23 @@ Summary = Mapping[str, Any]
 MOST_CHARTS = 12  # a page of a hundred charts opens slowly and is read by nobody
 MOST_ROWS = 200  # of findings, and of holes
 
-SPLITS = {"train": say("train", "训练"), "val": say("validation", "验证"), "test": say("test", "测试")}
+SPLITS = {"train": say("train"), "val": say("validation"), "test": say("test")}
 
 # What cleaning did, the most interfering first, and why bars are missing: the words of clean's findings and holes.
 ACTIONS = {
-    "dropped": say("taken out", "去除"),
-    "derived": say("turnover computed again", "重新推算成交额"),
-    "filled": say("filled", "补齐"),
-    "cut": say("series cut there", "在此切分"),
-    "kept": say("kept", "保留"),
+    "dropped": say("taken out"),
+    "derived": say("turnover computed again"),
+    "filled": say("filled"),
+    "cut": say("series cut there"),
+    "kept": say("kept"),
 }
 HOLES = {
-    "venue": say("the source has none", "数据源没有"),
-    "removed": say("broken bars stood there", "此处K线有误，已去除"),
-    "dead": say("a long stretch without trade", "长时间没有成交"),
+    "venue": say("the source has none"),
+    "removed": say("broken bars stood there"),
+    "dead": say("a long stretch without trade"),
 }
 
-_SERIES = Column(say("Series", "序列"), "key")
+_SERIES = Column(say("Series"), "key")
 _NUMBER = {name: Column(head, "n") for name, head in SPLITS.items()}
 
 
@@ -62,29 +60,28 @@ def findings_of(summary: Summary) -> list[tuple[str, Mapping[str, Any]]]:
 
 def asked(summary: Summary) -> Html:
     """What the run was asked for."""
-    return section("asked", say("What was asked", "任务"), facts(_asked(summary)))
+    return section("asked", say("What was asked"), facts(_asked(summary)))
 
 
 def _asked(summary: Summary) -> Iterator[tuple[Html, Html]]:
     config, source, window = (summary.get(name, {}) for name in ("config", "source", "window"))
-    yield say("Model", "模型"), text(summary.get("model_name", ""))
+    yield say("Model"), text(summary.get("model_name", ""))
     if config.get("description"):
-        yield say("Description", "说明"), text(config["description"])
+        yield say("Description"), text(config["description"])
     instruments = dict.fromkeys(key.rpartition("_")[0] for key in series_of(summary))
-    yield say("Instruments", "合约"), _named(list(instruments))
-    yield say("Bars", "周期"), join(map(code, summary.get("timeframes", [])), " ")
-    yield say("Span", "区间"), _span_asked(summary, config)
+    yield say("Instruments"), _named(list(instruments))
+    yield say("Bars"), join(map(code, summary.get("timeframes", [])), " ")
+    yield say("Span"), _span_asked(summary, config)
     if source:
         origin = source.get("name", ""), source.get("url")
-        yield say("Source", "数据源"), join(map(code, filter(None, origin)), " ")
-        yield say("Its clock", "交易所时钟"), when(source.get("clock"))
+        yield say("Source"), join(map(code, filter(None, origin)), " ")
+        yield say("Its clock"), when(source.get("clock"))
     if window:
         lookback, predict, bars = (int(window[name]) for name in ("lookback", "predict", "bars"))
         yield (
-            say("Window", "窗口"),
+            say("Window"),
             say(
-                f"{lookback} seen + {predict} forecast + 1 = {bars} bars",
-                f"{lookback} 根已知 + {predict} 根预测 + 1 = {bars} 根",
+                "{lookback} seen + {predict} forecast + 1 = {bars} bars", lookback=lookback, predict=predict, bars=bars
             ),
         )
 
@@ -96,19 +93,19 @@ def _named(names: Sequence[str]) -> Html:
 def rest(count: int, shown: int) -> Html:
     """How many are not shown."""
     more = count - shown
-    return say(f"and {more:,} more", f"以及另外 {more:,} 项") if more > 0 else Html("")
+    return say("and {value:,} more", value=more) if more > 0 else Html("")
 
 
 def _span_asked(summary: Summary, config: Mapping[str, Any]) -> Html:
     if config.get("since"):
-        until = when(config["until"]) if config.get("until") else say("the newest finished bar", "最新已收盘K线")
+        until = when(config["until"]) if config.get("until") else say("the newest finished bar")
         return join([when(config["since"]), until], " → ")
     records = int(summary.get("records_per_timeframe", 0))
-    newest = say(f"the newest {records:,} bars of each series", f"每个序列最新的 {records:,} 根")
+    newest = say("the newest {records:,} bars of each series", records=records)
     if not config.get("until"):
         return newest
     before = when(config["until"])
-    return join([newest, both(Html(f"before {before}"), Html(f"截至 {before}"))], " ")
+    return join([newest, say("before {before}", before=before)], " ")
 
 
 def charts(drawn: Sequence[SeriesChart], summary: Summary) -> Html:
@@ -118,8 +115,9 @@ def charts(drawn: Sequence[SeriesChart], summary: Summary) -> Html:
     note = (
         paragraph(
             say(
-                f"{len(drawn)} of {len(series):,} series are drawn; the tables below hold all of them.",
-                f"共 {len(series):,} 个序列，图中展示 {len(drawn)} 个；下方表格包含全部。",
+                "{count} of {count2:,} series are drawn; the tables below hold all of them.",
+                count=len(drawn),
+                count2=len(series),
             ),
             "note",
         )
@@ -127,14 +125,14 @@ def charts(drawn: Sequence[SeriesChart], summary: Summary) -> Html:
         else Html("")
     )
     figures = join(_figure(i, chart, series.get(chart.key, {})) for i, chart in enumerate(drawn))
-    return section("series", say("Series", "序列"), note, _LEGEND, figures)
+    return section("series", say("Series"), note, _LEGEND, figures)
 
 
 _LEGEND = Html(
     '<ul class="legend">'
     + join(Html(f'<li><i class="{name}"></i>{label}</li>') for name, label in SPLITS.items())
-    + f'<li><i class="up"></i>{say("rising", "上涨")}</li><li><i class="down"></i>{say("falling", "下跌")}</li>'
-    + f'<li><i class="hole"></i>{say("hole", "缺口")}</li></ul>'
+    + f'<li><i class="up"></i>{say("rising")}</li><li><i class="down"></i>{say("falling")}</li>'
+    + f'<li><i class="hole"></i>{say("hole")}</li></ul>'
 )
 
 
@@ -143,19 +141,19 @@ def _figure(index: int, chart: SeriesChart, one: Mapping[str, Any]) -> Html:
     rows = int(one.get("rows", 0))
     holes = len(chart.holes)
     each = (
-        say(
-            f"each candle shows {'up to ' * bool(holes)}{bars} bars", f"每根蜡烛合并{'至多 ' * bool(holes)}{bars} 根K线"
-        )
-        if bars > 1
-        else say("each candle is one bar", "每根蜡烛即一根K线")
+        say("each candle is one bar")
+        if bars == 1
+        else say("each candle shows up to {bars} bars", bars=bars)
+        if holes
+        else say("each candle shows {bars} bars", bars=bars)
     )
     parts = [
-        say(f"{rows:,} bars of {bar}", f"{rows:,} 根 {bar}"),
+        say("{rows:,} bars of {bar}", rows=rows, bar=bar),
         join([when(one.get("first")), when(one.get("last"))], " → "),
         Html(f'<span class="each" data-bars="{bars}">{each}</span>'),
     ]
     if holes:
-        parts.append(Html(say(plural(holes, "hole"), f"{holes:,} 个缺口") + _holes_drawn(holes)))
+        parts.append(Html(say("gaps: {count:,}", count=holes) + _holes_drawn(holes)))
     return Html(
         f"<figure><figcaption><h3>{text(chart.key)}</h3><p>{join(parts, ' · ')}</p></figcaption>"
         f'<output class="reading" aria-live="off" id="reading-{index}"></output>'
@@ -164,26 +162,24 @@ def _figure(index: int, chart: SeriesChart, one: Mapping[str, Any]) -> Html:
 
 
 def _holes_drawn(holes: int) -> Html:
-    return (
-        say(f", the longest {MOST_HOLES} marked", f"（标出最长的 {MOST_HOLES} 个）") if holes > MOST_HOLES else Html("")
-    )
+    return say(", the longest {most_holes} marked", most_holes=MOST_HOLES) if holes > MOST_HOLES else Html("")
 
 
 def windows(summary: Summary) -> Html:
     """Windows per split, and where they are cut."""
-    return section("windows", say("Windows", "窗口"), *windows_of(summary))
+    return section("windows", say("Windows"), *windows_of(summary))
 
 
 def windows_of(summary: Summary) -> tuple[Html, Html]:
     """The cuts, and windows per split of every series, with the bars that are in none."""
     columns = [
         _SERIES,
-        Column(say("Bars", "根数"), "n"),
-        Column(say("Segments", "连续段"), "n"),
+        Column(say("Bars"), "n"),
+        Column(say("Segments"), "n"),
         *_NUMBER.values(),
-        Column(say("Bars in no window", "未入窗口"), "n"),
-        Column(say("First", "首根")),
-        Column(say("Last", "末根")),
+        Column(say("Bars in no window"), "n"),
+        Column(say("First")),
+        Column(say("Last")),
     ]
     series = series_of(summary)
     rows = [
@@ -199,7 +195,7 @@ def windows_of(summary: Summary) -> tuple[Html, Html]:
         for key, one in series.items()
     ]
     total = [
-        say("all", "合计"),
+        say("all"),
         number(sum(one.get("rows", 0) for one in series.values())),
         number(sum(one.get("segments", 0) for one in series.values())),
         *(number(summary.get("windows", {}).get(name, 0)) for name in SPLITS),
@@ -214,12 +210,10 @@ def _cuts(summary: Summary) -> Html:
     cuts = summary.get("cuts", {})
     train, val = when(cuts.get("train_end")), when(cuts.get("val_end"))
     return paragraph(
-        both(
-            Html(
-                f"Training ends at {train} and validation at {val}, for every series alike; "
-                "no window crosses a cut or a hole."
-            ),
-            Html(f"训练截止 {train}，验证截止 {val}，所有序列一致；任何窗口都不跨越分割点或缺口。"),
+        say(
+            "Training ends at {train} and validation at {val}, for every series alike; no window crosses a cut or a gap.",
+            train=train,
+            val=val,
         )
     )
 
@@ -229,10 +223,10 @@ def findings(summary: Summary) -> Html:
     found = findings_of(summary)
     columns = [
         _SERIES,
-        Column(say("Finding", "发现"), "wide"),
-        Column(say("Count", "数量"), "n"),
-        Column(say("What was done", "处理"), "wide"),
-        Column(say("Examples", "示例"), "wide"),
+        Column(say("Finding"), "wide"),
+        Column(say("Count"), "n"),
+        Column(say("What was done"), "wide"),
+        Column(say("Examples"), "wide"),
     ]
     rows = [
         [
@@ -244,8 +238,8 @@ def findings(summary: Summary) -> Html:
         ]
         for key, finding in found[:MOST_ROWS]
     ]
-    body = [table(columns, rows), _cut_short(len(found))] if rows else [paragraph(say("None.", "无。"))]
-    return section("findings", say("Findings", "发现"), *body, _origins(summary))
+    body = [table(columns, rows), _cut_short(len(found))] if rows else [paragraph(say("None."))]
+    return section("findings", say("Findings"), *body, _origins(summary))
 
 
 def sentence(finding: Mapping[str, Any]) -> Html:
@@ -263,17 +257,16 @@ def _origins(summary: Summary) -> Html:
         if one.get("origins", {}).get("derived") or one.get("origins", {}).get("filled")
     ]
     if not rows:
-        return paragraph(say("Every value is the source's own.", "所有数值均为数据源原值。"))
+        return paragraph(say("Every value is the source's own."))
     columns = [
         _SERIES,
-        Column(say("As the source sent it", "数据源原值"), "n"),
-        Column(say("Turnover derived", "成交额推算"), "n"),
-        Column(say("Filled over a hole", "缺口填补"), "n"),
+        Column(say("As the source sent it"), "n"),
+        Column(say("Turnover derived"), "n"),
+        Column(say("Filled over a hole"), "n"),
     ]
     said = say(
-        "Bars with values that are not the source's own: turnover derived as volume × mean(open, high, low, close), "
-        "or flat bars with volume 0.",
-        "含非原始数值的K线：成交额按 成交量 × (开+高+低+收)/4 推算，或以成交量为 0 的平盘K线填补。",
+        "Bars with values that are not the source's own: turnover derived as volume × mean(open, "
+        "high, low, close), or flat bars with volume 0."
     )
     return join([paragraph(said), table(columns, rows)])
 
@@ -283,10 +276,10 @@ def holes(summary: Summary) -> Html:
     every = [(key, hole) for key, one in series_of(summary).items() for hole in one.get("holes", [])]
     columns = [
         _SERIES,
-        Column(say("From", "起")),
-        Column(say("Until", "止")),
-        Column(say("Bars", "根数"), "n"),
-        Column(say("Kind", "类别"), "wide"),
+        Column(say("From")),
+        Column(say("Until")),
+        Column(say("Bars"), "n"),
+        Column(say("Kind"), "wide"),
     ]
     rows = [
         [
@@ -298,8 +291,8 @@ def holes(summary: Summary) -> Html:
         ]
         for key, hole in every[:MOST_ROWS]
     ]
-    body = [table(columns, rows), _cut_short(len(every))] if rows else [paragraph(say("None.", "无。"))]
-    return section("holes", say("Holes", "缺口"), *body)
+    body = [table(columns, rows), _cut_short(len(every))] if rows else [paragraph(say("None."))]
+    return section("holes", say("Holes"), *body)
 
 
 def _cut_short(count: int) -> Html:
@@ -307,8 +300,9 @@ def _cut_short(count: int) -> Html:
         return Html("")
     return paragraph(
         say(
-            f"The first {MOST_ROWS} of {count:,}; all of them are in data_summary.json.",
-            f"仅列出 {count:,} 条中的前 {MOST_ROWS} 条；完整列表见 data_summary.json。",
+            "The first {most_rows} of {count:,}; all of them are in data_summary.json.",
+            most_rows=MOST_ROWS,
+            count=count,
         ),
         "note",
     )

@@ -9,14 +9,21 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from kronosforge.core.i18n import Text
+from kronosforge.core.i18n import Message
 from kronosforge.report.html import Html, join, say, text
 
 CHARTLESS = "start();\n"  # instead of the script that draws
 
 
 def shell(
-    name: str, kind: Text, top: Html, nav: Sequence[tuple[str, Html]], body: Html, *, charts: str = "", data: Any = None
+    name: str,
+    kind: Message,
+    top: Html,
+    nav: Sequence[tuple[str, Html]],
+    body: Html,
+    *,
+    charts: str = "",
+    data: Any = None,
 ) -> str:
     """The page called `name`. `top` stands above the links `nav`, (address, words), and `body` below them.
 
@@ -26,8 +33,8 @@ def shell(
     scripts = [_script(_plotly())] * bool(charts) + [_script(f'"use strict";\n(() => {{\n{script}}})();\n')]
     return Template(_template("page.html")).substitute(
         name=text(name),
-        title=text(kind.en),
-        kind=say(kind.en, kind.zh),
+        title=text(kind.message),
+        kind=say(kind),
         hashes=" ".join(_digest(one) for one in scripts),
         css=_template("page.css"),
         top=top,
@@ -39,8 +46,7 @@ def shell(
 
 
 _NOSCRIPT = Html(
-    "<noscript><p>The charts need JavaScript; everything else is here without it. "
-    "图表需要 JavaScript，其余内容无需。</p></noscript>"
+    f"<noscript><p>{say('The charts need JavaScript; everything else is here without it.')}</p></noscript>"
 )
 
 

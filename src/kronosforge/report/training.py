@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kronosforge.core.candles import FEATURES
-from kronosforge.core.i18n import Text
+from kronosforge.core.i18n import Message
 from kronosforge.report.figures import Axis, Figures, Mark, Trace, finite, thinned
 from kronosforge.report.html import (
     Column,
     Html,
-    both,
     code,
     command,
     decimal,
@@ -31,34 +30,34 @@ from kronosforge.report.sections import MOST_ROWS
 class Said(NamedTuple):
     """How a stage is told."""
 
-    title: Text
-    curves: Mapping[str, tuple[Text, str]]  # loss → its name and colour
-    columns: Mapping[str, Text]  # of the table of epochs, from validation
+    title: Message
+    curves: Mapping[str, tuple[Message, str]]  # loss → its name and colour
+    columns: Mapping[str, Message]  # of the table of epochs, from validation
 
 
 STAGES = {
     "tokenizer": Said(
-        Text("Tokenizer", "Tokenizer 分词器"),
+        Message("Tokenizer"),
         {
-            "reconstruction": (Text("reconstruction", "重建误差"), "train"),
-            "coarse": (Text("from s1 alone", "仅用 s1"), "test"),
+            "reconstruction": (Message("reconstruction"), "train"),
+            "coarse": (Message("from s1 alone"), "test"),
         },
         {
-            "reconstruction": Text("Reconstruction", "重建误差"),
-            "coarse": Text("From s1 alone", "仅用 s1"),
-            "quantizer": Text("Quantizer", "量化项"),
-            "s1_codes_used": Text("s1 codes used", "s1 码使用率"),
-            "s2_codes_used": Text("s2 codes used", "s2 码使用率"),
+            "reconstruction": Message("Reconstruction"),
+            "coarse": Message("From s1 alone"),
+            "quantizer": Message("Quantizer"),
+            "s1_codes_used": Message("s1 codes used"),
+            "s2_codes_used": Message("s2 codes used"),
         },
     ),
     "predictor": Said(
-        Text("Predictor", "Predictor 预测器"),
-        {"s1": (Text("s1", "s1"), "train"), "s2": (Text("s2", "s2"), "test")},
+        Message("Predictor"),
+        {"s1": (Message("s1"), "train"), "s2": (Message("s2"), "test")},
         {
-            "loss": Text("Loss", "损失"),
-            "s1": Text("s1", "s1"),
-            "s2": Text("s2", "s2"),
-            "loss_with_lookback": Text("Lookback included", "含回看窗口"),
+            "loss": Message("Loss"),
+            "s1": Message("s1"),
+            "s2": Message("s2"),
+            "loss_with_lookback": Message("Lookback included"),
         },
     ),
 }
@@ -70,21 +69,21 @@ def training(model: Model, figures: Figures) -> Html:
     missing = [stage for stage in STAGES if stage not in model.runs]
     if missing:
         names = ", ".join(missing)
-        parts.append(note(say(f"Not trained yet: {names}.", f"尚未训练:{names}。")))
-    return section("training", say("Training", "训练"), *parts)
+        parts.append(note(say("Not trained yet: {names}.", names=names)))
+    return section("training", say("Training"), *parts)
 
 
 def _stage(model: Model, stage: str, run: Run, figures: Figures) -> Html:
     said = STAGES[stage]
-    parts = [Html(f"<h3>{say(said.title.en, said.title.zh)}</h3>"), paragraph(_outcome(stage, run))]
+    parts = [Html(f"<h3>{say(said.title)}</h3>"), paragraph(_outcome(stage, run))]
     if not run.finished:
-        parts.append(note(say("Stopped before its end; go on with", "训练中断;继续命令")))
+        parts.append(note(say("Stopped before its end; go on with")))
         parts.append(command(f"kronosforge train --models {model.name} --stage {stage} --resume"))
     if stage == "tokenizer" and run.epochs:
         parts.append(_health(run))
     if run.steps:
         parts.append(_curves(stage, run, figures))
-    return join([*parts, folded(say("Every epoch", "各轮结果"), _epochs(stage, run))])
+    return join([*parts, folded(say("Every epoch"), _epochs(stage, run))])
 
 
 def _outcome(stage: str, run: Run) -> Html:
@@ -93,36 +92,34 @@ def _outcome(stage: str, run: Run) -> Html:
     before, after = (decimal(run.score(key, epoch), 4) for epoch in (0, run.best))
     name = STAGES[stage].columns[key]
     if not run.best and last < 1:
-        return both(
-            Html(f"Measured and kept as it was: {name.en.lower()} {before}."),
-            Html(f"仅测量,未改动:{name.zh} {before}。"),
-        )
+        return say("Measured and kept as it was: {name} {before}.", name=name, before=before)
     if not run.best:
-        return both(
-            Html(f"No epoch was better than the start ({name.en.lower()} {before}): the start is kept."),
-            Html(f"没有哪一轮优于起点({name.zh} {before}):保留起点的权重。"),
-        )
-    return both(
-        Html(f"Validation {name.en.lower()} {before} → {after}; the best is epoch {run.best} of {last}."),
-        Html(f"验证{name.zh} {before} → {after};最佳为第 {run.best} 轮(共 {last} 轮)。"),
+        return say("No epoch was better than the start ({name} {before}): the start is kept.", name=name, before=before)
+    return say(
+        "Validation: {name} {before} → {after}; the best is epoch {best} of {last}.",
+        name=name,
+        before=before,
+        after=after,
+        best=run.best,
+        last=last,
     )
 
 
 def _health(run: Run) -> Html:
     """Reconstruction per feature and the share of codes used, before and after."""
     columns = [
-        Column(say("Feature", "特征"), "key"),
-        Column(say("Reconstruction before", "训练前重建误差"), "n"),
-        Column(say("After", "训练后"), "n"),
-        Column(say("Change", "变化"), "n"),
-        Column(say("Clipped", "被截断"), "n"),
+        Column(say("Feature"), "key"),
+        Column(say("Reconstruction before"), "n"),
+        Column(say("After"), "n"),
+        Column(say("Change"), "n"),
+        Column(say("Clipped"), "n"),
     ]
     rows = [_feature(run, f"_{name}", code(name)) for name in FEATURES]
     used = [
-        (say(f"{level} codes used", f"{level} 码使用率"), _both_ends(run, f"{level}_codes_used", 1, 100, " %"))
+        (say("{level} codes used", level=level), _both_ends(run, f"{level}_codes_used", 1, 100, " %"))
         for level in ("s1", "s2")
     ]
-    return join([table(columns, rows, _feature(run, "", say("all", "全部"))), facts(used)])
+    return join([table(columns, rows, _feature(run, "", say("all"))), facts(used)])
 
 
 def _feature(run: Run, suffix: str, name: Html) -> list[Html]:
@@ -145,15 +142,15 @@ def _curves(stage: str, run: Run, figures: Figures) -> Html:
     """Losses of training and validation over the steps, the gradient's norm, the learning rate."""
     said = STAGES[stage]
     steps = [step["step"] for step in run.steps]
-    axes = [Axis(Text("loss", "损失"), log=_wide(run, said.curves))]
-    axes += [Axis(Text("gradient norm", "梯度范数")), Axis(Text("learning rate", "学习率"))]
+    axes = [Axis(Message("loss"), log=_wide(run, said.curves))]
+    axes += [Axis(Message("gradient norm")), Axis(Message("learning rate"))]
     traces = [
-        _thin(steps, run, key, Text(f"{name.en}, training", f"{name.zh},训练"), colour, 0)
+        _thin(steps, run, key, Message("{name}, training", name=name), colour, 0)
         for key, (name, colour) in said.curves.items()
     ]
     traces += [
         Trace(
-            Text(f"{name.en}, validation", f"{name.zh},验证"),
+            Message("{name}, validation", name=name),
             "dots",
             colour,
             [epoch.get("step", 0) for epoch in run.epochs],
@@ -164,28 +161,25 @@ def _curves(stage: str, run: Run, figures: Figures) -> Html:
     traces += [_thin(steps, run, key, axes[i].title, "muted", i) for i, key in ((1, "norm"), (2, "lr"))]
     many = thinned(steps, steps)[2]
     caption = [
-        say(f"{len(steps):,} steps", f"{len(steps):,} 步"),
-        *([say(f"each point is the mean of {many} steps", f"每点为 {many} 步均值")] if many > 1 else []),
-        say("validation at 0 is the start", "第 0 步的验证值为起点"),
+        say("{count:,} steps", count=len(steps)),
+        *([say("each point is the mean of {many} steps", many=many)] if many > 1 else []),
+        say("validation at 0 is the start"),
     ]
-    label = Text(
-        f"Curves of the {stage}'s training; the numbers are in the table of epochs.",
-        f"{said.title.zh}训练曲线;数值见各轮结果表。",
-    )
+    label = Message("Training curves of the {stage}; the numbers are in the table of epochs.", stage=said.title)
     return figures.add(
-        say("Curves", "曲线"), join(caption, " · "), label, traces, axes,
-        x=Text("step", "步"), marks=[_best(run)],
+        say("Curves"), join(caption, " · "), label, traces, axes,
+        x=Message("step"), marks=[_best(run)],
     )  # fmt: skip
 
 
-def _thin(steps: Sequence[float], run: Run, key: str, name: Text, colour: str, panel: int) -> Trace:
-    x, y, _ = thinned(steps, [step.get(key) for step in run.steps])
+def _thin(steps: Sequence[float], run: Run, key: str, name: Message, colour: str, panel: int) -> Trace:
+    x, y, _size = thinned(steps, [step.get(key) for step in run.steps])
     return Trace(name, "thin", colour, x, y, panel=panel)
 
 
 def _best(run: Run) -> Mark:
     step = next((epoch.get("step", 0) for epoch in run.epochs if epoch["epoch"] == run.best), 0)
-    return Mark(step, Text(f"best: epoch {run.best}", f"最佳:第 {run.best} 轮"))
+    return Mark(step, Message("best: epoch {best}", best=run.best))
 
 
 def _wide(run: Run, keys: Mapping[str, Any]) -> bool:
@@ -198,11 +192,11 @@ def _epochs(stage: str, run: Run) -> Html:
     columns = STAGES[stage].columns
     first = next(iter(columns))
     heads = [
-        Column(say("Epoch", "轮"), "n"),
-        Column(say("Step", "步"), "n"),
-        Column(say("Training", "训练"), "n"),
-        *(Column(say(name.en, name.zh), "n") for name in columns.values()),
-        Column(say("Best so far", "迄今最佳")),
+        Column(say("Epoch"), "n"),
+        Column(say("Step"), "n"),
+        Column(say("Training"), "n"),
+        *(Column(say(name), "n") for name in columns.values()),
+        Column(say("Best so far")),
     ]
     rows = [
         [

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kronosforge.report.html import Html, code, join, number, paragraph, plural, say, words
+from kronosforge.core.i18n import Message
+from kronosforge.report.html import Html, code, join, number, paragraph, say, words
 from kronosforge.report.sections import SPLITS, Summary, findings_of, rest, sentence
 
 MOST_WARNINGS = 10  # the summary holds all
@@ -13,20 +14,25 @@ def verdict(summary: Summary) -> Html:
     """On top: windows per split, what spoils them, the worst of it in words, and the three counts as a bar."""
     slashed = " / ".join(f"{count:,}" for count in _counts(summary))
     findings, warnings = findings_of(summary), summary.get("warnings", [])
-    ready = say(f"Ready: {slashed} windows", f"已就绪：{slashed} 个窗口")
+    ready = say("Ready: {slashed} windows", slashed=slashed)
     kind = "look" if warnings or any(one["action"] != "kept" for _, one in findings) else "good"
-    tally = join([_tally(warnings, "warning", "警告"), _tally(findings, "finding", "发现")])
+    tally = join(
+        [
+            _tally(warnings, Message("warnings: {count:,}", count=len(warnings))),
+            _tally(findings, Message("findings: {count:,}", count=len(findings))),
+        ]
+    )
     return join(
         [
-            Html(f'<p class="verdict {kind}"><strong>{ready}</strong>{tally or say("no findings", "未发现问题")}</p>'),
+            Html(f'<p class="verdict {kind}"><strong>{ready}</strong>{tally or say("no findings")}</p>'),
             worst(findings, warnings),
             proportions(summary),
         ]
     )
 
 
-def _tally(items: Sequence[object], english: str, chinese: str) -> Html:
-    return say(plural(len(items), english), f"{len(items)} 项{chinese}") if items else Html("")
+def _tally(items: Sequence[object], counted: Message) -> Html:
+    return say(counted) if items else Html("")
 
 
 def worst(findings: Sequence[tuple[str, Mapping[str, Any]]], warnings: Sequence[object]) -> Html:

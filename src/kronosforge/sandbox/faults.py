@@ -12,7 +12,7 @@ from zlib import crc32
 import numpy as np
 
 from kronosforge.core.errors import UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 KINDS = {
     "429": "rate limit or busy systems",
@@ -93,8 +93,10 @@ def _number(part: str, text: str) -> float:
 def _unknown(part: str) -> UsageError:
     kinds = " ".join(KINDS)
     return UsageError(
-        tr(
-            f"--faults: {part!r} is not understood; write KIND=PROBABILITY (0 to 1) with KIND one of {kinds} all, and skew=SECONDS, delay=SECONDS, seed=WHOLE NUMBER, separated by commas",
-            f"--faults:无法理解 {part!r};请写 类型=概率(0 到 1),类型为 {kinds} all 之一,另有 skew=秒、delay=秒、seed=整数,以逗号分隔",
+        _(
+            "--faults: {part!r} is not understood; write KIND=PROBABILITY (0 to 1) with KIND one of "
+            "{kinds} all, and skew=SECONDS, delay=SECONDS, seed=WHOLE NUMBER, separated by commas",
+            part=part,
+            kinds=kinds,
         )
     )

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from kronosforge.core.bars import Bar, Span
 from kronosforge.core.errors import SourceError, UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.sandbox.instruments import Instrument, instrument
 from kronosforge.sandbox.market import OKX_BARS, Row
 
@@ -39,16 +39,18 @@ class Replay:
         self.files = dict(_read_folder(folder))
         if not self.files:
             raise UsageError(
-                tr(
-                    f"{folder}: no candles to replay; it needs files such as BTC-USDT-SWAP_4H.csv with the columns {','.join(COLUMNS)}",
-                    f"{folder}:没有可回放的K线;需要 BTC-USDT-SWAP_4H.csv 这样的文件,列为 {','.join(COLUMNS)}",
+                _(
+                    "{folder}: no candles to replay; it needs files such as BTC-USDT-SWAP_4H.csv with the "
+                    "columns {columns}",
+                    folder=folder,
+                    columns=",".join(COLUMNS),
                 )
             )
-        names = sorted({name for name, _ in self.files})
+        names = sorted({name for name, _bar in self.files})
         self.instruments = {
             name: _describe(name, [f for key, f in self.files.items() if key[0] == name]) for name in names
         }
-        self.newest_close = max(file.times[-1] + size.length for (_, size), file in self.files.items())
+        self.newest_close = max(file.times[-1] + size.length for (_name, size), file in self.files.items())
 
     def rows(self, name: str, size: Bar, span: Span, limit: int, now: int) -> list[Row]:
         """The newest `limit` rows with times in `span`, newest first; a bar that is not over at `now` has confirm 0."""
@@ -62,9 +64,9 @@ class Replay:
 
 def _read_folder(folder: Path) -> Iterable[tuple[tuple[str, Bar], Recorded]]:
     if not folder.is_dir():
-        raise UsageError(tr(f"{folder}: no such folder to replay", f"{folder}:没有这个回放文件夹"))
+        raise UsageError(_("{folder}: no such folder to replay", folder=folder))
     for path in sorted(folder.iterdir()):
-        name, _, code = path.stem.rpartition("_")
+        name, _underscore, code = path.stem.rpartition("_")
         if path.suffix != ".csv" or not name or code not in OKX_BARS:
             log.info("replay leaves out %s: its name is not INSTRUMENT_BAR.csv", path.name)
         elif recorded := _read(path):
@@ -81,9 +83,12 @@ def _read(path: Path) -> Recorded | None:
     for line, row in enumerate(rows, start=2):
         if len(row) != len(COLUMNS) or not row[0].isdecimal():
             raise SourceError(
-                tr(
-                    f"{path}:{line}: not a candle of {len(COLUMNS)} columns that begins with its time in ms; repair or remove the line",
-                    f"{path}:{line}:不是以毫秒时间开头的 {len(COLUMNS)} 列K线;请修复或删除该行",
+                _(
+                    "{path}:{line}: not a candle of {count} columns that begins with its time in ms; repair "
+                    "or remove the line",
+                    path=path,
+                    line=line,
+                    count=len(COLUMNS),
                 )
             )
     rows.sort(key=lambda row: int(row[0]))

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from kronosforge.core.bars import instant
 from kronosforge.core.errors import UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.sandbox.exchange import Clock, Sandbox, Served
 from kronosforge.sandbox.faults import parse
 from kronosforge.sandbox.market import HORIZON, Market, Synthetic
@@ -52,13 +52,10 @@ def build(
     at = instant(clock) if clock else None
     if at is not None and not 0 <= at < HORIZON:
         raise UsageError(
-            tr(
-                f"--clock {clock}: the sandbox knows the years 1970 to 2099; choose an instant in them",
-                f"--clock {clock}:沙盒只有 1970 至 2099 年;请选择其间的时刻",
-            )
+            _("--clock {clock}: the sandbox knows the years 1970 to 2099; choose an instant in them", clock=clock)
         )
     if edge is not None and not 0 <= edge < 1:
-        raise UsageError(tr(f"--edge {edge}: from 0 to below 1", f"--edge {edge}:须在 0(含)与 1 之间"))
+        raise UsageError(_("--edge {edge}: from 0 to below 1", edge=edge))
     market: Market = Synthetic(seed, edge=edge)
     if replay is not None:
         market = recorded = Replay(replay)
@@ -83,9 +80,10 @@ async def _listen(runner: web.AppRunner, port: int) -> None:
         await web.TCPSite(runner, HOST, port).start()
     except (OSError, OverflowError) as error:
         raise UsageError(
-            tr(
-                f"the sandbox cannot listen on port {port}: {error}; choose another, or 0 for any free one",
-                f"沙盒无法监听端口 {port}:{error};请换一个,或用 0 自动选择",
+            _(
+                "the sandbox cannot listen on port {port}: {error}; choose another, or 0 for any free one",
+                port=port,
+                error=error,
             )
         ) from None
 

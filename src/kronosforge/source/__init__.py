@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kronosforge.config import SourceConfig
 from kronosforge.core.errors import ConfigError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.source.base import Source
 from kronosforge.source.exchanges.binance import BinanceSource
 from kronosforge.source.exchanges.bybit import BybitSource
@@ -25,7 +25,7 @@ def open_source(config: SourceConfig, environ: Mapping[str, str], *, venue: str 
     Raises ConfigError for an unknown name or address, CredentialsError where the OKX_API_… variables are incomplete, or
     absent and required.
     """
-    name, _, folder = config.name.partition(":")
+    name, _colon, folder = config.name.partition(":")
     if name == "files" and folder:
         return FilesSource(Path(folder), config)
     if config.name == "okx":
@@ -35,6 +35,4 @@ def open_source(config: SourceConfig, environ: Mapping[str, str], *, venue: str 
         return BinanceSource(config, venue)
     if config.name == "bybit":
         return BybitSource(config, venue)
-    raise ConfigError(
-        tr(f"source.name: found {config.name!r}; allowed: {NAMES}", f"source.name:值为 {config.name!r};可用:{NAMES}")
-    )
+    raise ConfigError(_("source.name: found {name!r}; allowed: {names}", name=config.name, names=NAMES))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from kronosforge.config import SplitConfig
 from kronosforge.core.bars import Bar, Series, Span
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 Times: TypeAlias = npt.NDArray[np.int64]  # open times, ms, ascending
 
@@ -123,10 +123,7 @@ def _instants(runs: Runs, shares: Iterable[float]) -> list[int]:
     total = int(runs.bars.sum())
     if not total:
         raise DataError(
-            tr(
-                "there is no bar to split: every series is empty after cleaning; look at the findings, ask for more",
-                "没有可切分的K线:清洗后所有序列为空;请查看检查结果,或请求更多数据",
-            )
+            _("there is no bar to split: every series is empty after cleaning; look at the findings, ask for more")
         )
     phase, step = _grid(runs)
     low = (int(runs.start.min()) - phase) // step

@@ -9,12 +9,12 @@ import numpy.typing as npt
 from kronosforge.config import SplitConfig
 from kronosforge.core.bars import Series, Span
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import Text, tr
+from kronosforge.core.i18n import Message, MessageList, _
 from kronosforge.split.cuts import SPLITS, Cuts, Runs, cut, fold_cuts
 
 Windows: TypeAlias = Mapping[str, int]  # split → windows
 
-NO_ADVICE: Mapping[Series, Text] = {}
+NO_ADVICE: Mapping[Series, Message] = {}
 MOST_RECORDS = 50_000_000  # what a config may ask for
 
 
@@ -73,8 +73,8 @@ def records_needed(series: Iterable[Series], rules: SplitConfig, window: int, fo
 
 
 def check_windows(
-    windows: Mapping[Series, Windows], rules: SplitConfig, window: int, advice: Mapping[Series, Text] = NO_ADVICE
-) -> list[Text]:
+    windows: Mapping[Series, Windows], rules: SplitConfig, window: int, advice: Mapping[Series, Message] = NO_ADVICE
+) -> list[Message]:
     """Warnings, one sentence each: splits with few windows, and series without a window in some split.
 
     `advice` says of some series why they have few windows, where more records would not help: it is a warning, too.
@@ -89,9 +89,11 @@ def check_windows(
         causes
         + thin
         + [
-            Text(
-                f"{series} has no window of {window} bars in {', '.join(missing)}: it has too few bars there, or gaps between them",
-                f"{series} 在 {', '.join(missing)} 中没有 {window} 根K线的窗口:该处K线太少,或被缺口隔断",
+            Message(
+                "{series} has no window of {window} bars in {missing}: it has too few bars there, or gaps between them",
+                series=series,
+                window=window,
+                missing=", ".join(missing),
             )
             for series, splits in windows.items()
             if series not in advice and (missing := [split for split in SPLITS if not splits[split]])
@@ -112,13 +114,17 @@ def check_folds(
     have = ", ".join(f"{split} {n}" for split, n in fewest.items())
     needed = records_needed(series, rules, window, folds)
     raise DataError(
-        tr(
-            f"fold {number} of {folds} has too few windows of {window} bars: {have}, and each split needs at least "
-            f"{rules.min_windows}; {f'at most {most} folds fit' if most else 'no folds fit'} into this history; "
-            f"{folds} need about {needed} records per series (more where there are gaps): prepare them, or ask for fewer",
-            f"第 {number} 折(共 {folds} 折)中 {window} 根K线的窗口太少:{have},每个切分至少需要 {rules.min_windows} 个;"
-            f"{f'现有历史最多容纳 {most} 折' if most else '现有历史不足以分折'};"
-            f"{folds} 折约需每个序列 {needed} 条记录(有缺口时需更多):请准备更多记录,或减少折数",
+        _(
+            "fold {number} of {folds} has too few windows of {window} bars: {have}, and each split needs at least {least}; "
+            "{most} into this history; {folds} need about {needed} records per series (more where there are gaps): prepare "
+            "them, or ask for fewer",
+            number=number,
+            folds=folds,
+            window=window,
+            have=have,
+            least=rules.min_windows,
+            most=Message("at most {most} folds fit", most=most) if most else Message("no folds fit"),
+            needed=needed,
         )
     )
 
@@ -128,27 +134,30 @@ def _short(folds: Sequence[Windows], rules: SplitConfig) -> tuple[int, Windows] 
     return next(((n, counts) for n, counts in enumerate(folds, 1) if min(counts.values()) < rules.min_windows), None)
 
 
-def _too_few(windows: Windows, advice: Sequence[Text], rules: SplitConfig, window: int) -> DataError:
+def _too_few(windows: Windows, advice: Sequence[Message], rules: SplitConfig, window: int) -> DataError:
     have = ", ".join(f"{split} {n}" for split, n in windows.items())
     return DataError(
-        tr(
-            f"too few windows of {window} bars: {have}, and each split needs at least {rules.min_windows}; "
-            + "; ".join(text.en for text in advice),
-            f"{window} 根K线的窗口太少:{have},每个切分至少需要 {rules.min_windows} 个;"
-            + ";".join(text.zh for text in advice),
+        _(
+            "too few windows of {window} bars: {have}, and each split needs at least {least}; {advice}",
+            window=window,
+            have=have,
+            least=rules.min_windows,
+            advice=MessageList(advice, "; "),
         )
     )
 
 
-def _ask_for(records: int) -> Text:
-    return Text(
-        f"ask for about {records} records per series (more where there are gaps), or shorten lookback or predict",
-        f"请把每个序列的记录数提高到约 {records}(有缺口时需更多),或缩短 lookback / predict",
+def _ask_for(records: int) -> Message:
+    return Message(
+        "ask for about {records} records per series (more where there are gaps), or shorten lookback or predict",
+        records=records,
     )
 
 
-def _thin(split: str, windows: int, rules: SplitConfig) -> Text:
-    return Text(
-        f"{split} has only {windows} windows, fewer than {rules.thin_windows}: what is measured on it will be noisy",
-        f"{split} 只有 {windows} 个窗口,少于 {rules.thin_windows}:在其上测得的结果噪声很大",
+def _thin(split: str, windows: int, rules: SplitConfig) -> Message:
+    return Message(
+        "{split} has only {windows} windows, fewer than {thin_windows}: what is measured on it will be noisy",
+        split=split,
+        windows=windows,
+        thin_windows=rules.thin_windows,
     )

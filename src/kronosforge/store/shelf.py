@@ -17,7 +17,7 @@ from kronosforge.core.bars import Bar, Span
 from kronosforge.core.candles import FEATURES, SCHEMA, empty
 from kronosforge.core.errors import DataError
 from kronosforge.core.files import disk_errors, sync_folder, write_atomic
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.store.ledger import Ledger, NewerError, Piece, parse
 
 MANIFEST, CORRUPT = "manifest.json", "corrupt"
@@ -36,9 +36,10 @@ class DamagedError(DataError):
         self.path = path
         self.found = found
         super().__init__(
-            tr(
-                f"{path} is damaged ({found}); run prepare again: it is set aside and its candles are fetched anew",
-                f"{path} 已损坏({found});请重新运行 prepare:它会被移开,其K线将重新下载",
+            _(
+                "{path} is damaged ({value}); run prepare again: it is set aside and its candles are fetched anew",
+                path=path,
+                value=found,
             )
         )
 
@@ -61,17 +62,14 @@ class Shelf:
                 return parse(path.read_bytes())
         except FileNotFoundError:
             if any(self.folder.glob("*.parquet")):
-                raise DamagedError(path, tr("missing", "文件缺失")) from None
+                raise DamagedError(path, _("missing")) from None
             return Ledger()
         except NewerError as error:
             raise DataError(
-                tr(
-                    f"{path} has version {error}, made by a later kronosforge; update this one",
-                    f"{path} 的版本是 {error},由更新的 kronosforge 写成;请升级",
-                )
+                _("{path} has version {error}, made by a later kronosforge; update this one", path=path, error=error)
             ) from None
         except (ValueError, KeyError, TypeError):
-            raise DamagedError(path, tr("not what was written", "内容与写入时不符")) from None
+            raise DamagedError(path, _("not what was written")) from None
 
     def look(self, see: Callable[[Ledger], _Seen]) -> _Seen:
         """`see(ledger)`; once more where a writer replaced files meanwhile. Raises DamagedError."""
@@ -92,11 +90,11 @@ class Shelf:
                 state = path.stat()
                 data = path.read_bytes()
         except FileNotFoundError:
-            raise DamagedError(path, tr("missing", "文件缺失")) from None
+            raise DamagedError(path, _("missing")) from None
         mark = (piece.name, state.st_size, state.st_mtime_ns)
         if mark not in self._intact:
             if hashlib.sha256(data).hexdigest() != piece.sha256:
-                raise DamagedError(path, tr("its SHA-256 is not the one recorded", "SHA-256 与记录不符"))
+                raise DamagedError(path, _("its SHA-256 is not the one recorded"))
             self._intact.add(mark)
         return data
 
@@ -192,9 +190,11 @@ class Shelf:
         return ledger
 
     def _set_aside(self, error: DamagedError) -> Path:
-        aloud = tr(
-            f"{error.path} is damaged ({error.found}): set aside in {CORRUPT}/, its candles are fetched again",
-            f"{error.path} 已损坏({error.found}):已移入 {CORRUPT}/,其K线将重新下载",
+        aloud = _(
+            "{path} is damaged ({value}): set aside in {corrupt}/, its candles are fetched again",
+            path=error.path,
+            value=error.found,
+            corrupt=CORRUPT,
         )
         print(aloud, file=sys.stderr, flush=True)
         self._move(error.path)

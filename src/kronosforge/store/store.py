@@ -14,7 +14,7 @@ from kronosforge.core.bars import Bar, Series, Span, bar, instrument_id, iso, jo
 from kronosforge.core.candles import SCHEMA
 from kronosforge.core.errors import ConfigError, SourceError
 from kronosforge.core.files import locked_async
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.source.base import Batch, Source
 from kronosforge.store.ledger import Ledger
 from kronosforge.store.shelf import DamagedError, Shelf
@@ -69,7 +69,7 @@ class Store:
         process holds the series for too long; DiskError.
         """
         shelf = self._shelf(source.venue, series)
-        what = tr(f"the candles of {series} from {source.venue}", f"{source.venue} 的 {series} K线")
+        what = _("the candles of {series} from {venue}", series=series, venue=source.venue)
         async with locked_async(shelf.folder, what):
             ledger, lost = shelf.open()
             wanted = _on_grid(span, series.bar)
@@ -149,9 +149,10 @@ class Store:
         folder = self.root / venue / instrument_id(series.instrument) / series.bar.code
         if not _VENUE.fullmatch(venue) or bar(series.bar.code) != series.bar:
             raise ConfigError(
-                tr(
-                    f"{venue}/{series} is no folder of candles; use letters, digits and @ . _ + -",
-                    f"{venue}/{series} 不能作为K线目录;只能用字母、数字和 @ . _ + -",
+                _(
+                    "{venue}/{series} is no folder of candles; use letters, digits and @ . _ + -",
+                    venue=venue,
+                    series=series,
                 )
             )
         return self._shelves.setdefault(folder, Shelf(folder, series.bar))
@@ -215,13 +216,13 @@ def _check(venue: str, series: Series, batch: Batch) -> None:
     off = times[(times - series.bar.offset) % series.bar.length != 0]
     if ordered and not len(off):
         return
-    found_en, found_zh = "bars out of order", "K线顺序错误"
-    if len(off):
-        found_en = found_zh = f"{iso(int(off[0]))} ∉ {series.bar.code}"
+    problem = f"{iso(int(off[0]))} ∉ {series.bar.code}" if len(off) else _("bars out of order")
     raise SourceError(
-        tr(
-            f"{venue} sent {series} wrongly ({found_en}); nothing of it was stored, try again or report it",
-            f"{venue} 返回的 {series} 有误({found_zh});未保存,请重试或反馈",
+        _(
+            "{venue} sent {series} wrongly ({problem}); nothing of it was stored, try again or report it",
+            venue=venue,
+            series=series,
+            problem=problem,
         )
     )
 

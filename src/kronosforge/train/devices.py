@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from kronosforge.core.errors import UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.model.devices import choose
 
 
@@ -75,10 +75,10 @@ def group() -> Group | None:
     if not rank < world or (world > 1 and not (os.environ.get("MASTER_ADDR") and port)):
         settings = ", ".join(f"{name}={os.environ.get(name, '')}" for name in (*values, "MASTER_ADDR"))
         raise UsageError(
-            tr(
-                f"The environment does not describe a distributed training ({settings}); start it with torchrun, or "
-                "unset RANK and WORLD_SIZE to train in one process",
-                f"环境变量无法构成分布式训练({settings});请用 torchrun 启动,或清除 RANK 与 WORLD_SIZE 以单进程训练",
+            _(
+                "The environment does not describe a distributed training ({settings}); start it with "
+                "torchrun, or unset RANK and WORLD_SIZE to train in one process",
+                settings=settings,
             )
         )
     return Group(rank, world, local_rank or 0)
@@ -89,9 +89,10 @@ def _whole(name: str) -> int | None:
     text = os.environ.get(name, "").strip()
     if text and not text.isdecimal():
         raise UsageError(
-            tr(
-                f"{name}={text!r} in the environment is not a whole number; unset it, or let torchrun set it",
-                f"环境变量 {name}={text!r} 不是非负整数;请清除它,或由 torchrun 设置",
+            _(
+                "{name}={text!r} in the environment is not a whole number; unset it, or let torchrun set it",
+                name=name,
+                text=text,
             )
         )
     return int(text) if text else None

@@ -12,7 +12,7 @@ from typing import Any, Self
 from torch.utils.tensorboard import SummaryWriter
 
 from kronosforge.core.errors import ModelError, UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.train.state import Progress
 from kronosforge.workspace.paths import METRICS
 
@@ -90,10 +90,7 @@ def _is_before(line: str, progress: Progress, place: str) -> bool:
         return int(entry["step"]) <= progress.step
     except (ValueError, LookupError, TypeError, RecursionError):
         raise ModelError(
-            tr(
-                f"{place} is damaged; move that file away to resume without the log of the earlier steps",
-                f"{place} 已损坏;移走该文件即可继续训练,但没有此前各步的日志",
-            )
+            _("{place} is damaged; move that file away to resume without the log of the earlier steps", place=place)
         ) from None
 
 
@@ -102,10 +99,7 @@ def _comet(name: str) -> Any:
         return None
     if importlib.util.find_spec("comet_ml") is None:
         raise UsageError(
-            tr(
-                "COMET_API_KEY is set and comet_ml is not installed; pip install 'kronosforge[comet]', or unset it",
-                "设置了 COMET_API_KEY 但没有安装 comet_ml;请 pip install 'kronosforge[comet]',或取消该变量",
-            )
+            _("COMET_API_KEY is set and comet_ml is not installed; pip install 'kronosforge[comet]', or unset it")
         )
     import comet_ml  # noqa: PLC0415 - an extra
 

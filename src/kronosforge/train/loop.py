@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from kronosforge.core.errors import TrainingError, UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.dataset.loader import Batch
 from kronosforge.train.devices import Place
 from kronosforge.train.journal import Journal
@@ -160,13 +160,17 @@ class Training:
                 f"{rules.batch_size} × {batch.x.shape[1]}, {parameters / 1e6:.1f} M, {parameters * 16 / 1e9:.2f} GB"
             )
             raise TrainingError(
-                tr(
-                    f"{self.stage.name}: out of memory on {self.place.device} ({found}); windows × bars at once, parameters, "
-                    f"and what these need with their moments: {detail}; try --batch-size {size} with accumulate="
-                    f"{rules.accumulate * 2} in the config's train section, which gives the same steps, or a smaller model",
-                    f"{self.stage.name}:{self.place.device} 内存不足({found});同时处理的窗口 × K线、参数量及其训练所需内存:"
-                    f"{detail};请用 --batch-size {size} 并在配置的 train 部分设 accumulate={rules.accumulate * 2}"
-                    f"(步数不变),或使用更小的模型",
+                _(
+                    "{name}: out of memory on {device} ({value}); windows × bars at once, parameters, and "
+                    "what these need with their moments: {detail}; try --batch-size {size} with "
+                    "accumulate={accumulate} in the config's train section, which gives the same steps, or a "
+                    "smaller model",
+                    name=self.stage.name,
+                    device=self.place.device,
+                    value=found,
+                    detail=detail,
+                    size=size,
+                    accumulate=rules.accumulate * 2,
                 )
             ) from None
 
@@ -188,12 +192,15 @@ class Training:
         more = f" (+ {len(batch.windows) - len(names)})" * (len(batch.windows) > len(names))
         figures = f"loss {loss:.4g}, gradient norm {values['norm']:.4g}, first loss {first:.4g}"
         raise TrainingError(
-            tr(
-                f"{self.stage.name}: the loss exploded at step {progress.step + 1} ({figures}) on the windows "
-                f"{', '.join(names)}{more}; the last good state is {self.stage.folder / LAST}; "
-                "try a lower learning rate, or look at these windows",
-                f"{self.stage.name}:第 {progress.step + 1} 步损失爆炸({figures}),窗口为 {', '.join(names)}{more};"
-                f"最近的完好状态在 {self.stage.folder / LAST};请降低学习率,或检查这些窗口",
+            _(
+                "{name}: the loss exploded at step {step} ({figures}) on the windows {names}{value}; the "
+                "last good state is {folder}; try a lower learning rate, or look at these windows",
+                name=self.stage.name,
+                step=progress.step + 1,
+                figures=figures,
+                names=", ".join(names),
+                value=more,
+                folder=self.stage.folder / LAST,
             )
         )
 
@@ -236,10 +243,10 @@ def _refuse_blank() -> None:
     """torch hands its own folder to the C++ compiler, and neither of them quotes a blank."""
     if " " in (folder := str(Path(torch.__file__).parent)):
         raise UsageError(
-            tr(
-                f"compile cannot be used where torch lies in a folder with a blank in its name ({folder}); "
-                "leave it off, or install into another folder",
-                f"torch 所在目录的名称含有空格时无法使用 compile({folder});请关闭 compile,或安装到其他目录",
+            _(
+                "compile cannot be used where torch lies in a folder with a blank in its name "
+                "({folder}); leave it off, or install into another folder",
+                folder=folder,
             )
         )
 

@@ -6,7 +6,7 @@ from copy import deepcopy
 from torch import nn
 
 from kronosforge.core.errors import UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.model import KronosPredictor
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "out_proj", "w1", "w2", "w3"]
@@ -15,12 +15,7 @@ TARGETS = ["q_proj", "k_proj", "v_proj", "out_proj", "w1", "w2", "w3"]
 def inject(network: KronosPredictor, rank: int) -> None:
     """Freeze `network` and lay trainable matrices of `rank` beside those of attention and feed-forward."""
     if importlib.util.find_spec("peft") is None:
-        raise UsageError(
-            tr(
-                "--lora needs peft; pip install 'kronosforge[lora]'",
-                "--lora 需要 peft;请 pip install 'kronosforge[lora]'",
-            )
-        )
+        raise UsageError(_("--lora needs peft; pip install 'kronosforge[lora]'"))
     from peft import LoraConfig, inject_adapter_in_model  # noqa: PLC0415 - an extra
 
     network.requires_grad_(False)

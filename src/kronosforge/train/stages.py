@@ -12,7 +12,7 @@ import torch
 from kronosforge.config import ModelConfig, TrainConfig
 from kronosforge.core.errors import DataError, ModelError, UsageError
 from kronosforge.core.files import locked, reading
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.dataset.loader import Loader, Windows
 from kronosforge.dataset.manifest import read_manifest
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
@@ -92,7 +92,7 @@ def train(
     where = where or model_folders(config, root or workspace_root())
     done: dict[StageName, TrainedStage] = {}
     with (
-        reading(where.dataset, tr(f"the dataset {where.dataset.name}", f"数据集 {where.dataset.name}")),
+        reading(where.dataset, _("the dataset {name}", name=where.dataset.name)),
         place(config.train.device, config.train.precision) as here,
     ):
         dataset = dataset_fingerprint(where.dataset, config)
@@ -140,9 +140,11 @@ def _refuse_changed(folder: Path, config: ModelConfig, dataset: str) -> None:
     """Raise DataError where the dataset is another than when training began: something did not wait for the lock."""
     if (now := dataset_fingerprint(folder, config)) != dataset:
         raise DataError(
-            tr(
-                f"{folder} was replaced while it was trained on ({dataset[:12]} → {now[:12]}); train again with --force",
-                f"{folder} 在训练期间被替换({dataset[:12]} → {now[:12]});请用 --force 重新训练",
+            _(
+                "{folder} was replaced while it was trained on ({dataset} → {now}); train again with --force",
+                folder=folder,
+                dataset=dataset[:12],
+                now=now[:12],
             )
         )
 
@@ -151,9 +153,10 @@ def dataset_fingerprint(dataset: Path, config: ModelConfig) -> str:
     """The fingerprint of the dataset in the folder. Raises DataError where none is finished, or it is another window's."""
     if not (dataset / MANIFEST).exists():
         raise DataError(
-            tr(
-                f"{dataset} holds no finished dataset; run prepare_kronos_data_simple.py --config {config.name}",
-                f"{dataset} 中没有完成的数据集;请运行 prepare_kronos_data_simple.py --config {config.name}",
+            _(
+                "{dataset} holds no finished dataset; run prepare_kronos_data_simple.py --config {name}",
+                dataset=dataset,
+                name=config.name,
             )
         )
     manifest = read_manifest(dataset, config.name)
@@ -161,9 +164,11 @@ def dataset_fingerprint(dataset: Path, config: ModelConfig) -> str:
     asked = config.dataset.model_dump()
     if any(made.get(key) != value for key, value in asked.items()):
         raise DataError(
-            tr(
-                f"{dataset} was prepared for {made}, and the config now says {asked}; prepare it again with --force",
-                f"{dataset} 按 {made} 准备,而配置现在是 {asked};请用 --force 重新准备",
+            _(
+                "{dataset} was prepared for {made}, and the config now says {asked}; prepare it again with --force",
+                dataset=dataset,
+                made=made,
+                asked=asked,
             )
         )
     return fingerprint
@@ -183,16 +188,13 @@ def guard(config: ModelConfig, root: Path, stages: Iterable[StageName]) -> None:
 
 def _unfinished(folder: Path) -> UsageError:
     return UsageError(
-        tr(
-            f"{folder} holds a training that is not finished; --resume continues it, --force trains anew",
-            f"{folder} 有未完成的训练;--resume 继续,--force 重新训练",
-        )
+        _("{folder} holds a training that is not finished; --resume continues it, --force trains anew", folder=folder)
     )
 
 
 def _held(folder: Path, here: Place) -> AbstractContextManager[None]:
     """Only the process that writes holds the folder."""
-    return locked(folder, tr(f"the run {folder}", f"训练 {folder}"), wait=WAIT_S) if here.main else nullcontext()
+    return locked(folder, _("the run {folder}", folder=folder), wait=WAIT_S) if here.main else nullcontext()
 
 
 def _one(
@@ -319,8 +321,8 @@ def the_tokenizer(rules: TrainConfig, where: ModelFolders) -> KronosTokenizer:
         except ModelError as error:
             raise ModelError(f"Predictor requires tokenizer: {error}") from None
     raise ModelError(
-        tr(
-            f"Predictor requires tokenizer: there is none in {trained}; train it first (--stage tokenizer or both)",
-            f"Predictor requires tokenizer(需要 tokenizer):{trained} 不存在;请先训练(--stage tokenizer 或 both)",
+        _(
+            "Predictor requires tokenizer: there is none in {trained}; train it first (--stage tokenizer or both)",
+            trained=trained,
         )
     )

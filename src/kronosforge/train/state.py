@@ -20,7 +20,7 @@ from torch.optim import Optimizer
 from kronosforge.config import TrainConfig
 from kronosforge.core.errors import ModelError, UsageError
 from kronosforge.core.files import publishing, recover
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.dataset.loader import Loader, Windows
 from kronosforge.model import KronosTokenizer
 from kronosforge.model.checkpoint import CONFIG, WEIGHTS, Checkpoint
@@ -169,20 +169,22 @@ def must_match(found: Mapping[str, Any], now: Mapping[str, Any], folder: Path, *
     """Raise UsageError where a run cannot go on as it was: another dataset (unless `new_data`) or other settings."""
     if found["dataset"] != now["dataset"] and not new_data:
         raise UsageError(
-            tr(
-                f"{folder} was trained on dataset {found['dataset'][:12]}, and the dataset is now {now['dataset'][:12]}; "
+            _(
+                "{folder} was trained on dataset {dataset}, and the dataset is now {dataset2}; "
                 "--accept-new-data goes on with it, --force trains anew",
-                f"{folder} 用数据集 {found['dataset'][:12]} 训练,而现在的数据集是 {now['dataset'][:12]};"
-                "--accept-new-data 用新数据继续,--force 重新训练",
+                folder=folder,
+                dataset=found["dataset"][:12],
+                dataset2=now["dataset"][:12],
             )
         )
     changed = sorted(key for key in now if key != "dataset" and found.get(key) != now[key])
     if changed:
         detail = ", ".join(f"{key} {found.get(key)!r} → {now[key]!r}" for key in changed[:4])
         raise UsageError(
-            tr(
-                f"{folder} was trained with other settings ({detail}); put them back, or --force trains anew",
-                f"{folder} 用不同的设置训练({detail});请恢复原设置,或用 --force 重新训练",
+            _(
+                "{folder} was trained with other settings ({detail}); put them back, or --force trains anew",
+                folder=folder,
+                detail=detail,
             )
         )
 
@@ -193,9 +195,4 @@ def seed_step(seed: int, step: int, rank: int) -> None:
 
 
 def _broken(path: Path, found: str) -> ModelError:
-    return ModelError(
-        tr(
-            f"{path} cannot be used ({found}); --force trains anew",
-            f"{path} 无法使用({found});--force 重新训练",
-        )
-    )
+    return ModelError(_("{path} cannot be used ({value}); --force trains anew", path=path, value=found))

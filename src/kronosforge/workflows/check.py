@@ -11,7 +11,7 @@ from typing import NamedTuple
 from kronosforge.config import SourceConfig
 from kronosforge.core.coroutines import run
 from kronosforge.core.errors import KronosForgeError, UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.dataset.leak_probe import probe_checkout
 from kronosforge.source import credentials, probe_credentials
 from kronosforge.workflows.fetch import opened
@@ -43,15 +43,15 @@ def checks(script: str = "", source: str | None = None) -> Iterator[Check]:
     try:
         root = Path(find_root(script=script))
     except UsageError as error:
-        yield Check(tr("workspace", "工作区"), "fail", str(error), 2)
+        yield Check(_("workspace"), "fail", str(error), 2)
         return
     environ = environment(str(root))
-    yield _guarded(tr("workspace", "工作区"), lambda: _workspace(root))
+    yield _guarded(_("workspace"), lambda: _workspace(root))
     yield _disk(root)
-    yield _guarded(tr("exchange", "交易所"), lambda: _exchange(_source(source, environ), environ, root))
-    yield _guarded(tr("credentials", "密钥"), lambda: _credentials(_source(source, environ), environ))
+    yield _guarded(_("exchange"), lambda: _exchange(_source(source, environ), environ, root))
+    yield _guarded(_("credentials"), lambda: _credentials(_source(source, environ), environ))
     if home := environ.get("KRONOS_HOME"):
-        yield _guarded(tr("upstream checkout", "上游 Kronos 目录"), lambda: _upstream(Path(home)))
+        yield _guarded(_("upstream checkout"), lambda: _upstream(Path(home)))
 
 
 def _guarded(name: str, look: Callable[[], tuple[str, str]]) -> Check:
@@ -67,7 +67,7 @@ def _python() -> Check:
 
 def _versions() -> Check:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("kronosforge", *LIBRARIES))
-    return Check(tr("packages", "软件包"), "ok", versions)
+    return Check(_("packages"), "ok", versions)
 
 
 def _workspace(root: Path) -> tuple[str, str]:
@@ -81,7 +81,7 @@ def _workspace(root: Path) -> tuple[str, str]:
 def _disk(root: Path) -> Check:
     free = shutil.disk_usage(root).free
     state = "ok" if free >= ROOM else "warn"
-    return Check(tr("disk", "磁盘"), state, tr(f"{free / 1e9:.1f} GB free", f"剩余 {free / 1e9:.1f} GB"))
+    return Check(_("disk"), state, _("{free:.1f} GB free", free=free / 1e9))
 
 
 def _source(name: str | None, environ: Mapping[str, str]) -> SourceConfig:
@@ -99,19 +99,16 @@ def _exchange(source: SourceConfig, environ: Mapping[str, str], root: Path) -> t
 
     venue, skew, took = run(ask())
     if source.name == "sandbox" or source.name.startswith("files:"):
-        return "ok", tr(f"{venue} answers", f"{venue} 可用")
-    text = tr(
-        f"{venue} answers in {took} ms, its clock is {skew:+d} ms from ours",
-        f"{venue} 响应 {took} 毫秒,时钟相差 {skew:+d} 毫秒",
-    )
+        return "ok", _("{venue} answers", venue=venue)
+    text = _("{venue} answers in {took} ms, its clock is {skew:+d} ms from ours", venue=venue, took=took, skew=skew)
     return ("ok" if abs(skew) <= SKEW else "warn"), text
 
 
 def _credentials(source: SourceConfig, environ: Mapping[str, str]) -> tuple[str, str]:
     if credentials(environ) is None:
-        return "ok", tr("none set; candles need none", "未设置;下载K线不需要")
+        return "ok", _("none set; candles need none")
     run(probe_credentials(source, environ))
-    return "ok", tr("complete, and accepted by the exchange", "完整,且已被交易所接受")
+    return "ok", _("complete, and accepted by the exchange")
 
 
 def _upstream(home: Path) -> tuple[str, str]:

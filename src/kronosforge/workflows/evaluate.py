@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from kronosforge.config import ModelConfig
 from kronosforge.core.errors import UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.evaluate import MODELS
 from kronosforge.evaluate import evaluate as evaluate_model
 from kronosforge.train.devices import group
@@ -58,18 +58,10 @@ def evaluate_folds(
     Raises UsageError under torchrun, or where only some of the models are to be evaluated.
     """
     if group():
-        raise UsageError(
-            tr(
-                "--folds runs in one process; start it without torchrun",
-                "--folds 只在单个进程中运行;请不要用 torchrun 启动",
-            )
-        )
+        raise UsageError(_("--folds runs in one process; start it without torchrun"))
     if set(models) != set(MODELS):
         raise UsageError(
-            tr(
-                "--folds evaluates the fine-tuned model and its start checkpoint together; leave --models out",
-                "--folds 总是同时评估微调模型与起始检查点;请去掉 --models",
-            )
+            _("--folds evaluates the fine-tuned model and its start checkpoint together; leave --models out")
         )
     evaluation = walk_forward(config, folds, root, force=force, watch=watch)
     path = model_folders(config, root).folds / EVALUATION

@@ -7,7 +7,7 @@ from typing import Any
 
 from kronosforge.config import ModelConfig
 from kronosforge.core.errors import DataError, ExistsError, UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.dataset import PICKLES
 from kronosforge.dataset.manifest import Manifest, read_manifest
 from kronosforge.report.summary import public
@@ -35,12 +35,7 @@ def existing(folder: Path, config: ModelConfig) -> Manifest | None:
     if different := list(differences(manifest.config, config)):
         raise ExistsError(_other_settings(folder, different, manifest))
     if damaged := _damaged(folder, manifest):
-        raise DataError(
-            tr(
-                f"{folder} is damaged: {damaged}; --force prepares it again",
-                f"{folder} 已损坏:{damaged};用 --force 重新准备",
-            )
-        )
+        raise DataError(_("{folder} is damaged: {damaged}; --force prepares it again", folder=folder, damaged=damaged))
     return manifest
 
 
@@ -78,11 +73,12 @@ def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 def _refuse_foreign(folder: Path) -> None:
     if present := [name for name in PICKLES if (folder / name).exists()]:
         raise UsageError(
-            tr(
-                f"{folder} holds {', '.join(present)} without {MANIFEST}, so it is not a dataset of kronosforge; "
+            _(
+                "{folder} holds {present} without {manifest}, so it is not a dataset of kronosforge; "
                 "--force replaces them, --output-dir writes elsewhere",
-                f"{folder} 中有 {', '.join(present)} 但没有 {MANIFEST},不是 kronosforge 的数据集;"
-                "--force 覆盖,--output-dir 换目录",
+                folder=folder,
+                present=", ".join(present),
+                manifest=MANIFEST,
             )
         )
 
@@ -91,10 +87,11 @@ def _refuse_other_model(folder: Path, manifest: Manifest, config: ModelConfig) -
     owner = manifest.config.get("name") or manifest.model_name
     if owner not in (config.name, config.model_name):
         raise UsageError(
-            tr(
-                f"{folder} holds the dataset of {owner or 'an unknown model'}, not of {config.name}; "
-                "choose another --output-dir",
-                f"{folder} 是 {owner or '未知模型'} 的数据集,不属于 {config.name};请换一个 --output-dir",
+            _(
+                "{folder} holds the dataset of {owner}, not of {name}; choose another --output-dir",
+                folder=folder,
+                owner=owner or _("an unknown model"),
+                name=config.name,
             )
         )
 
@@ -104,11 +101,14 @@ def _other_settings(folder: Path, different: list[tuple[str, Any, Any]], manifes
     more = f" (+ {len(different) - SHOWN})" * (len(different) > SHOWN)
     created = manifest.created_at
     counts = ", ".join(f"{split} {count}" for split, count in manifest.windows.items())
-    return tr(
-        f"{folder} already holds a dataset made with other settings: {listed}{more}; --force replaces it "
-        f"(made {created}; windows: {counts}), --output-dir writes elsewhere",
-        f"{folder} 已有用其他设置生成的数据集:{listed}{more};--force 会替换它"
-        f"(生成于 {created};窗口数:{counts}),--output-dir 换目录",
+    return _(
+        "{folder} already holds a dataset made with other settings: {listed}{value}; --force "
+        "replaces it (made {created}; windows: {counts}), --output-dir writes elsewhere",
+        folder=folder,
+        listed=listed,
+        value=more,
+        created=created,
+        counts=counts,
     )
 
 
@@ -117,10 +117,12 @@ def _damaged(folder: Path, manifest: Manifest) -> str:
     for file in manifest.files:
         path = folder / file.filename
         if not path.is_file():
-            return tr(f"{file.filename} is missing", f"缺少 {file.filename}")
+            return _("{filename} is missing", filename=file.filename)
         if path.stat().st_size != file.bytes:
-            return tr(
-                f"{file.filename} has {path.stat().st_size:,} bytes instead of {file.bytes:,}",
-                f"{file.filename} 有 {path.stat().st_size:,} 字节,应为 {file.bytes:,}",
+            return _(
+                "{filename} has {st_size:,} bytes instead of {bytes:,}",
+                filename=file.filename,
+                st_size=path.stat().st_size,
+                bytes=file.bytes,
             )
     return ""

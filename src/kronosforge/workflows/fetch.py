@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kronosforge.config import ModelConfig, SourceConfig
 from kronosforge.core.bars import Series, Span, instant, iso
 from kronosforge.core.errors import KronosForgeError, NoDataError, UsageError
-from kronosforge.core.i18n import Text, tr
+from kronosforge.core.i18n import Message, MessageList, _
 from kronosforge.source import open_source
 from kronosforge.source.base import Source
 from kronosforge.store import Store
@@ -94,9 +94,9 @@ def wanted(config: ModelConfig, now: int) -> dict[Series, Span]:
         )
         if start >= stop:
             raise UsageError(
-                tr(
-                    f"{series}: no finished bar between since and until; the newest one closes at or before the clock",
-                    f"{series}:since 与 until 之间没有已收盘的K线",
+                _(
+                    "{series}: no finished bar between since and until; the newest one closes at or before the clock",
+                    series=series,
                 )
             )
         spans[series] = Span(start, stop)
@@ -154,23 +154,26 @@ async def local(config: ModelConfig, source: Source) -> Collected:
     return Collected(spans, inside.__getitem__, times.__getitem__, shortfalls)
 
 
-def shortfall_warnings(shortfalls: Mapping[Series, Shortfall]) -> list[Text]:
+def shortfall_warnings(shortfalls: Mapping[Series, Shortfall]) -> list[Message]:
     """One sentence that names the series with less history than was asked for; none where there are none."""
     if not shortfalls:
         return []
-    first = list(shortfalls.items())[:SHOWN]
-    english = "; ".join(
-        f"{series} has {s.available} of {s.asked} bars, the first at {iso(s.first)}" for series, s in first
-    )
-    chinese = ";".join(
-        f"{series} 只有 {s.available} 根(请求 {s.asked} 根),最早的在 {iso(s.first)}" for series, s in first
-    )
-    rest = len(shortfalls) - len(first)
+    series = [
+        Message(
+            "{series} has {available} of {asked} bars, the first at {first}",
+            series=series,
+            available=shortfall.available,
+            asked=shortfall.asked,
+            first=iso(shortfall.first),
+        )
+        for series, shortfall in list(shortfalls.items())[:SHOWN]
+    ]
+    if rest := len(shortfalls) - len(series):
+        series.append(Message("and {rest} more series", rest=rest))
     return [
-        Text(
-            f"the source has less history than was asked for, and all of it is used: {english}"
-            + (f"; and {rest} more series" if rest else ""),
-            f"数据源的历史短于所请求的,已全部使用:{chinese}" + (f";另有 {rest} 个序列" if rest else ""),
+        Message(
+            "the source has less history than was asked for, and all of it is used: {series}",
+            series=MessageList(series, "; "),
         )
     ]
 
@@ -199,10 +202,7 @@ def _refuse_nothing(source: Source, spans: Mapping[Series, Span], empty: list[Se
     if empty:
         names = ", ".join(f"{series} in {spans[series]}" if spans[series] else str(series) for series in empty)
         raise NoDataError(
-            tr(
-                f"{source.venue} has no candle of {names}; check the names and the dates",
-                f"{source.venue} 没有 {names} 的K线;请检查名称与日期",
-            )
+            _("{venue} has no candle of {names}; check the names and the dates", venue=source.venue, names=names)
         )
 
 

@@ -1,12 +1,12 @@
 """What a fleet's training left, for its summary and for people."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kronosforge.core.errors import ModelError, TrainingError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.engine.base import LIVE
 from kronosforge.workspace.paths import BEST
 from kronosforge.workspace.training_record import ProgressRecord, last_record, read_training
@@ -24,12 +24,13 @@ def model_code(code: int) -> int:
     return code if code in (0, *EXPLAINED) else TrainingError.exit_code
 
 
-def fleet_code(codes: Iterable[int]) -> int:
-    """The exit code of a fleet whose models ended with `codes`: 130 where one was stopped, 5 where their failures differ."""
-    failures = {model_code(code) for code in codes if code}
-    if 130 in failures:
+def fleet_code(codes: Sequence[int]) -> int:
+    """The exit code of a fleet whose models ended with `codes`: 130 where one was stopped, that of a single model, else 5."""
+    if 130 in codes:
         return 130
-    return failures.pop() if len(failures) == 1 else TrainingError.exit_code * bool(failures)
+    if len(codes) == 1:
+        return model_code(codes[0])
+    return TrainingError.exit_code if any(codes) else 0
 
 
 def summary_lines(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -39,9 +40,9 @@ def summary_lines(summary: Mapping[str, Any]) -> Iterator[str]:
         for name, stage in facts["stages"].items():
             yield "   " + _outcome(name, stage)
         if facts["error"]:
-            yield "   " + tr("why:", "原因:") + f" {facts['error']}"
+            yield "   " + _("why:") + f" {facts['error']}"
         if facts["resume"]:
-            yield "   " + tr("go on with:", "继续命令:") + f" {facts['resume']}"
+            yield "   " + _("go on with:") + f" {facts['resume']}"
 
 
 def read_stages(folder: Path) -> dict[str, Any]:
@@ -68,12 +69,18 @@ def _stage(progress: ProgressRecord, headline: str, checkpoint: Path) -> dict[st
 def _outcome(name: str, stage: Mapping[str, Any]) -> str:
     before, best = stage["scores"][0], stage["scores"][stage["best_epoch"]]
     if stage["best_epoch"] == 0:
-        return tr(
-            f"{name}: no epoch was better than the start ({stage['headline']} {before:.4f}); the start is kept",
-            f"{name}:没有哪一轮比起点更好({stage['headline']} {before:.4f});保留起点的权重",
+        return _(
+            "{name}: no epoch was better than the start ({headline} {before:.4f}); the start is kept",
+            name=name,
+            headline=stage["headline"],
+            before=before,
         )
-    return tr(
-        f"{name}: {stage['headline']} {before:.4f} → {best:.4f} after epoch {stage['best_epoch']} "
-        f"of {len(stage['scores']) - 1}",
-        f"{name}:{stage['headline']} {before:.4f} → {best:.4f},第 {stage['best_epoch']} 轮(共 {len(stage['scores']) - 1} 轮)",
+    return _(
+        "{name}: {headline} {before:.4f} → {best:.4f} after epoch {best_epoch} of {count}",
+        name=name,
+        headline=stage["headline"],
+        before=before,
+        best=best,
+        best_epoch=stage["best_epoch"],
+        count=len(stage["scores"]) - 1,
     )

@@ -9,7 +9,7 @@ from kronosforge.config import ModelConfig
 from kronosforge.core.bars import Series, iso
 from kronosforge.core.errors import UsageError
 from kronosforge.core.files import locked, publishing
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.evaluate.checkpoints import chosen
 from kronosforge.forecast import Forecast, Forecaster
 from kronosforge.forecast.sampling import Sampler
@@ -86,9 +86,11 @@ def _only(config: ModelConfig, names: Sequence[str]) -> ModelConfig:
     keys = {str(series) for series in config.series}
     if unknown := [name for name in names if name not in keys]:
         raise UsageError(
-            tr(
-                f"{', '.join(unknown)}: not a series of {config.name}; it has {', '.join(sorted(keys))}",
-                f"{', '.join(unknown)} 不是 {config.name} 的序列;可用:{', '.join(sorted(keys))}",
+            _(
+                "{unknown}: not a series of {name}; it has {names}",
+                unknown=", ".join(unknown),
+                name=config.name,
+                names=", ".join(sorted(keys)),
             )
         )
     return config.model_copy(update={"target_symbols": list(names)})
@@ -120,7 +122,7 @@ def _write(
     }
     tables = stacked(forecasts, levels)
     names = ("paths.parquet", "quantiles.parquet", "quantiles.csv", REPORT, *pictures)
-    with locked(folder, tr(f"the forecast {folder}", f"预测 {folder}")), publishing(folder, FORECAST, names) as staging:
+    with locked(folder, _("the forecast {folder}", folder=folder)), publishing(folder, FORECAST, names) as staging:
         tables.paths.to_parquet(staging / "paths.parquet")
         tables.quantiles.to_parquet(staging / "quantiles.parquet")
         tables.quantiles.to_csv(staging / "quantiles.csv", lineterminator="\n")

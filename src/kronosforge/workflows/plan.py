@@ -12,7 +12,7 @@ from kronosforge.config import ALWAYS_OPEN, ModelConfig
 from kronosforge.core.bars import Bar, Series, Span, instant, iso
 from kronosforge.core.coroutines import run
 from kronosforge.core.errors import KronosForgeError
-from kronosforge.core.i18n import Text, tr
+from kronosforge.core.i18n import Message, _
 from kronosforge.dataset import DATASET_FILES
 from kronosforge.source.base import Source
 from kronosforge.split import Runs, check_windows, count, cuts, expected, total
@@ -36,7 +36,7 @@ class _Outlook(NamedTuple):
     spans: Mapping[Series, Span]
     bars: Mapping[Series, int]
     windows: Mapping[Series, Mapping[str, int]]  # split → windows
-    warnings: list[Text]
+    warnings: list[Message]
 
 
 def plan(config: ModelConfig, where: DatasetFolders, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -137,7 +137,6 @@ def _standing(config: ModelConfig, where: DatasetFolders) -> str:
         return str(error)
     if kept is None:
         return ""
-    return tr(
-        f"{where.dataset} holds a dataset made with these settings, and is kept; --force makes it anew",
-        f"{where.dataset} 已有相同设置的数据集,将保留;用 --force 重新生成",
+    return _(
+        "{dataset} holds a dataset made with these settings, and is kept; --force makes it anew", dataset=where.dataset
     )

@@ -17,7 +17,7 @@ from kronosforge.core.candles import ORIGINS
 from kronosforge.core.coroutines import run
 from kronosforge.core.errors import DataError
 from kronosforge.core.files import interrupted, locked, publishing, reading, recover
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _, localized
 from kronosforge.dataset import DATASET_FILES, SCHEMA, DatasetWriter, Written, hand_over
 from kronosforge.report import SeriesChart, aggregate, write_report
 from kronosforge.report.summary import seal, summarise
@@ -117,7 +117,7 @@ def _writing(where: DatasetFolders) -> AbstractContextManager[None]:
 
 
 def _named(where: DatasetFolders) -> str:
-    return tr(f"the dataset {where.dataset.name}", f"数据集 {where.dataset.name}")
+    return _("the dataset {name}", name=where.dataset.name)
 
 
 def _kept(config: ModelConfig, where: DatasetFolders, *, force: bool, strict: bool) -> PreparedDataset | None:
@@ -145,8 +145,8 @@ def _copy(where: DatasetFolders) -> None:
 def refuse_warnings(warnings: Sequence[Mapping[str, str] | str]) -> None:
     """Raise DataError where there is a warning: what --strict asks for."""
     if warnings:
-        texts = [text if isinstance(text, str) else tr(text["en"], text["zh"]) for text in warnings]
-        raise DataError(tr("--strict refuses warnings: ", "--strict 不允许警告:") + "; ".join(texts))
+        texts = [text if isinstance(text, str) else localized(text) for text in warnings]
+        raise DataError(_("--strict refuses warnings: ") + "; ".join(texts))
 
 
 def build(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from kronosforge.core.bars import clock
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.train import StageName, TrainedStage
 from kronosforge.train.loop import Pace
 
@@ -38,16 +38,21 @@ def epoch_line(epoch: Mapping[str, Any]) -> str:
     """`epoch 2: loss 4.1234, s1 2.1234, s2 2.0000 *`; the star marks the best so far."""
     metrics = ", ".join(f"{key} {value:.4f}" for key, value in epoch["val"].items() if "_" not in key)
     best = " *" if epoch["best"] else ""
-    return tr(f"epoch {epoch['epoch']}: {metrics}{best}", f"第 {epoch['epoch']} 轮:{metrics}{best}")
+    return _("epoch {epoch}: {metrics}{best}", epoch=epoch["epoch"], metrics=metrics, best=best)
 
 
 def pace_line(title: str, pace: Pace) -> str:
     """How far a stage has come, in one line."""
-    return tr(
-        f"{title}  epoch {pace.epoch}/{pace.epochs}  step {pace.step}/{pace.steps}  loss {pace.loss:.4f}  "
-        f"{pace.bars_per_s:,.0f} bars/s  {clock(pace.seconds_left)} left",
-        f"{title}  第 {pace.epoch}/{pace.epochs} 轮  第 {pace.step}/{pace.steps} 步  损失 {pace.loss:.4f}  "
-        f"{pace.bars_per_s:,.0f} 根/秒  剩余 {clock(pace.seconds_left)}",
+    return _(
+        "{title}  epoch {epoch}/{epochs}  step {step}/{steps}  loss {loss:.4f}  {bars_per_s:,.0f} bars/s  {clock} left",
+        title=title,
+        epoch=pace.epoch,
+        epochs=pace.epochs,
+        step=pace.step,
+        steps=pace.steps,
+        loss=pace.loss,
+        bars_per_s=pace.bars_per_s,
+        clock=clock(pace.seconds_left),
     )
 
 
@@ -55,13 +60,10 @@ def stage_lines(stage: StageName, trained: TrainedStage) -> Iterator[str]:
     """What a finished stage says: the tokenizer's health and what follows from it, the best epoch and where it is."""
     epochs = trained.progress.epochs
     if trained.kept:
-        yield tr(
-            f"{stage}: kept, as it was trained with the same settings and data; --force trains anew",
-            f"{stage}:已用相同的设置与数据训练过,予以保留;--force 重新训练",
-        )
+        yield _("{stage}: kept, as it was trained with the same settings and data; --force trains anew", stage=stage)
     if stage == "tokenizer":
         yield from _health(epochs[0]["val"], epochs[trained.progress.best_epoch]["val"])
-    yield tr("best:", "最佳:") + f" {stage} epoch {trained.progress.best_epoch} {trained.best}"
+    yield _("best:") + f" {stage} epoch {trained.progress.best_epoch} {trained.best}"
 
 
 def _health(before: Mapping[str, float], after: Mapping[str, float]) -> Iterator[str]:
@@ -71,13 +73,13 @@ def _health(before: Mapping[str, float], after: Mapping[str, float]) -> Iterator
         yield f"  {key:<{width}}  {before[key]:.4f} → {after[key]:.4f}"
     gain = 1 - after["reconstruction"] / before["reconstruction"] if before["reconstruction"] else 0.0
     if gain < FREEZE_BELOW:
-        yield tr(
-            f"advice: training the tokenizer gained {gain:.1%} of reconstruction; --freeze-tokenizer keeps the codes "
-            "that the pretrained predictor knows",
-            f"建议:训练 tokenizer 只改善了 {gain:.1%} 的重建误差;--freeze-tokenizer 可保留预训练 predictor 熟悉的编码",
+        yield _(
+            "advice: training the tokenizer gained {gain:.1%} of reconstruction; --freeze-tokenizer "
+            "keeps the codes that the pretrained predictor knows",
+            gain=gain,
         )
     else:
-        yield tr(
-            f"advice: reconstruction improved by {gain:.1%}; train the predictor on these codes, not on the old ones",
-            f"建议:重建误差改善了 {gain:.1%};请在新的编码上训练 predictor",
+        yield _(
+            "advice: reconstruction improved by {gain:.1%}; train the predictor on these codes, not on the old ones",
+            gain=gain,
         )

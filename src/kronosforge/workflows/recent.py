@@ -15,7 +15,7 @@ from kronosforge.core.bars import Series, until
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.coroutines import run
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import Text, tr
+from kronosforge.core.i18n import Message, _
 from kronosforge.dataset.manifest import read_manifest
 from kronosforge.store import Store
 from kronosforge.workflows.fetch import collect, opened
@@ -61,9 +61,9 @@ def _recorded_source(dataset: Path, model: str) -> dict[str, Any]:
         return SourceConfig.model_validate(recorded).model_dump()
     except ValueError:
         raise DataError(
-            tr(
-                f"{summary} does not say where the dataset came from; prepare the dataset again, or give --source",
-                f"{summary} 没有记录数据集的来源;请重新准备数据集,或用 --source 指定来源",
+            _(
+                "{summary} does not say where the dataset came from; prepare the dataset again, or give --source",
+                summary=summary,
             )
         ) from None
 
@@ -103,12 +103,15 @@ async def _recent(
 
 
 def _too_short(series: Series, available: int, bars: int, gaps: SessionGaps | None) -> DataError:
-    advice = Text("take another --at, or wait until the gap is far enough back", "请换一个 --at,或等缺口过去")
+    advice = Message("take another --at, or wait until the gap is far enough back")
     if gaps:
         advice = calendar_advice({series: gaps})[series]
     return DataError(
-        tr(
-            f"{series}: {available} bars without a gap before the forecast, and the model needs {bars}; {advice.en}",
-            f"{series}:预测起点之前只有 {available} 根连续K线,而模型需要 {bars} 根;{advice.zh}",
+        _(
+            "{series}: {available} bars without a gap before the forecast, and the model needs {bars}; {advice}",
+            series=series,
+            available=available,
+            bars=bars,
+            advice=advice,
         )
     )

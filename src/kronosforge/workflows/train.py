@@ -38,8 +38,8 @@ class FleetResult(NamedTuple):
 
     @property
     def exit_code(self) -> int:
-        """0 where every model is trained, 130 where one was stopped, else that of the failures, 5 where they differ."""
-        return fleet_code(model["exit_code"] for model in self.summary["models"].values())
+        """0 where every model is trained, 130 where one was stopped, that of a single model, else 5."""
+        return fleet_code([model["exit_code"] for model in self.summary["models"].values()])
 
     def as_json(self) -> dict[str, Any]:
         """What `train --json` prints."""

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.dataset.verify import Check, verify
 
 
@@ -29,9 +29,12 @@ class Verification(NamedTuple):
         if failed := self.failed:
             count, total, first = len(failed), len(self.checks), failed[0].name
             raise DataError(
-                tr(
-                    f"{self.folder}: {count} of {total} checks failed ({first}); prepare it again with --force",
-                    f"{self.folder}:{total} 项检查中 {count} 项未通过({first});请用 --force 重新生成",
+                _(
+                    "{folder}: {count} of {total} checks failed ({first}); prepare it again with --force",
+                    folder=self.folder,
+                    count=count,
+                    total=total,
+                    first=first,
                 )
             )
 

@@ -15,7 +15,7 @@ from kronosforge.config import ModelConfig
 from kronosforge.core.bars import iso
 from kronosforge.core.errors import UsageError
 from kronosforge.core.files import fingerprint, locked, publishing, reading, recover, write_atomic
-from kronosforge.core.i18n import Text, tr
+from kronosforge.core.i18n import Message, _
 from kronosforge.dataset import DATASET_FILES, SCHEMA, DatasetWriter
 from kronosforge.dataset.history import History
 from kronosforge.dataset.manifest import Manifest, read_manifest
@@ -44,17 +44,16 @@ from kronosforge.workspace.paths import (
 FEWEST, MOST = 2, 50  # folds; how many a history allows depends on its length
 
 NOTES = [
-    Text(
-        "Each fold trained tokenizer and predictor anew, from the same start, on all bars before its validation window. "
-        "The whole pools the forecasts of all folds: blocks of time are drawn over all test windows, every series in "
-        "them, and differences are paired forecast by forecast.",
-        "每折都从同一起点、用其验证窗口之前的全部K线重新训练 tokenizer 与 predictor。合计行汇集各折的全部预测:"
-        "时间块在所有测试窗口上抽取,包含所有序列;差值按预测逐一配对。",
+    Message(
+        "Each fold trained tokenizer and predictor anew, from the same start, on all bars before "
+        "its validation window. The whole pools the forecasts of all folds: blocks of time are "
+        "drawn over all test windows, every series in them, and differences are paired forecast "
+        "by forecast."
     ),
-    Text(
-        "The interval of the whole is that of time, for these trainings; how much one training differs from the next is "
-        "seen in the rows. It judges the way of training, and promotes no checkpoint.",
-        "合计的区间只反映时间上的不确定性,以这几次训练为条件;各次训练之间的差异见各行。它评价的是训练方法,不采用任何检查点。",
+    Message(
+        "The interval of the whole is that of time, for these trainings; how much one training "
+        "differs from the next is seen in the rows. It judges the way of training, and promotes "
+        "no checkpoint."
     ),
 ]
 
@@ -98,9 +97,11 @@ def walk_forward(
     """
     if not FEWEST <= folds <= MOST:
         raise UsageError(
-            tr(
-                f"folds: found {folds}; allowed: {FEWEST} to {MOST}, as many as the history has room for",
-                f"folds:值为 {folds};应为 {FEWEST} 到 {MOST},且历史足够长",
+            _(
+                "folds: found {folds}; allowed: {fewest} to {most}, as many as the history has room for",
+                folds=folds,
+                fewest=FEWEST,
+                most=MOST,
             )
         )
     root = root or workspace_root()
@@ -120,10 +121,10 @@ def walk_forward(
     mark = fingerprint(inputs)
     if not force and (found := finished(place / EVALUATION, mark)):
         return found
-    with locked(place, tr(f"the folds {place}", f"折 {place}"), wait=WAIT_S):
+    with locked(place, _("the folds {place}", place=place), wait=WAIT_S):
         if force:
             shutil.rmtree(place, ignore_errors=True)
-        with reading(own.dataset, tr(f"the dataset {own.dataset.name}", f"数据集 {own.dataset.name}")):
+        with reading(own.dataset, _("the dataset {name}", name=own.dataset.name)):
             walk = _cut(config, own, folds, root)
         if watch and (todo := [fold for fold in walk if not _trained(fold)]):
             stages = cost(config, todo[-1].where, STAGES)  # of the fold with the most windows
@@ -196,10 +197,12 @@ def _refuse_other(folder: Path, expected: dict[str, Any], model: str) -> None:
         return
     had, asked = (f"{f.get('of')} × {str(f.get('history'))[:12]}" for f in (recorded.get("fold", {}), expected["fold"]))
     raise UsageError(
-        tr(
-            f"{folder.parent.parent} holds folds of another history or number ({had}; asked: {asked}); "
-            "--force trains all of them anew",
-            f"{folder.parent.parent} 中是另一历史或折数的结果({had};现在要求 {asked});用 --force 全部重新训练",
+        _(
+            "{parent} holds folds of another history or number ({had}; asked: {asked}); --force "
+            "trains all of them anew",
+            parent=folder.parent.parent,
+            had=had,
+            asked=asked,
         )
     )
 

@@ -10,7 +10,7 @@ import ast
 import os
 
 from kronosforge.core.errors import ConfigError, UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.core.suggestions import closest, did_you_mean
 
 FINETUNE = os.path.join("Kronos", "finetune")
@@ -31,9 +31,11 @@ def find_root(start: str | None = None, script: str | None = None) -> str:
             parent = os.path.dirname(folder)
             folder = parent if parent != folder else None
     raise UsageError(
-        tr(
-            f"No workspace: neither {here} nor a folder above it holds {FINETUNE}; create one with: kronosforge init DIR",
-            f"这里没有工作区:{here} 及其上级目录都没有 {FINETUNE};可用 kronosforge init DIR 新建",
+        _(
+            "No workspace: neither {here} nor a folder above it holds {finetune}; create one with: "
+            "kronosforge init DIR",
+            here=here,
+            finetune=FINETUNE,
         )
     )
 
@@ -42,9 +44,7 @@ def _current_folder() -> str:
     try:
         return os.getcwd()
     except FileNotFoundError:
-        raise UsageError(
-            tr("The current folder no longer exists; change to another one", "当前目录已不存在;请切换到其他目录")
-        ) from None
+        raise UsageError(_("The current folder no longer exists; change to another one")) from None
 
 
 def config_files(root: str) -> dict[str, str]:
@@ -67,9 +67,12 @@ def config_files(root: str) -> dict[str, str]:
 
 def _same_name(folder: str, first: str, second: str, name: str) -> ConfigError:
     return ConfigError(
-        tr(
-            f"{first} and {second} in {folder} are both the model {name}, as names ignore case; rename or remove one",
-            f"{folder} 中的 {first} 与 {second} 都是模型 {name}(名称不区分大小写);请改名或删除其中一个",
+        _(
+            "{first} and {second} in {folder} are both the model {name}, as names ignore case; rename or remove one",
+            first=first,
+            second=second,
+            folder=folder,
+            name=name,
         )
     )
 
@@ -132,13 +135,14 @@ def config_path(name_or_path: str, root: str | None) -> str:
 
 
 def _no_config(given: str, name: str, names: list[str]) -> ConfigError:
-    available = ", ".join(names)
-    advice = did_you_mean(closest(name, names)) or tr(
-        f"; a new model is a new file {FINETUNE}/config_{name}.py", f";新增模型只需新建文件 {FINETUNE}/config_{name}.py"
+    advice = did_you_mean(closest(name, names)) or _(
+        "; a new model is a new file {finetune}/config_{name}.py", finetune=FINETUNE, name=name
     )
     return ConfigError(
-        tr(
-            f"There is no model {given!r} (available: {available or 'none'}){advice}",
-            f"没有模型 {given!r}(现有:{available or '无'}){advice}",
+        _(
+            "There is no model {given!r} (available: {available}){advice}",
+            given=given,
+            available=", ".join(names) or _("none"),
+            advice=advice,
         )
     )

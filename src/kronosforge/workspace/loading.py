@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from kronosforge.config import ModelConfig
 from kronosforge.core.errors import ConfigError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.workspace.discovery import config_files, config_name, config_path, find_root
 from kronosforge.workspace.validation import config_error, validate
 
@@ -57,9 +57,7 @@ def _values(module: ModuleType, path: str) -> dict[str, Any]:
         return config.model_dump(exclude_unset=True)
     if isinstance(getattr(module, "Config", None), type):
         return _from_upstream(module.Config())
-    raise ConfigError(
-        tr(f"{path}: no `config = ModelConfig(...)` in it", f"{path}:文件中没有 `config = ModelConfig(...)`")
-    )
+    raise ConfigError(_("{path}: no `config = ModelConfig(...)` in it", path=path))
 
 
 def _run(path: str) -> ModuleType:
@@ -107,7 +105,7 @@ def environment(root: str, environ: Mapping[str, str] = os.environ) -> dict[str,
     try:
         stored = {key: value or "" for key, value in dotenv_values(path).items()}
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(tr(f"cannot read {path}: {error}", f"无法读取 {path}:{error}")) from None
+        raise ConfigError(_("cannot read {path}: {error}", path=path, error=error)) from None
     log.debug("%s: %s", path, ", ".join(stored) or "empty" if path.is_file() else "absent")
     merged = {**stored, **environ}
     for name in sorted(merged):

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from kronosforge.config import ModelConfig, SourceConfig
 from kronosforge.core.errors import UsageError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.core.suggestions import did_you_mean
 from kronosforge.workspace.settings import SET, SETTINGS, Field, fields, similar_settings
 from kronosforge.workspace.validation import validate
@@ -49,9 +49,9 @@ def resolve(config: ModelConfig, flags: Mapping[str, Any], environ: Mapping[str,
         _narrow_calendars(values, [str(key) for key in overrides["target_symbols"].value])
     set_by = dict(_file_or_default(config))
     if "records_per_timeframe" in by_flag | by_set and "since" not in by_set and values.pop("since", None):
-        set_by["since"] = tr("overridden by", "已被取代:") + f" {overrides['records_per_timeframe'].name}"
+        set_by["since"] = _("overridden by") + f" {overrides['records_per_timeframe'].name}"
     for key, override in overrides.items():
-        section, _, name = key.rpartition(".")
+        section, _dot, name = key.rpartition(".")
         (values.setdefault(section, {}) if section else values)[name] = override.value
         set_by[key] = override.set_by
     overriding = {key: override.set_by for key, override in overrides.items()}
@@ -83,9 +83,11 @@ def _from_set(assignments: Iterable[str]) -> dict[str, Override]:
         key, equals, text = (part.strip() for part in assignment.partition("="))
         if not equals:
             raise UsageError(
-                tr(
-                    f"{SET} {assignment!r} gives no value; write {SET} section.field=value, such as {SET} train.epochs=3",
-                    f"{SET} {assignment!r} 没有值;请写成 {SET} 部分.字段=值,例如 {SET} train.epochs=3",
+                _(
+                    "{set} {assignment!r} gives no value; write {set} section.field=value, such as {set} "
+                    "train.epochs=3",
+                    set=SET,
+                    assignment=assignment,
                 )
             )
         if key not in fields():
@@ -99,13 +101,13 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Override]:
     for setting in SETTINGS:
         if setting.variable and (text := environ.get(setting.variable, "").strip()):
             value = _listed(text) if setting.key == "timeframes" else text
-            set_by = f"{tr('environment', '环境变量')} {setting.variable}"
+            set_by = f"{_('environment')} {setting.variable}"
             overrides[setting.key] = Override(value, setting.variable, set_by)
     return overrides
 
 
 def _on_command_line(value: Any, flag: str) -> Override:
-    return Override(value, flag, f"{tr('command line', '命令行')} {flag}")
+    return Override(value, flag, f"{_('command line')} {flag}")
 
 
 def _refuse_conflicts(by_flag: dict[str, Override], by_set: dict[str, Override]) -> None:
@@ -118,10 +120,7 @@ def _refuse_conflicts(by_flag: dict[str, Override], by_set: dict[str, Override])
         pairs.append((both["since"], both["records_per_timeframe"]))
     for first, second in pairs:
         raise UsageError(
-            tr(
-                f"{first.name} and {second.name} exclude each other; give one of them",
-                f"{first.name} 与 {second.name} 不能同时使用;请只给一个",
-            )
+            _("{name} and {name2} exclude each other; give one of them", name=first.name, name2=second.name)
         )
 
 
@@ -162,7 +161,7 @@ def _read(key: str, text: str, field: Field) -> Any:
             return json.loads(text)
         except ValueError as error:
             raise UsageError(
-                tr(f"{SET} {key}: {text!r} is not JSON: {error}", f"{SET} {key}:{text!r} 不是有效的 JSON:{error}")
+                _("{set} {key}: {text!r} is not JSON: {error}", set=SET, key=key, text=text, error=error)
             ) from None
     return _listed(text) if field.many else text
 
@@ -174,24 +173,18 @@ def _listed(text: str) -> list[str]:
 def _unknown(key: str) -> UsageError:
     if inside := [name for name in fields() if name.startswith(f"{key}.")]:
         return UsageError(
-            tr(
-                f"{SET}: {key} is a section; name one of its settings, such as {SET} {inside[0]}=…",
-                f"{SET}:{key} 是一个部分;请指定其中的字段,例如 {SET} {inside[0]}=…",
+            _(
+                "{set}: {key} is a section; name one of its settings, such as {set} {inside}=…",
+                set=SET,
+                key=key,
+                inside=inside[0],
             )
         )
     if key == "name":
-        return UsageError(
-            tr(
-                f"{SET}: name cannot be set; a model has the name of its config file",
-                f"{SET}:不能设置 name;模型的名称就是配置文件名",
-            )
-        )
+        return UsageError(_("{set}: name cannot be set; a model has the name of its config file", set=SET))
     return UsageError(
-        tr(f"{SET}: there is no setting {key!r}", f"{SET}:没有参数 {key!r}")
-        + (
-            did_you_mean(similar_settings(key))
-            or tr("; prepare --explain lists them all", ";prepare --explain 列出全部参数")
-        )
+        _("{set}: there is no setting {key!r}", set=SET, key=key)
+        + (did_you_mean(similar_settings(key)) or _("; prepare --explain lists them all"))
     )
 
 
@@ -201,7 +194,7 @@ def _file_or_default(section: BaseModel, prefix: str = "", path_given: bool = Tr
         if isinstance(value, BaseModel):
             yield from _file_or_default(value, f"{prefix}{name}.", given)
         else:
-            yield f"{prefix}{name}", tr("config file", "配置文件") if given else tr("default", "默认值")
+            yield f"{prefix}{name}", _("config file") if given else _("default")
 
 
 def _value(config: BaseModel, key: str) -> Any:

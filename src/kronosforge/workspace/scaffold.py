@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kronosforge.core.errors import KronosForgeError
 from kronosforge.core.files import disk_errors, write_atomic
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 TEMPLATE = Path(__file__).resolve().parent / "template"
 CHECKOUT = TEMPLATE.parents[3]
@@ -54,8 +54,5 @@ def _scripts_folder() -> Path:
         if (folder / FINETUNE / "config_default.py").is_file():
             return folder
     raise KronosForgeError(
-        tr(
-            f"This installation lacks the workspace files in {TEMPLATE}; reinstall kronosforge",
-            f"安装不完整:{TEMPLATE} 中缺少工作区文件;请重新安装 kronosforge",
-        )
+        _("This installation lacks the workspace files in {template}; reinstall kronosforge", template=TEMPLATE)
     )

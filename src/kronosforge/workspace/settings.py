@@ -101,7 +101,7 @@ class Field:
     """One setting as config.py declares it."""
 
     def __init__(self, annotation: str, default: str, help_text: str) -> None:
-        self.help = help_text
+        self.help = help_text.rstrip(".").replace("`", "")  # one line of plain text
         self.default = default  # as text; empty where there is none, or none that could be shown
         self.choices = tuple(re.findall(r'"(\w+)"', annotation))
         kind = re.search(r"\b(int|float|bool)\b", annotation)

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from kronosforge.core.errors import SourceError
+from kronosforge.core.i18n import Message
 from kronosforge.source.files import formats as tables
 from kronosforge.source.files.formats import read
 
@@ -161,7 +162,7 @@ def test_a_typed_file_without_rows_is_refused(tmp_path: Path) -> None:
 
 def test_refusals_of_typed_files_count_rows(tmp_path: Path) -> None:
     pl.DataFrame({"ts": [1, 2]}).write_parquet(tmp_path / "X.parquet")
-    assert "X.parquet, row 2: wrong" in str(read(tmp_path / "X.parquet").refuse(1, "wrong", "错"))
+    assert "X.parquet, row 2: wrong" in str(read(tmp_path / "X.parquet").refuse(1, Message("wrong")))
 
 
 def test_refusals_in_chinese(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kronosforge.config import SourceConfig
 from kronosforge.core.bars import Bar, Series, Span
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.source.base import Cost
 from kronosforge.source.exchanges.exchange import ExchangeSource, pages_of, place, refuse_hong_kong, unknown
 from kronosforge.source.exchanges.pages import Candle, Page, Pages, as_page
@@ -50,7 +50,7 @@ class BinanceSource(ExchangeSource):
 
     async def clock(self) -> int:
         """See `ExchangeSource`."""
-        what = tr("the server time", "服务器时间")
+        what = _("the server time")
         return await self.transport.get(self._spot_time, {}, what, lambda answer: int(answer["serverTime"]))
 
     async def pages(self, series: Series) -> Pages:
@@ -87,7 +87,7 @@ class BinancePages:
             "endTime": newest,  # inclusive
             "limit": LIMIT,
         }
-        what = tr(f"candles of {self.series}", f"{self.series} 的K线")
+        what = _("candles of {series}", series=self.series)
         settled = await self._source.now() - SETTLES
 
         def read(answer: Any) -> Page:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from kronosforge.config import SourceConfig
 from kronosforge.core.errors import CredentialsError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.source.exchanges.exchange import place
 from kronosforge.source.exchanges.okx import HOME, connect
 from kronosforge.source.exchanges.rate import RateLimit
@@ -32,9 +32,10 @@ def credentials(environ: Mapping[str, str], *, required: bool = False) -> Creden
     if missing and (required or len(missing) < len(VARIABLES)):
         names = ", ".join(missing)
         raise CredentialsError(
-            tr(
-                f"API credentials missing: {names}; set them in the environment or in .env, or unset the others: candles need none",
-                f"API credentials missing(缺少 API 凭证): {names};请在环境变量或 .env 中设置,或删除其余变量:K线数据不需要凭证",
+            _(
+                "API credentials missing: {names}; set them in the environment or in .env, or unset the "
+                "others: candles need none",
+                names=names,
             )
         )
     return None if missing else Credentials(*(environ[name].strip() for name in VARIABLES))
@@ -56,7 +57,7 @@ async def probe_credentials(config: SourceConfig, environ: Mapping[str, str]) ->
         return await transport.get(
             Endpoint("privateGetAccountConfig", RateLimit(5, 2.0)),
             {},
-            tr("the account's configuration", "账户配置"),
+            _("the account's configuration"),
             lambda answer: str(answer["data"][0]["perm"]),
         )
     except RefusedError as refused:
@@ -66,7 +67,7 @@ async def probe_credentials(config: SourceConfig, environ: Mapping[str, str]) ->
 
 
 async def _take_their_clock(transport: Transport) -> None:
-    what = tr("the server time", "服务器时间")
+    what = _("the server time")
     theirs = await transport.get(
         Endpoint("publicGetPublicTime", RateLimit(10, 2.0)), {}, what, lambda answer: int(answer["data"][0]["ts"])
     )
@@ -81,34 +82,21 @@ def _in_words(venue: str, refused: RefusedError) -> str:
 def _explanations() -> dict[str, str]:
     """What OKX's codes mean for the user who sees them. Source: OKX's v5 documentation; python-okx issue 118 for 50119."""
     return {
-        "50101": tr(
-            "the key belongs to the other environment; use a live key for live and a demo key for demo trading",
-            "API Key 与环境不符;实盘请用实盘 Key,模拟盘请用模拟盘 Key",
+        "50101": _("the key belongs to the other environment; use a live key for live and a demo key for demo trading"),
+        "50102": _(
+            "the request's time was too far from OKX's clock; set this machine's clock, or look for a slow proxy"
         ),
-        "50102": tr(
-            "the request's time was too far from OKX's clock; set this machine's clock, or look for a slow proxy",
-            "请求时间与 OKX 时钟相差过大;请校准本机时钟,或检查代理是否过慢",
+        "50105": _(
+            "OKX_API_PASSPHRASE is wrong; it is the one chosen when the key was made, not the account's password"
         ),
-        "50105": tr(
-            "OKX_API_PASSPHRASE is wrong; it is the one chosen when the key was made, not the account's password",
-            "OKX_API_PASSPHRASE 错误;它是创建 API Key 时设置的口令,不是登录密码",
+        "50110": _(
+            "this machine's address is not on the key's IP list; add it on OKX's API page, or make a key without a list"
         ),
-        "50110": tr(
-            "this machine's address is not on the key's IP list; add it on OKX's API page, or make a key without a list",
-            "本机 IP 不在该 Key 的白名单中;请在 OKX 的 API 页面添加,或创建不限 IP 的 Key",
-        ),
-        "50111": tr(
-            "OKX_API_KEY is not a valid key; copy it again, without spaces or quotes",
-            "OKX_API_KEY 无效;请重新复制,不要带空格或引号",
-        ),
-        "50113": tr(
-            "the signature is wrong, so OKX_API_SECRET does not belong to this key; copy it again",
-            "签名错误,OKX_API_SECRET 与该 Key 不匹配;请重新复制",
-        ),
-        "50119": tr(
-            "the key does not exist here: it was deleted, or it is of another region; accounts of the EEA use "
-            "KRONOS_OKX_URL=https://eea.okx.com, those of the US and Australia https://us.okx.com",
-            "此处没有该 API Key:可能已删除,或属于其他地区;欧洲经济区账户请设 KRONOS_OKX_URL=https://eea.okx.com,"
-            "美国与澳大利亚账户请设 https://us.okx.com",
+        "50111": _("OKX_API_KEY is not a valid key; copy it again, without spaces or quotes"),
+        "50113": _("the signature is wrong, so OKX_API_SECRET does not belong to this key; copy it again"),
+        "50119": _(
+            "the key does not exist here: it was deleted, or it is of another region; accounts of "
+            "the EEA use KRONOS_OKX_URL=https://eea.okx.com, those of the US and Australia "
+            "https://us.okx.com"
         ),
     }

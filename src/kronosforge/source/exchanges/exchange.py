@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from kronosforge.core.addresses import is_http
 from kronosforge.core.bars import HONG_KONG, Series, Span
 from kronosforge.core.errors import ConfigError, NoDataError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.source.base import Batch, Cost
 from kronosforge.source.exchanges.pages import Pages
 from kronosforge.source.exchanges.transport import Transport
@@ -73,10 +73,7 @@ def place(name: str, home: str, url: str | None) -> tuple[str, str]:
     address = (url or home).rstrip("/")
     if not is_http(address):
         raise ConfigError(
-            tr(
-                "source.url (KRONOS_OKX_URL): found no http(s) address; write one such as https://eea.okx.com",
-                "source.url(KRONOS_OKX_URL)不是 http(s) 地址;例如 https://eea.okx.com",
-            )
+            _("source.url (KRONOS_OKX_URL): found no http(s) address; write one such as https://eea.okx.com")
         )
     parts = urlsplit(address)
     if address == home:
@@ -87,9 +84,10 @@ def place(name: str, home: str, url: str | None) -> tuple[str, str]:
 def unknown(venue: str, instrument: str) -> NoDataError:
     """The error for an instrument that the venue does not list."""
     return NoDataError(
-        tr(
-            f"{venue} lists no instrument {instrument}; check its spelling, and whether it was delisted",
-            f"{venue} 没有合约 {instrument};请检查拼写,或它是否已下架",
+        _(
+            "{venue} lists no instrument {instrument}; check its spelling, and whether it was delisted",
+            venue=venue,
+            instrument=instrument,
         )
     )
 
@@ -99,8 +97,11 @@ def refuse_hong_kong(venue: str, series: Series) -> None:
     if series.bar.hong_kong:
         plain = series.bar.code.removesuffix(HONG_KONG)
         raise ConfigError(
-            tr(
-                f"{series}: {venue} has UTC days only; write {series.instrument}_{plain}",
-                f"{series}:{venue} 只有 UTC 日线;请写 {series.instrument}_{plain}",
+            _(
+                "{series}: {venue} has UTC days only; write {instrument}_{plain}",
+                series=series,
+                venue=venue,
+                instrument=series.instrument,
+                plain=plain,
             )
         )

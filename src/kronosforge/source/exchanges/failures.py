@@ -9,30 +9,28 @@ import time
 
 import aiohttp
 
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import Message, _
 
 log = logging.getLogger("kronosforge.source")
 
 NOTICE_EVERY = 1.0  # seconds between two lines about retries: many requests may fail at once
 
-# Classes of errors, what they mean in English and in Chinese; the first row that fits counts.
-REASONS: tuple[tuple[tuple[type[BaseException], ...], str, str], ...] = (
-    ((TimeoutError,), "timed out after {timeout_s:g} s", "{timeout_s:g} 秒内没有应答"),
-    ((aiohttp.ClientProxyConnectionError,), "the proxy cannot be reached", "无法连接代理"),
-    ((aiohttp.ClientHttpProxyError,), "the proxy answered HTTP {error.status}", "代理返回 HTTP {error.status}"),
-    ((aiohttp.ClientConnectorDNSError,), "host name not found", "无法解析主机名"),
+# Classes of errors, and what they mean; the first row that fits counts.
+REASONS: tuple[tuple[tuple[type[BaseException], ...], Message], ...] = (
+    ((TimeoutError,), Message("timed out after {timeout_s:g} s")),
+    ((aiohttp.ClientProxyConnectionError,), Message("the proxy cannot be reached")),
+    ((aiohttp.ClientHttpProxyError,), Message("the proxy answered HTTP {status}")),
+    ((aiohttp.ClientConnectorDNSError,), Message("host name not found")),
     (
         (ssl.SSLError, aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError),
-        "the TLS connection failed (is the certificate trusted?)",
-        "TLS 连接失败(证书是否可信?)",
+        Message("the TLS connection failed (is the certificate trusted?)"),
     ),
-    ((ConnectionRefusedError,), "connection refused", "连接被拒绝"),
+    ((ConnectionRefusedError,), Message("connection refused")),
     (
         (ConnectionError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError),
-        "the connection was closed before the answer",
-        "连接在应答之前被关闭",
+        Message("the connection was closed before the answer"),
     ),
-    ((aiohttp.ClientPayloadError,), "the answer broke off", "应答不完整"),
+    ((aiohttp.ClientPayloadError,), Message("the answer broke off")),
 )
 
 
@@ -41,11 +39,11 @@ def reason_of(error: BaseException, timeout_s: float) -> str:
     specific = aiohttp.ClientProxyConnectionError, aiohttp.ClientConnectorDNSError, aiohttp.ClientSSLError
     if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, specific):
         error = error.os_error
-    for classes, english, chinese in REASONS:
+    for classes, text in REASONS:
         if isinstance(error, classes):
-            return tr(english, chinese).format(error=error, timeout_s=timeout_s)
+            return _(text.message, status=getattr(error, "status", ""), timeout_s=timeout_s)
     name = type(error).__name__
-    return tr(f"no answer ({name})", f"没有应答({name})")
+    return _("no answer ({name})", name=name)
 
 
 class Notices:

@@ -10,7 +10,7 @@ from typing import Any
 from kronosforge.config import SourceConfig
 from kronosforge.core.bars import HONG_KONG, HOUR, Bar, Series, Span
 from kronosforge.core.errors import SourceError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.source.base import Cost
 from kronosforge.source.exchanges.exchange import ExchangeSource, pages_of, place, unknown
 from kronosforge.source.exchanges.pages import Candle, Page, Pages, as_page
@@ -32,7 +32,7 @@ def judge(status: int, body: dict[str, Any] | list[Any]) -> Verdict | None:
     if isinstance(body, dict) and code == "0" and isinstance(body.get("data"), list):
         return None
     if code in ("", "0"):
-        return Verdict("", tr(f"HTTP {status} without code and data", f"HTTP {status},缺少 code 或 data"), again=True)
+        return Verdict("", _("HTTP {status} without code and data", status=status), again=True)
     words = str(body.get("msg", "")) if isinstance(body, dict) else ""
     return Verdict(code, f"{code} {words}".strip(), again=code in PASSING)
 
@@ -58,7 +58,7 @@ class OkxSource(ExchangeSource):
 
     async def clock(self) -> int:
         """See `ExchangeSource`."""
-        what = tr("the server time", "服务器时间")
+        what = _("the server time")
         return await self.transport.get(self._time, {}, what, lambda answer: int(answer["data"][0]["ts"]))
 
     async def pages(self, series: Series) -> Pages:
@@ -83,7 +83,7 @@ class OkxSource(ExchangeSource):
     async def _kind(self, instrument: str) -> str:
         """The instrument's instType as OKX lists it; its spelling only says where to look."""
         ask = {"instType": _spelled_kind(instrument), "instId": instrument}
-        what = tr(f"the instrument {instrument}", f"合约 {instrument}")
+        what = _("the instrument {instrument}", instrument=instrument)
         try:
             kind = await self.transport.get(self._instruments, ask, what, lambda answer: _listed(answer, instrument))
         except RefusedError as refused:
@@ -121,7 +121,7 @@ class OkxPages:
             "after": str(newest + 1),  # exclusive
             "limit": str(LIMIT),
         }
-        what = tr(f"candles of {self.series}", f"{self.series} 的K线")
+        what = _("candles of {series}", series=self.series)
         now = await self._source.now()
 
         def read(answer: Any) -> Page:

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from kronosforge.core.bars import Series, iso
 from kronosforge.core.errors import SourceError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 
 class Candle(NamedTuple):
@@ -46,10 +46,12 @@ def as_page(candles: Iterable[Candle], series: Series, newest: int) -> Page:
     for candle in candles:
         if series.bar.floor(candle.ts) != candle.ts:
             raise SourceError(
-                tr(
-                    f"{series}: the venue's bar opens at {iso(candle.ts)}, where no {series.bar.code} bar opens; "
-                    "its days or weeks begin elsewhere, choose another bar",
-                    f"{series}:交易所K线的开盘时刻 {iso(candle.ts)} 不在 {series.bar.code} 的网格上;请换用其他周期",
+                _(
+                    "{series}: the venue's bar opens at {ts}, where no {code} bar opens; its days or weeks "
+                    "begin elsewhere, choose another bar",
+                    series=series,
+                    ts=iso(candle.ts),
+                    code=series.bar.code,
                 )
             )
         other = page.setdefault(candle.ts, candle)

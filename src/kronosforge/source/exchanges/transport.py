@@ -16,7 +16,7 @@ from kronosforge.config import SourceConfig
 from kronosforge.core.addresses import is_http
 from kronosforge.core.console import printable
 from kronosforge.core.errors import ConfigError, SourceError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.source.exchanges.failures import Notices, reason_of
 from kronosforge.source.exchanges.rate import RateLimit
 
@@ -112,19 +112,24 @@ class Transport:
             log.debug("%s: %s: attempt %d of %d: %s", self.venue, what, attempt + 1, self.tries, verdict.reason)
             if not verdict.again:
                 raise RefusedError(
-                    tr(
-                        f"{self.venue} refused {what}: {verdict.reason}; check names and bars, and whether {self.venue} "
-                        "serves your region",
-                        f"{self.venue} 拒绝了 {what}:{verdict.reason};请检查名称与周期,以及 {self.venue} 是否支持您所在地区",
+                    _(
+                        "{venue} refused {what}: {reason}; check names and bars, and whether {venue} serves your "
+                        "region",
+                        venue=self.venue,
+                        what=what,
+                        reason=verdict.reason,
                     ),
                     verdict,
                 )
             if attempt + 1 < self.tries:
                 self._notices.show(
-                    tr(
-                        f"{self.venue}: attempt {attempt + 1} of {self.tries} to get {what} failed: {verdict.reason}; "
-                        "trying again",
-                        f"{self.venue}:第 {attempt + 1} 次(共 {self.tries} 次)获取{what}失败:{verdict.reason};正在重试",
+                    _(
+                        "{venue}: attempt {attempt} of {tries} to get {what} failed: {reason}; trying again",
+                        venue=self.venue,
+                        attempt=attempt + 1,
+                        tries=self.tries,
+                        what=what,
+                        reason=verdict.reason,
                     )
                 )
         raise self.exhausted(what, verdict.reason)
@@ -132,11 +137,14 @@ class Transport:
     def exhausted(self, what: str, reason: str) -> SourceError:
         """The error after the last try."""
         return SourceError(
-            tr(
-                f"Could not fetch {what} from {self.venue} after {self.tries} attempts: {reason}; check the network, the proxy "
-                "(source.proxy) and the address (KRONOS_OKX_URL, source.url), or raise source.retries, and run again",
-                f"请求 {self.tries} 次后仍无法从 {self.venue} 获取{what}:{reason};请检查网络、代理(source.proxy)"
-                "和地址(KRONOS_OKX_URL、source.url),或增大 source.retries 后重试",
+            _(
+                "Could not fetch {what} from {venue} after {tries} attempts: {reason}; check the "
+                "network, the proxy (source.proxy) and the address (KRONOS_OKX_URL, source.url), or "
+                "raise source.retries, and run again",
+                what=what,
+                venue=self.venue,
+                tries=self.tries,
+                reason=reason,
             )
         )
 
@@ -165,7 +173,7 @@ class Transport:
         if isinstance(body, dict | list):
             verdict = self._judge(status, body)
         else:
-            verdict = Verdict("", tr(f"HTTP {status} without JSON", f"HTTP {status},不是 JSON"), again=True)
+            verdict = Verdict("", _("HTTP {status} without JSON", status=status), again=True)
         if verdict:  # its text is the venue's own: kept to one line of moderate length
             text = printable(" ".join(verdict.reason.split())[:200])
             status_text = f"HTTP {status}: " if status >= 400 and not text.startswith("HTTP") else ""
@@ -190,10 +198,10 @@ def _proxy(address: str | None) -> str | None:
         return None
     if not is_http(address):
         raise ConfigError(
-            tr(
-                f"source.proxy: {address.rpartition('@')[2]!r} is not the address of an HTTP proxy; write one such as "
+            _(
+                "source.proxy: {rpartition!r} is not the address of an HTTP proxy; write one such as "
                 "http://127.0.0.1:7890 (a SOCKS proxy cannot be used)",
-                f"source.proxy:{address.rpartition('@')[2]!r} 不是 HTTP 代理地址;例如 http://127.0.0.1:7890(不支持 SOCKS 代理)",
+                rpartition=address.rpartition("@")[2],
             )
         )
     return address
@@ -204,7 +212,7 @@ def _shaped(answer: Any, read: Callable[[Any], T]) -> T:
         return read(answer)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         detail = printable(str(error)[:200])
-        reason = tr(f"an answer of another shape ({detail})", f"返回格式不符({detail})")
+        reason = _("an answer of another shape ({detail})", detail=detail)
         raise FaultyAnswerError(Verdict("", reason, again=True)) from None
 
 

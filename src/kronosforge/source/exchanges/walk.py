@@ -18,7 +18,7 @@ import polars as pl
 from kronosforge.core.bars import Span, iso
 from kronosforge.core.candles import SCHEMA
 from kronosforge.core.errors import NoDataError, SourceError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 from kronosforge.source.base import Batch
 from kronosforge.source.exchanges.failures import Notices
 from kronosforge.source.exchanges.pages import Page, Pages
@@ -103,20 +103,23 @@ class _Ahead:
             if page and page[0].ts == overlap:
                 return page
             self._notices.show(
-                tr(
-                    f"{self._pages.series}: attempt {attempt} of {self._pages.tries} gave a page without the bar of "
-                    f"{iso(overlap)}; trying again",
-                    f"{self._pages.series}:第 {attempt} 次(共 {self._pages.tries} 次)返回的页缺少 {iso(overlap)} K线;正在重试",
+                _(
+                    "{series}: attempt {attempt} of {tries} gave a page without the bar of {overlap}; trying again",
+                    series=self._pages.series,
+                    attempt=attempt,
+                    tries=self._pages.tries,
+                    overlap=iso(overlap),
                 )
             )
             await pause(attempt)
             page = await self._pages.page(cursor)
         raise SourceError(
-            tr(
-                f"{self._pages.series}: {self._pages.tries} pages in a row came back without the bar of {iso(overlap)}, "
-                "which an earlier page held; the venue's answers do not fit together, try again later",
-                f"{self._pages.series}:连续 {self._pages.tries} 页缺少之前返回过的 {iso(overlap)} K线;"
-                "交易所的数据前后不一致,请稍后重试",
+            _(
+                "{series}: {tries} pages in a row came back without the bar of {overlap}, which an "
+                "earlier page held; the venue's answers do not fit together, try again later",
+                series=self._pages.series,
+                tries=self._pages.tries,
+                overlap=iso(overlap),
             )
         )
 
@@ -131,7 +134,7 @@ class _Ahead:
 async def _top(pages: Pages, at: int) -> Page:
     """The page at `at`, if possible one that begins there: with the bar above the span, mostly the one now forming."""
     best: Page = []
-    for _ in range(ANCHOR_TRIES):
+    for _try in range(ANCHOR_TRIES):
         page = await pages.page(at)
         if page and (not best or page[0].ts > best[0].ts):
             best = page
@@ -159,22 +162,18 @@ async def _expect_nothing(pages: Pages, below: int, now: int) -> None:
     """
     newest = await _top(pages, pages.series.bar.floor(now))
     if not newest:
-        raise NoDataError(
-            tr(
-                f"the venue has no candle of {pages.series}; check the name",
-                f"交易所没有 {pages.series} 的K线;请检查名称",
-            )
-        )
+        raise NoDataError(_("the venue has no candle of {series}; check the name", series=pages.series))
     oldest = newest[-1].ts
-    for _ in range(pages.tries):
+    for _try in range(pages.tries):
         oldest = await _halved(pages, below, oldest)
         page = await pages.page(oldest)
         if oldest > below and [candle.ts for candle in page] == [oldest]:
             return
     raise SourceError(
-        tr(
-            f"{pages.series}: pages before {iso(below)} come back empty, and yet there are bars; try again later",
-            f"{pages.series}:{iso(below)} 之前的页为空,却又有K线;请稍后重试",
+        _(
+            "{series}: pages before {below} come back empty, and yet there are bars; try again later",
+            series=pages.series,
+            below=iso(below),
         )
     )
 

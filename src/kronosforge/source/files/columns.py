@@ -10,6 +10,7 @@ import polars as pl
 
 from kronosforge.core.candles import PRICES
 from kronosforge.core.errors import SourceError
+from kronosforge.core.i18n import Message
 from kronosforge.source.files.formats import Table, shown
 
 # Spellings are compared without case, blanks and punctuation: `Open time`, `open_time` and `openTime` are one.
@@ -86,10 +87,12 @@ def _okx(table: Table, taken: dict[str, str], instrument: str) -> dict[str, str]
     if parts == 1 or vol is None:
         raise table.refuse(
             None,
-            f"which column is the volume in coins depends on the OKX instrument, and {instrument!r} with these columns "
-            "does not tell; name the file like BTC-USDT_… (spot) or BTC-USDT-SWAP_…, and keep vol, volCcy, volCcyQuote",
-            f"OKX 的币本位成交量列取决于合约类型,由 {instrument!r} 与现有列无法判断;"
-            "请按 BTC-USDT_…(现货)或 BTC-USDT-SWAP_… 命名,并保留 vol、volCcy、volCcyQuote",
+            Message(
+                "which column is the volume in coins depends on the OKX instrument, and {instrument!r} "
+                "with these columns does not tell; name the file like BTC-USDT_… (spot) or "
+                "BTC-USDT-SWAP_…, and keep vol, volCcy, volCcyQuote",
+                instrument=instrument,
+            ),
         )
     return {"vol": vol} | ({"amt": amt} if amt else {})
 
@@ -116,8 +119,12 @@ def _one_series(table: Table, spelled: dict[str, str]) -> None:
         if len(other):
             raise table.refuse(
                 other[0],
-                f"{column} is {shown(values[other[0]])} after {shown(values[0])}; write one file per series",
-                f"{column} 为 {shown(values[other[0]])},此前为 {shown(values[0])};请每个序列一个文件",
+                Message(
+                    "{column} is {shown} after {shown2}; write one file per series",
+                    column=column,
+                    shown=shown(values[other[0]]),
+                    shown2=shown(values[0]),
+                ),
             )
 
 
@@ -130,22 +137,27 @@ def _check(table: Table, found: dict[str, list[str]]) -> None:
         wanted = "; ".join(f"{field}: {' '.join(FIELDS[field])}" for field in missing)
         raise table.refuse(
             None,
-            f"no column for {', '.join(missing)} among {shown(table.frame.columns)}; name it one of {wanted}",
-            f"{shown(table.frame.columns)} 中缺少 {', '.join(missing)} 列;可用列名:{wanted}",
+            Message(
+                "no column for {missing} among {shown}; name it one of {wanted}",
+                missing=", ".join(missing),
+                shown=shown(table.frame.columns),
+                wanted=wanted,
+            ),
         )
 
 
 def _unknown(table: Table, column: str) -> SourceError:
     return table.refuse(
         None,
-        f"column {shown(column)} is not known; rename it to what it is (vol, amt, …) or remove it",
-        f"不认识列 {shown(column)};请改为其含义对应的列名(vol、amt…)或删除该列",
+        Message("column {shown} is not known; rename it to what it is (vol, amt, …) or remove it", shown=shown(column)),
     )
 
 
 def _ambiguous(table: Table, columns: list[str]) -> SourceError:
     return table.refuse(
         None,
-        f"columns {shown(columns)} may mean the same thing, which one is meant is not clear; remove or rename all but one",
-        f"列 {shown(columns)} 含义重叠,无法确定用哪一个;请只保留一个",
+        Message(
+            "columns {shown} may mean the same thing, which one is meant is not clear; remove or rename all but one",
+            shown=shown(columns),
+        ),
     )

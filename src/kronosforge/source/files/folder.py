@@ -10,7 +10,7 @@ from kronosforge.config import SourceConfig
 from kronosforge.core.bars import Series, Span
 from kronosforge.core.candles import FEATURES, ORIGINS, PRICES, SCHEMA, derived_turnover
 from kronosforge.core.errors import ConfigError, NoDataError, SourceError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import Message, _
 from kronosforge.source.base import Batch, Cost
 from kronosforge.source.files.columns import plan
 from kronosforge.source.files.formats import Table, read, shown
@@ -42,9 +42,9 @@ class FilesSource:
             pl.Series([0]).cast(pl.Datetime("ms")).dt.replace_time_zone(config.timezone)
         except pl.exceptions.ComputeError:
             raise ConfigError(
-                tr(
-                    f"source.timezone: found {config.timezone!r}; allowed: names such as UTC, Asia/Shanghai, Europe/London",
-                    f"source.timezone:找到 {config.timezone!r};应为 UTC、Asia/Shanghai、Europe/London 之类的时区名",
+                _(
+                    "source.timezone: found {timezone!r}; allowed: names such as UTC, Asia/Shanghai, Europe/London",
+                    timezone=config.timezone,
                 )
             ) from None
 
@@ -58,9 +58,9 @@ class FilesSource:
         if newest:
             return max(newest)
         raise NoDataError(
-            tr(
-                f"{self.folder} holds no file that can be read as candles; name files like BTC-USDT-SWAP_4H.csv",
-                f"{self.folder} 中没有可读取的K线文件;请按 BTC-USDT-SWAP_4H.csv 命名",
+            _(
+                "{folder} holds no file that can be read as candles; name files like BTC-USDT-SWAP_4H.csv",
+                folder=self.folder,
             )
         )
 
@@ -117,8 +117,11 @@ def _times(table: Table, columns: list[str], zone: str) -> Times:
         if len(differ):
             raise table.refuse(
                 differ[0],
-                f"{columns[0]} and {column} name different times; remove the one that is not meant",
-                f"{columns[0]} 与 {column} 的时间不一致;请删除多余的一列",
+                Message(
+                    "{columns} and {column} name different times; remove the one that is not meant",
+                    columns=columns[0],
+                    column=column,
+                ),
             )
     return times
 
@@ -134,8 +137,11 @@ def _numbers(table: Table, column: str) -> pl.Series:
         found = values[bad]
         raise table.refuse(
             bad,
-            f"{column} {shown(found)} is no number; write digits with a point, no thousands separators",
-            f"{column} 的 {shown(found)} 不是数字;请只写数字与小数点,不要千位分隔符",
+            Message(
+                "{column} {shown} is no number; write digits with a point, no thousands separators",
+                column=column,
+                shown=shown(found),
+            ),
         )
     return numbers.fill_null(float("nan"))
 
@@ -154,7 +160,10 @@ def _flags(table: Table, column: str) -> pl.Series:
     if len(bad):
         raise table.refuse(
             bad[0],
-            f"{column} {shown(text[bad[0]] or '')} does not say whether the bar is finished; write 1 or 0",
-            f"{column} 的 {shown(text[bad[0]] or '')} 未说明K线是否完结;请写 1 或 0",
+            Message(
+                "{column} {shown} does not say whether the bar is finished; write 1 or 0",
+                column=column,
+                shown=shown(text[bad[0]] or ""),
+            ),
         )
     return text.is_in(_YES)

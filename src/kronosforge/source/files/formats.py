@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kronosforge.core.errors import SourceError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import Message, _
 
 # A file, or what it unpacks to, may be this large: some five million rows of CSV, which take ten times that in memory
 # while they are read. It stops archives made to fill memory.
@@ -74,21 +74,20 @@ class Table(NamedTuple):
         left = rows.filter(~said)
         return int(left[0]) if len(left) else None
 
-    def refuse(self, row: int | None, english: str, chinese: str) -> SourceError:
+    def refuse(self, row: int | None, reason: Message) -> SourceError:
         """The error that names the file, the line of `row` (None: the header), the reason and what to do."""
         if row is None:
-            return refused(self.name, self.first - 1 if self.lines else None, english, chinese)
-        unit = ("line", "行") if self.lines else ("row", "记录")
-        return refused(self.name, row + self.first, english, chinese, unit)
+            return refused(self.name, self.first - 1 if self.lines else None, reason)
+        return refused(self.name, row + self.first, reason, lines=self.lines)
 
 
-def refused(
-    name: str, line: int | None, english: str, chinese: str, unit: tuple[str, str] = ("line", "行")
-) -> SourceError:
-    """`name, line N: reason; what to do`."""
-    if line is None:
-        return SourceError(f"{name}: {tr(english, chinese)}")
-    return SourceError(tr(f"{name}, {unit[0]} {line}: {english}", f"{name} 第 {line} {unit[1]}:{chinese}"))
+def refused(name: str, number: int | None, reason: Message, *, lines: bool = True) -> SourceError:
+    """`name, line N: reason; what to do`; where the file has no lines, the row."""
+    if number is None:
+        return SourceError(f"{name}: {reason}")
+    if lines:
+        return SourceError(_("{name}, line {number}: {reason}", name=name, number=number, reason=reason))
+    return SourceError(_("{name}, row {number}: {reason}", name=name, number=number, reason=reason))
 
 
 def read(path: Path) -> Table:
@@ -106,9 +105,7 @@ def read(path: Path) -> Table:
 
 def _too_large(name: str) -> SourceError:
     size = f"{MAX_BYTES >> 20} MiB"
-    return refused(
-        name, None, f"larger than {size} unpacked; split it or store it as Parquet", f"解压后超过 {size};请拆分文件"
-    )
+    return refused(name, None, Message("larger than {size} unpacked; split it or store it as Parquet", size=size))
 
 
 def _unreadable(name: str, error: Exception) -> SourceError:
@@ -116,8 +113,7 @@ def _unreadable(name: str, error: Exception) -> SourceError:
     return refused(
         name,
         None,
-        f"cannot be unpacked or read ({reason}); fetch or write it again",
-        f"无法解压或读取({reason});请重新获取该文件",
+        Message("cannot be unpacked or read ({reason}); fetch or write it again", reason=reason),
     )
 
 
@@ -142,8 +138,9 @@ def _member(path: Path) -> bytes:
             raise refused(
                 path.name,
                 None,
-                f"holds {len(members)} files ({held}); a zip must hold exactly one .csv",
-                f"包含 {len(members)} 个文件({held});zip 中必须恰好有一个 .csv",
+                Message(
+                    "holds {count} files ({held}); a zip must hold exactly one .csv", count=len(members), held=held
+                ),
             )
         with archive.open(members[0]) as file:
             return file.read(MAX_BYTES + 1)
@@ -157,8 +154,7 @@ def _text(name: str, data: bytes, zipped: bool) -> Table:
         raise refused(
             name,
             data.count(b"\n", 0, error.start) + 1,
-            f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8",
-            f"字节 0x{data[error.start]:02x} 不是 UTF-8;请另存为 UTF-8",
+            Message("byte 0x{data:02x} is not UTF-8; save the file as UTF-8", data=data[error.start]),
         ) from None
     if zipped and _LEAN_ROW.fullmatch(data.partition(b"\n")[0].strip()):
         return _lean(name, data)
@@ -168,9 +164,7 @@ def _text(name: str, data: bytes, zipped: bool) -> Table:
         data, above = data[len(head) + 1 :], above + 1
     header, frame = _columns(name, data, above + 1)
     if not frame.height:
-        raise refused(
-            name, above + 1, "no rows below the column names; remove the file", "列名之下没有数据;请移除该文件"
-        )
+        raise refused(name, above + 1, Message("no rows below the column names; remove the file"))
     return Table(name, frame.rename(dict(zip(frame.columns, header, strict=True))), above + 2, utc=utc)
 
 
@@ -183,8 +177,11 @@ def _lean(name: str, data: bytes) -> Table:
             row = (~whole).arg_true()[0]
             raise table.refuse(
                 row,
-                f"{shown(table.frame[column][row])} is no integer, as LEAN's {column} × 10,000 is; add a header line",
-                f"{shown(table.frame[column][row])} 不是整数(LEAN 格式的 {column} 应为 ×10,000 的整数);请添加列名行",
+                Message(
+                    "{shown} is no integer, as LEAN's {column} × 10,000 is; add a header line",
+                    shown=shown(table.frame[column][row]),
+                    column=column,
+                ),
             )
     return table
 
@@ -201,21 +198,19 @@ def _columns(name: str, data: bytes, line: int) -> tuple[list[str], pl.DataFrame
 def _header(name: str, cells: list[str], line: int | None) -> list[str]:
     header = [cell.strip() for cell in cells]
     if not any(header):
-        raise refused(name, line, "empty; the first line must name the columns", "为空;第一行必须是列名")
+        raise refused(name, line, Message("empty; the first line must name the columns"))
     if all(_VALUE.fullmatch(cell) for cell in header):
         raise refused(
             name,
             line,
-            "holds values where the column names should be; add a line such as ts,open,high,low,close,vol,amt",
-            "应为列名却是数值;请添加列名行,例如 ts,open,high,low,close,vol,amt",
+            Message("holds values where the column names should be; add a line such as ts,open,high,low,close,vol,amt"),
         )
     twice = next((cell for i, cell in enumerate(header) if cell in header[:i]), None)
     if twice is not None:
         raise refused(
             name,
             line,
-            f"two columns are named {shown(twice)}; rename or remove one",
-            f"有两列同名 {shown(twice)};请改名或删除一列",
+            Message("two columns are named {shown}; rename or remove one", shown=shown(twice)),
         )
     return header
 
@@ -232,7 +227,7 @@ def _split(name: str, body: bytes, width: int, line: int) -> pl.DataFrame:
         raise _ragged(name, line + int(ragged[0]), int(values[ragged[0]]), width)
     frame = pl.read_csv(body, has_header=False, infer_schema=False, quote_char=None)
     if frame.shape != (len(ends), width):
-        raise refused(name, line, "cannot be cut into rows; write it as plain CSV", "无法切分为行;请存为普通 CSV")
+        raise refused(name, line, Message("cannot be cut into rows; write it as plain CSV"))
     return frame
 
 
@@ -240,8 +235,9 @@ def _ragged(name: str, line: int, found: int, width: int) -> SourceError:
     return refused(
         name,
         line,
-        f"holds {found} values where the column names are {width}; mend or remove the line",
-        f"有 {found} 个值,而列名有 {width} 个;请修正或删除该行",
+        Message(
+            "holds {value} values where the column names are {width}; mend or remove the line", value=found, width=width
+        ),
     )
 
 
@@ -253,13 +249,9 @@ def _quoted(name: str, data: bytes, line: int) -> tuple[list[str], pl.DataFrame]
         for row in reader:
             rows.append(row)
             if reader.line_num != len(rows):
-                raise refused(
-                    name, line + len(rows) - 1, "a quoted value runs over the line's end; mend it", "引号内换行;请修正"
-                )
+                raise refused(name, line + len(rows) - 1, Message("a quoted value runs over the line's end; mend it"))
     except csv.Error as error:
-        raise refused(
-            name, line + len(rows), f"broken quotes ({error}); mend the line", f"引号有误({error});请修正"
-        ) from None
+        raise refused(name, line + len(rows), Message("broken quotes ({error}); mend the line", error=error)) from None
     header = _header(name, rows[0], line)
     for i, row in enumerate(rows):
         if len(row) != len(header):
@@ -279,12 +271,15 @@ def _arrow(path: Path, suffix: str) -> Table:
             raise refused(
                 path.name,
                 None,
-                f"column {shown(field.name)} holds {field.type}; remove it or make it a number",
-                f"列 {shown(field.name)} 的类型是 {field.type};请删除或改为数值",
+                Message(
+                    "column {shown} holds {type}; remove it or make it a number",
+                    shown=shown(field.name),
+                    type=field.type,
+                ),
             )
     header = _header(path.name, table.column_names, None) if table.column_names else []
     if not header or not table.num_rows:
-        raise refused(path.name, None, "holds no rows; remove the file", "没有数据;请移除该文件")
+        raise refused(path.name, None, Message("holds no rows; remove the file"))
     return Table(path.name, pl.DataFrame(table.rename_columns(header)), lines=False)
 
 

@@ -5,6 +5,7 @@ import numpy.typing as npt
 import polars as pl
 
 from kronosforge.core.bars import DAY, LENGTHS, Bar, iso
+from kronosforge.core.i18n import Message
 from kronosforge.source.files.formats import Table
 from kronosforge.source.files.names import anchored
 from kronosforge.source.files.times import Times
@@ -48,18 +49,18 @@ def _check(table: Table, ts: pl.Series, bar: Bar) -> None:
     """Single rows off the grid are for the clean stage; a file whose rows are another bar is refused."""
     known = ts.drop_nulls().unique().sort().to_numpy()
     if not len(known):
-        raise table.refuse(0, "no row has a time; fill the time column", "没有任何一行有时间;请补上时间列")
+        raise table.refuse(0, Message("no row has a time; fill the time column"))
     if _fit(known, bar):
         return
     first, match = ", ".join(iso(int(t)) for t in known[:3]), _match(known)
-    english = (
-        f"they are {match}; ask for that or rename the file" if match else "check source.label and source.timezone"
-    )
-    chinese = f"而是 {match};请使用该周期或重命名文件" if match else "请检查 source.label 与 source.timezone"
+    advice = Message("check source.label and source.timezone")
+    if match:
+        advice = Message("they are {match}; ask for that or rename the file", match=match)
     raise table.refuse(
         0,
-        f"its rows, opening at {first}, …, are not {bar.code} bars; {english}",
-        f"其开盘时刻 {first} … 不是 {bar.code} K线;{chinese}",
+        Message(
+            "its rows, opening at {first}, …, are not {code} bars; {advice}", first=first, code=bar.code, advice=advice
+        ),
     )
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from kronosforge.core.bars import DAY, HONG_KONG, HOUR, LENGTHS, MINUTE, WEEK, Bar, Series, bar, instrument_id
 from kronosforge.core.errors import ConfigError, NoDataError, SourceError
-from kronosforge.core.i18n import tr
+from kronosforge.core.i18n import _
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".feather", ".zip")
 
@@ -52,9 +52,10 @@ def scan(folder: Path) -> list[Named]:
         paths = sorted(path for path in folder.iterdir() if path.is_file())
     except OSError as error:
         raise SourceError(
-            tr(
-                f"{folder} cannot be read as a folder of candles: {error.strerror}; give --source files:DIR",
-                f"无法读取K线目录 {folder}:{error.strerror};请用 --source files:DIR 指定",
+            _(
+                "{folder} cannot be read as a folder of candles: {strerror}; give --source files:DIR",
+                folder=folder,
+                strerror=error.strerror,
             )
         ) from None
     return [named for path in paths if (named := parse(path))]
@@ -103,9 +104,12 @@ def choose(folder: Path, series: Series) -> Named:
     if len(best) > 1:
         names = ", ".join(n.path.name for n in best)
         raise SourceError(
-            tr(
-                f"{folder} has several files for {series}: {names}; keep one, or name it {series}{SUFFIXES[0]}",
-                f"{folder} 中有多个 {series} 文件:{names};请只保留一个,或将其命名为 {series}{SUFFIXES[0]}",
+            _(
+                "{folder} has several files for {series}: {names}; keep one, or name it {series}{suffixes}",
+                folder=folder,
+                series=series,
+                names=names,
+                suffixes=SUFFIXES[0],
             )
         )
     return best[0]
@@ -119,7 +123,10 @@ def _nothing_fits(folder: Path, series: Series, found: list[Named]) -> str:
     keys = list(dict.fromkeys(str(n.readings[0]) for n in found))
     held = ", ".join(keys[:12]) + (" …" if len(keys) > 12 else "")
     names = f"{series}.csv (.csv.gz .parquet .feather .zip)"
-    return tr(
-        f"{folder} has no file for {series}; found {held or 'no candle files'}; name the file {names}",
-        f"{folder} 中没有 {series} 的文件;现有:{held or '无K线文件'};请将文件命名为 {names}",
+    return _(
+        "{folder} has no file for {series}; found {held}; name the file {names}",
+        folder=folder,
+        series=series,
+        held=held or _("no candle files"),
+        names=names,
     )

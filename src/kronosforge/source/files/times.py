@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from kronosforge.core.i18n import Message
 from kronosforge.core.times import epoch, written
 from kronosforge.source.files.formats import Table, shown
 
@@ -49,8 +50,11 @@ def _text(table: Table, column: str, text: pl.Series, ms: pl.Series, zone: str) 
     if bad is not None:
         raise table.refuse(
             bad,
-            f"{column} {shown(text[bad])} cannot be read as a time for certain; write 2024-01-31 16:00:00 or ms since 1970",
-            f"{column} 的 {shown(text[bad])} 无法确定为时间;请写成 2024-01-31 16:00:00 或毫秒时间戳",
+            Message(
+                "{column} {shown} cannot be read as a time for certain; write 2024-01-31 16:00:00 or ms since 1970",
+                column=column,
+                shown=shown(text[bad]),
+            ),
         )
     absolute = ms.zip_with(ms.is_not_null(), read.wall - read.offset)
     naive = pl.select(pl.when(pl.lit(absolute).is_null()).then(pl.lit(wall))).to_series()
@@ -66,7 +70,11 @@ def _local(table: Table, column: str, wall: pl.Series, zone: str) -> pl.Series:
     if len(folds):
         raise table.refuse(
             folds[0],
-            f"{column} {clock[folds[0]]} is skipped or stands twice in {zone}, where clocks change; write times with offsets",
-            f"{column} 的 {clock[folds[0]]} 在 {zone} 因换夏令时不存在或重复;请写带时区偏移的时间",
+            Message(
+                "{column} {clock} is skipped or stands twice in {zone}, where clocks change; write times with offsets",
+                column=column,
+                clock=clock[folds[0]],
+                zone=zone,
+            ),
         )
     return ts

@@ -3,7 +3,7 @@
 # docker run --rm -v "$PWD/work space:/workspace" kronosforge full_pipeline.py --source sandbox --init scratch --size tiny
 FROM python:3.12-slim AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE* ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY src src
 COPY Kronos Kronos
 COPY *.py prepare_all_models.sh ./

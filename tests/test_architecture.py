@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kronosforge"
-HEAVY = ("torch", "polars", "pandas", "ccxt", "pydantic", "numpy", "rich", "plotly", "asyncio")
+HEAVY = ("torch", "polars", "pandas", "ccxt", "pydantic", "numpy", "rich", "asyncio")
 BASE = {"core", "config"}
 IN_STRING = re.compile(r"^kronosforge\.[a-z_][a-z_.]*")  # an import path, or how one begins
 
@@ -51,7 +51,6 @@ HOMES = {
     "torch": {"dataset", "model", "train", "forecast", "evaluate"},
     "aiohttp": {"sandbox", "source"},
     "argparse": {"cli"},
-    "plotly": {"report"},
     "rich": {"cli"},
     "scipy": {"evaluate"},
     "scoringrules": {"evaluate"},

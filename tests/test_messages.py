@@ -20,7 +20,7 @@ CHINESE = re.compile("[\u3400-\u9fff\uff00-\uffef]")
 IN_CHINESE = (
     *("README.zh-CN.md", "README_KRONOS.md", "KRONOS_DATA_GUIDE.md", "KRONOS_MULTI_MODEL_GUIDE.md", "docs/zh/"),
     *("Kronos/finetune/README_MULTI_MODEL.md", "src/kronosforge/workspace/template/README.md"),
-    *("src/kronosforge/source/files/columns.py", "src/kronosforge/report/template/", "tests/"),
+    *("src/kronosforge/source/files/columns.py", "tests/"),
 )
 NAME = "中文"  # of the language, on the way to the Chinese version
 

@@ -34,8 +34,8 @@ def figures(root: Path) -> list[dict[str, Any]]:
     html = write_model_report(root, "model_a").read_text("utf-8")
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
     assert data is not None
-    found: list[dict[str, Any]] = json.loads(data[1], parse_constant=pytest.fail)
-    return found
+    drawn: list[dict[str, Any]] = json.loads(data[1], parse_constant=pytest.fail)["figures"]
+    return drawn
 
 
 def test_it_says_what_the_stages_left(root: Path) -> None:
@@ -229,7 +229,7 @@ def test_the_fleet_stands_side_by_side(root: Path, summary: dict[str, Any]) -> N
     ):
         assert part in found.text.replace("尚未训练", "").replace("采用", ""), part
     assert [value for tag, name, value in found.attributes if (tag, name) == ("a", "href")] == ["model_a/report.html"]
-    assert found.tags.count("script") == 2  # no chart, no plotly
+    assert found.tags.count("script") == 2  # no chart, no chart library
 
 
 def test_the_folds_stand_in_a_table_and_the_whole_below(root: Path) -> None:

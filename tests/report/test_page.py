@@ -241,3 +241,7 @@ def test_a_series_without_candles_is_told(summary: dict[str, Any]) -> None:
     summary["series"]["ETH-USDT-SWAP_4H"] = {"rows": 0, "first": None, "last": None}
     page = Page(render(summary, [aggregate(series("ETH-USDT-SWAP_4H"), empty())]))
     assert "ETH-USDT-SWAP_4H 0 bars of 4H" in page.text
+
+
+def test_no_element_is_shown_as_text(summary: dict[str, Any], charts: list[SeriesChart]) -> None:
+    assert "<" not in Page(render(summary, charts)).text

@@ -23,9 +23,14 @@ DRAW_ALL = """(async () => {
 LOOK = {
     "charts": DRAW_ALL,
     "overflow": "document.scrollingElement.scrollWidth - innerWidth",
-    "candles": "[...document.querySelectorAll('.chart')].map(c => c.querySelectorAll('.boxlayer path.box').length)",
-    "bars": "[...document.querySelectorAll('.chart')].map(c => c.querySelectorAll('.barlayer .point').length)",
-    "splits": "document.querySelector('.chart').querySelectorAll('.shapelayer path').length",
+    "candles": "[...document.querySelectorAll('.chart')].map(c => c.candles.ts.length)",
+    "inked": """[...document.querySelectorAll('.chart')].map(c => c.panels.map(({ ctx }) => {
+      const { data } = ctx.getImageData(0, 0, ctx.canvas.width, ctx.canvas.height);
+      const colours = new Set();
+      for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 250) colours.add(data.slice(i, i + 3).join());
+      return colours.size;
+    }))""",
+    "names": "[...document.querySelector('.chart').querySelectorAll('.name')].filter(n => !n.hidden).map(n => n.innerText)",
     "paper": "getComputedStyle(document.body).backgroundColor",
     "language": "document.documentElement.lang",
     "heading": "document.querySelector('h2').innerText",
@@ -53,8 +58,8 @@ def test_it_is_drawn(browser: Chromium, page: Path, width: int, dark: bool) -> N
     assert visit.values["charts"] == 3
     assert visit.values["overflow"] <= 0
     assert all(count > 50 for count in visit.values["candles"])
-    assert visit.values["bars"] == [2 * count for count in visit.values["candles"]]
-    assert visit.values["splits"] == 4  # train, validation, test, and the hole
+    assert all(len(panels) == 3 and min(panels) > 1 for panels in visit.values["inked"])
+    assert visit.values["names"] == ["train", "validation", "test"]
     assert (visit.values["language"], visit.values["heading"]) == ("en", "What was asked")
     assert visit.values["paper"] == ("rgb(20, 23, 28)" if dark else "rgb(250, 249, 246)")
     assert struct.unpack(">I", visit.screenshot[16:20]) == (width,)
@@ -66,7 +71,7 @@ def test_it_speaks_the_readers_language(browser: Chromium, page: Path) -> None:
 
 
 def test_the_button_changes_the_language_of_page_and_charts(browser: Chromium, page: Path) -> None:
-    labels = "[...document.querySelector('.chart').querySelectorAll('.annotation-text')].map(a => a.textContent)"
+    labels = "[...document.querySelector('.chart').querySelectorAll('.title, .name')].map(label => label.textContent)"
     settled = "new Promise(done => setTimeout(done, 300))"
     press = "document.getElementById('language').click()"
     scripts = {"charts": DRAW_ALL, "before": labels, "press": press, "settled": settled, "after": labels} | {
@@ -80,10 +85,10 @@ def test_the_button_changes_the_language_of_page_and_charts(browser: Chromium, p
 
 def test_charts_follow_their_width(browser: Chromium, page: Path) -> None:
     narrow = """(async () => {
-      const chart = document.querySelector(".chart"), wide = chart.querySelector("svg").clientWidth;
+      const chart = document.querySelector(".chart"), width = () => chart.querySelector(".uplot").clientWidth, wide = width();
       document.body.style.width = "600px";
-      while (chart.querySelector("svg").clientWidth === wide) await new Promise(again => setTimeout(again, 20));
-      return chart.querySelector("svg").clientWidth - chart.clientWidth;
+      while (width() === wide) await new Promise(again => setTimeout(again, 20));
+      return width() - chart.clientWidth;
     })()"""
     before, after = LOOK["candles"], LOOK["candles"]
     scripts = {
@@ -102,9 +107,9 @@ def test_charts_follow_their_width(browser: Chromium, page: Path) -> None:
 def test_a_candle_is_read_under_the_pointer(browser: Chromium, page: Path, charts: list[SeriesChart]) -> None:
     hover = """(async () => {
       const reading = document.getElementById("reading-2"), before = reading.textContent;
-      const plot = document.querySelector("#chart-2 .nsewdrag"), box = plot.getBoundingClientRect();
+      const plot = document.querySelector("#chart-2 .u-over"), box = plot.getBoundingClientRect();
       const at = { bubbles: true, clientX: box.left + 1, clientY: box.top + 20 };
-      for (const kind of ["mouseover", "mousemove"]) plot.dispatchEvent(new MouseEvent(kind, at));
+      for (const kind of ["mouseenter", "mousemove"]) plot.dispatchEvent(new MouseEvent(kind, at));
       while (reading.textContent === before) await new Promise(again => setTimeout(again, 20));
       return reading.innerText;
     })()"""
@@ -133,14 +138,15 @@ def workspace(tmp_path: Path, summary: dict[str, Any]) -> Path:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 420])
 def test_a_models_page_is_drawn(browser: Chromium, workspace: Path, width: int, dark: bool) -> None:
-    lines = "[...document.querySelectorAll('.chart')].map(c => c.querySelectorAll('.scatterlayer .trace').length)"
-    scripts = {key: LOOK[key] for key in ("charts", "overflow", "bars", "paper")} | {"lines": lines}
+    series = "[...document.querySelectorAll('.chart')].map(c => c.panels.map(panel => panel.series.length - 1))"
+    scripts = {key: LOOK[key] for key in ("charts", "overflow", "inked", "paper")} | {"series": series}
     visit = browser.visit(write_model_report(workspace, "model_a"), scripts, width=width, dark=dark, photograph=True)
     assert visit.errors == []
     assert visit.requests == []
     assert visit.values["overflow"] <= 0
-    assert visit.values["lines"] == [6, 6, 4, 1, 7, 7, 7]  # two curves, coverage, PIT, three fans of two bands
-    assert visit.values["bars"] == [0, 0, 0, 30, 0, 0, 0]
+    # The curves of both stages, coverage, PIT, and three fans of two bands, whose two edges are a series each.
+    assert visit.values["series"] == [[4, 1, 1], [4, 1, 1], [4], [4], [7], [7], [7]]
+    assert all(min(panels) > 1 for panels in visit.values["inked"])
     assert visit.values["paper"] == ("rgb(20, 23, 28)" if dark else "rgb(250, 249, 246)")
     assert struct.unpack(">I", visit.screenshot[16:20]) == (width,)
 
@@ -162,8 +168,14 @@ def test_the_fleets_page_leads_to_the_models(browser: Chromium, workspace: Path,
 
 
 def test_a_models_charts_speak_chinese(browser: Chromium, workspace: Path) -> None:
-    labels = "[...document.querySelectorAll('.annotation-text')].map(a => a.textContent)"
+    labels = "[...document.querySelectorAll('.uplot .title, .uplot .name')].map(label => label.textContent)"
     scripts = {"charts": DRAW_ALL, "labels": labels, "which": "document.querySelectorAll('#examples h3')[2].innerText"}
     visit = browser.visit(write_model_report(workspace, "model_a"), scripts, width=1400, language="zh-CN")
     assert {"损失", "梯度范数", "学习率", "最佳:第 2 轮", "最后已知"} <= set(visit.values["labels"])
     assert visit.values["which"].startswith("最差")
+
+
+@pytest.mark.parametrize("kind", ["dataset", "model"])
+def test_a_page_is_light(page: Path, workspace: Path, kind: str) -> None:
+    path = page if kind == "dataset" else write_model_report(workspace, "model_a")
+    assert path.stat().st_size < 500_000

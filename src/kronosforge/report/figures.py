@@ -68,7 +68,7 @@ class Figures:
         kind = "chart" if len(axes) > 1 else "chart low"
         return Html(
             f"<figure><figcaption><h3>{heading}</h3><p>{caption}</p></figcaption>{_legend(traces)}"
-            f'<div class="{kind}" data-index="{len(self.specs) - 1}"></div></figure>'
+            f'<output class="reading" aria-live="off"></output><div class="{kind}" data-index="{len(self.specs) - 1}"></div></figure>'
         )
 
 

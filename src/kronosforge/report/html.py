@@ -91,7 +91,8 @@ def _class(column: Column) -> str:
 
 def facts(pairs: Iterable[tuple[Html, Html]]) -> Html:
     """A list of names and what they stand for."""
-    return Html("<dl>" + join(Html(f"<div><dt>{name}</dt><dd>{value}</dd></div>") for name, value in pairs) + "</dl>")
+    items = join(Html(f"<div><dt>{name}</dt><dd>{value}</dd></div>") for name, value in pairs)
+    return Html(f"<dl>{items}</dl>")
 
 
 def section(name: str, heading: Html, *body: Html) -> Html:

@@ -104,7 +104,7 @@ def render_model(model: Model, folder: Path) -> str:
     kind, sentence = verdict(model)
     top = paragraph(Html(f"<strong>{sentence}</strong>"), f"verdict told {kind}")
     charts = "figures.js" if figures.specs else ""
-    return shell(model.title, Message("Kronos model"), top, nav, body, charts=charts, data=figures.specs)
+    return shell(model.title, Message("Kronos model"), top, nav, body, charts=charts, data={"figures": figures.specs})
 
 
 def verdict(model: Model) -> tuple[str, Html]:

@@ -128,12 +128,11 @@ def charts(drawn: Sequence[SeriesChart], summary: Summary) -> Html:
     return section("series", say("Series"), note, _LEGEND, figures)
 
 
-_LEGEND = Html(
-    '<ul class="legend">'
-    + join(Html(f'<li><i class="{name}"></i>{label}</li>') for name, label in SPLITS.items())
-    + f'<li><i class="up"></i>{say("rising")}</li><li><i class="down"></i>{say("falling")}</li>'
-    + f'<li><i class="hole"></i>{say("hole")}</li></ul>'
+_LEGEND_ITEMS = join(
+    Html(f'<li><i class="{kind}"></i>{label}</li>')
+    for kind, label in {**SPLITS, "up": say("rising"), "down": say("falling"), "hole": say("gap")}.items()
 )
+_LEGEND = Html(f'<ul class="legend">{_LEGEND_ITEMS}</ul>')
 
 
 def _figure(index: int, chart: SeriesChart, one: Mapping[str, Any]) -> Html:
@@ -153,7 +152,7 @@ def _figure(index: int, chart: SeriesChart, one: Mapping[str, Any]) -> Html:
         Html(f'<span class="each" data-bars="{bars}">{each}</span>'),
     ]
     if holes:
-        parts.append(Html(say("gaps: {count:,}", count=holes) + _holes_drawn(holes)))
+        parts.append(say("gaps: {count:,}", count=holes) + _holes_drawn(holes))
     return Html(
         f"<figure><figcaption><h3>{text(chart.key)}</h3><p>{join(parts, ' · ')}</p></figcaption>"
         f'<output class="reading" aria-live="off" id="reading-{index}"></output>'

@@ -14,6 +14,27 @@ from kronosforge.report.html import Html, join, say, text
 
 CHARTLESS = "start();\n"  # instead of the script that draws
 
+# What the scripts say, with the placeholders that they fill.
+WORDS = {
+    "point": Message("Point at the chart to read its values; drag to zoom in, double-click to zoom out."),
+    "tap": Message("Tap the chart to read its values."),
+    "label": Message(
+        "Candlestick chart of {key} with volume and turnover; the numbers per split are in the table of windows."
+    ),
+    "joined": Message("each candle shows up to {bars} bars"),
+    "single": Message("each candle is one bar"),
+    "price": Message("price"),
+    "vol": Message("volume"),
+    "amt": Message("turnover"),
+    "train": Message("train"),
+    "val": Message("validation"),
+    "test": Message("test"),
+    "open": Message("open"),
+    "high": Message("high"),
+    "low": Message("low"),
+    "close": Message("close"),
+}
+
 
 def shell(
     name: str,
@@ -27,20 +48,22 @@ def shell(
 ) -> str:
     """The page called `name`. `top` stands above the links `nav`, (address, words), and `body` below them.
 
-    `charts` is the template's script that draws `data`; without it the page carries no plotly.
+    `charts` is the template's script that draws `data`; without it the page carries no chart library.
     """
-    script = _template("page.js") + (_template(charts) if charts else CHARTLESS)
-    scripts = [_script(_plotly())] * bool(charts) + [_script(f'"use strict";\n(() => {{\n{script}}})();\n')]
+    script = _template("page.js") + (_template("charts.js") + _template(charts) if charts else CHARTLESS)
+    scripts = [_script(_vendored("uPlot.iife.min.js"))] * bool(charts)
+    scripts.append(_script(f'"use strict";\n(() => {{\n{script}}})();\n'))
     return Template(_template("page.html")).substitute(
         name=text(name),
         title=text(kind.message),
         kind=say(kind),
         hashes=" ".join(_digest(one) for one in scripts),
-        css=_template("page.css"),
+        css=_template("page.css") + (_vendored("uPlot.min.css") if charts else ""),
+        footer=say("All times are UTC; a bar is named by its open time."),
         top=top,
         nav=join((Html(f'<a href="{text(where)}">{words}</a>') for where, words in nav), "\n"),
         body=body,
-        data=_json(data),
+        data=_json({"words": {name: word.both() for name, word in WORDS.items()}, **(data or {})}),
         scripts=join([_NOSCRIPT] * bool(charts) + [Html(f"<script>{one}</script>") for one in scripts], "\n"),
     )
 
@@ -71,8 +94,9 @@ def _template(name: str) -> str:
     return files("kronosforge.report").joinpath("template", name).read_text("utf-8")
 
 
-def _plotly() -> str:
-    return files("plotly").joinpath("package_data", "plotly.min.js").read_text("utf-8")
+def _vendored(name: str) -> str:
+    """A file of uPlot (MIT), whose licence lies beside it."""
+    return files("kronosforge.report").joinpath("vendor", name).read_text("utf-8")
 
 
 def _script(source: str) -> str:

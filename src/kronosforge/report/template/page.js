@@ -6,27 +6,14 @@ const touch = matchMedia("(pointer: coarse)");
 const style = getComputedStyle(root); // it follows the scheme
 const ink = name => style.getPropertyValue(`--${name}`).trim();
 
-// The layout that all charts share.
-function sheet(width, height) {
-  return {
-    width, height, showlegend: false, hovermode: "x", dragmode: touch.matches ? false : "zoom", separators: ".,",
-    paper_bgcolor: ink("surface"), plot_bgcolor: ink("surface"),
-    font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink("muted") },
-  };
-}
-
-const TIMES = [
-  { dtickrange: [null, 86399999], value: "%H:%M\n%Y-%m-%d" }, { dtickrange: [86400000, "M1"], value: "%m-%d\n%Y" },
-  { dtickrange: ["M1", "M11"], value: "%Y-%m" }, { dtickrange: ["M12", null], value: "%Y" },
-];
-const SETTINGS = { displayModeBar: false, responsive: false, doubleClick: "reset", showTips: false };
+const inReaderLanguage = texts => texts[root.lang] || texts.en;
 
 function start(draw) {
   const charts = [...document.querySelectorAll(".chart")];
   const drawn = new Map(); // chart element → the width it was drawn for
-  async function paint(element) {
+  function paint(element) {
     drawn.set(element, element.clientWidth);
-    await draw(element);
+    draw(element);
     element.dataset.drawn = "yes";
   }
   const redraw = () => drawn.forEach((_, element) => paint(element));

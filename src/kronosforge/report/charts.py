@@ -66,7 +66,7 @@ def aggregate(series: Series, candles: pl.DataFrame, holes: Sequence[Span] = (),
 def payload(chart: SeriesChart) -> dict[str, Any]:
     """`chart` as plain JSON values for page.js: times in ms, other numbers to nine digits, the longest holes."""
     holes = sorted(sorted(chart.holes, key=lambda h: h.start - h.stop)[:MOST_HOLES])
-    columns = {name: _digits(getattr(chart, name)) for name in FEATURES}
+    columns = {name: rounded(getattr(chart, name)) for name in FEATURES}
     return {
         "key": chart.key,
         "slot": chart.length * chart.bars_per_candle,
@@ -77,5 +77,6 @@ def payload(chart: SeriesChart) -> dict[str, Any]:
     }
 
 
-def _digits(values: Floats) -> list[float]:
+def rounded(values: Floats) -> list[float]:
+    """Plain numbers of nine digits."""
     return [float(f"{value:.9g}") for value in values.tolist()]

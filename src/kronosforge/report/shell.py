@@ -33,6 +33,11 @@ WORDS = {
     "high": Message("high"),
     "low": Message("low"),
     "close": Message("close"),
+    "median": Message("median"),
+    "known": Message("last known"),
+    "fan": Message(
+        "Chart of {key}: the known candles, then quantiles of the forecast's closes; the numbers are in the table."
+    ),
 }
 
 

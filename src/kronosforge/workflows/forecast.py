@@ -14,7 +14,7 @@ from kronosforge.evaluate.checkpoints import chosen
 from kronosforge.forecast import Forecast, Forecaster
 from kronosforge.forecast.sampling import Sampler
 from kronosforge.forecast.stacked import stacked
-from kronosforge.report.forecast import forecast_page, picture
+from kronosforge.report.forecast import ForecastChart, forecast_page, picture
 from kronosforge.workflows.recent import Recent, recent
 from kronosforge.workspace.paths import FORECAST, REPORT, forecast_folder, model_folder
 
@@ -75,7 +75,8 @@ def forecast(
         **settings.model_dump(),
         "series": {str(key): _facts(bars, forecasts[str(key)], settings.quantiles) for key, bars in known.items()},
     }
-    _write(folder, facts, known, forecasts, settings.quantiles)
+    charts = [_chart(series, bars, forecasts[str(series)], settings.quantiles) for series, bars in known.items()]
+    _write(folder, facts, charts, forecasts, root)
     return ForecastResult(folder, facts)
 
 
@@ -113,14 +114,12 @@ def _facts(bars: Recent, sampled: Forecast, levels: Sequence[float]) -> dict[str
 def _write(
     folder: Path,
     facts: dict[str, Any],
-    known: Mapping[Series, Recent],
+    charts: Sequence[ForecastChart],
     forecasts: Mapping[str, Forecast],
-    levels: Sequence[float],
+    root: Path,
 ) -> None:
-    pictures = {
-        f"{series}.svg": _picture(str(series), bars, forecasts[str(series)], levels) for series, bars in known.items()
-    }
-    tables = stacked(forecasts, levels)
+    pictures = {f"{chart.key}.svg": picture(chart) for chart in charts}
+    tables = stacked(forecasts, list(facts["quantiles"]))
     names = ("paths.parquet", "quantiles.parquet", "quantiles.csv", REPORT, *pictures)
     with locked(folder, _("the forecast {folder}", folder=folder)), publishing(folder, FORECAST, names) as staging:
         tables.paths.to_parquet(staging / "paths.parquet")
@@ -128,10 +127,19 @@ def _write(
         tables.quantiles.to_csv(staging / "quantiles.csv", lineterminator="\n")
         for name, svg in pictures.items():
             (staging / name).write_text(svg, "utf-8")
-        (staging / REPORT).write_text(forecast_page(facts, pictures), "utf-8")
+        (staging / REPORT).write_text(forecast_page(facts, charts, root, folder), "utf-8")
         (staging / FORECAST).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _picture(key: str, bars: Recent, sampled: Forecast, levels: Sequence[float]) -> str:
-    bands = sampled.quantile("close", sorted({*levels, 0.5})).tolist()
-    return picture(key, bars.times.tolist(), bars.values[:, 3].tolist(), bars.ahead.tolist(), bands)
+def _chart(series: Series, bars: Recent, sampled: Forecast, quantiles: Sequence[float]) -> ForecastChart:
+    levels = sorted({*quantiles, 0.5})
+    return ForecastChart(
+        str(series),
+        series.bar.length,
+        bars.times.tolist(),
+        bars.values[:, :4],
+        bars.ahead.tolist(),
+        levels,
+        sampled.quantile("close", levels),
+        sampled.feature("close"),
+    )

@@ -1,8 +1,6 @@
 // Candles with volume and turnover, a series each.
 const { cuts, series } = data;
 const ROOM = 2.5; // pixels that a candle needs to be read as one
-const say = (name, values = {}) => inReaderLanguage(data.words[name]).replace(/\{(\w+)\}/g, (_, key) => values[key]);
-
 // Neighbouring candles joined until each has room: as exact as the joins made when the page was written.
 function fitted(one, width) {
   const slots = one.ts.length ? (one.ts.at(-1) - one.ts[0]) / one.slot + 1 : 1;
@@ -29,19 +27,6 @@ function splits(start, stop) {
   const edges = [start, ...cuts.map(cut => Math.min(Math.max(cut, start), stop)), stop];
   return ["train", "val", "test"].slice(0, cuts.length + 1).map((colour, i) => ({ colour, from: edges[i], to: edges[i + 1] }))
     .filter(part => part.to > part.from);
-}
-
-// Bodies and wicks of the candles in `shown`.
-function bodies(u, shown) {
-  const width = Math.max(1, (u.valToPos(shown.slot, "x", true) - u.valToPos(0, "x", true)) * 0.7);
-  const y = value => Math.round(u.valToPos(value, "y", true));
-  shown.ts.forEach((ts, i) => {
-    const middle = Math.round(u.valToPos(ts + shown.slot / 2, "x", true));
-    const [open, close] = [y(shown.open[i]), y(shown.close[i])];
-    u.ctx.fillStyle = ink(shown.close[i] < shown.open[i] ? "down" : "up");
-    u.ctx.fillRect(middle - 0.5 * devicePixelRatio, y(shown.high[i]), devicePixelRatio, Math.max(1, y(shown.low[i]) - y(shown.high[i])));
-    u.ctx.fillRect(middle - width / 2, Math.min(open, close), width, Math.max(1, Math.abs(open - close)));
-  });
 }
 
 // Bars from 0, in the colours of their splits.

@@ -3,12 +3,13 @@
 // chart: { label, x: title of the x axis, or null for time (ms), range: [first, last] of the x axis, panels,
 //          areas: [{ from, to, colour, opacity, text, above }], marks: [{ x, text }], read(index): [name, value] pairs }
 // panel: { title, share of the height, log, zero: whether values are measured from 0, series, draw(u) }
-// series: { name, kind: line, thin, dash, dots, bar, band, core or data (not drawn), colour, x, y, upper }
+// series: { name, kind: line, thin, path, dash, dots, bar, band, core or data (not drawn), colour, x, y, upper }
 const BELOW = { time: 40, title: 52 }, BESIDE = { narrow: 48, wide: 62 }, ABOVE = 22; // pixels
 const digits = new Intl.NumberFormat("en", { maximumSignificantDigits: 9 });
 const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 4 });
 const instant = ms => new Date(ms).toISOString().slice(0, 16).replace("T", " ");
+const say = (name, values = {}) => inReaderLanguage(data.words[name]).replace(/\{(\w+)\}/g, (_, key) => values[key]);
 const DAY = 86400000;
 let plots = 0;
 
@@ -82,7 +83,7 @@ function drawn(series) {
       out.series.push({ fill: colour, width: 0, points, paths: uPlot.paths.bars({ size: [0.85 / bars.length, 100], align }) });
     } else {
       out.series.push({
-        stroke: colour, width: one.kind === "thin" ? 1 : 2, alpha: one.kind === "thin" ? 0.65 : 1, points,
+        stroke: colour, width: one.kind === "thin" || one.kind === "path" ? 1 : 2, alpha: { thin: 0.65, path: 0.3 }[one.kind] || 1, points,
         ...(one.kind === "dash" ? { dash: [2, 4] } : {}),
       });
     }
@@ -100,6 +101,19 @@ function times(u, ticks, axis, space, step) {
     const text = below === before ? top : `${top}\n${below}`;
     before = below;
     return text;
+  });
+}
+
+// Bodies and wicks of the candles in `shown`.
+function bodies(u, shown) {
+  const width = Math.max(1, (u.valToPos(shown.slot, "x", true) - u.valToPos(0, "x", true)) * 0.7);
+  const y = value => Math.round(u.valToPos(value, "y", true));
+  shown.ts.forEach((ts, i) => {
+    const middle = Math.round(u.valToPos(ts + shown.slot / 2, "x", true));
+    const [open, close] = [y(shown.open[i]), y(shown.close[i])];
+    u.ctx.fillStyle = ink(shown.close[i] < shown.open[i] ? "down" : "up");
+    u.ctx.fillRect(middle - 0.5 * devicePixelRatio, y(shown.high[i]), devicePixelRatio, Math.max(1, y(shown.low[i]) - y(shown.high[i])));
+    u.ctx.fillRect(middle - width / 2, Math.min(open, close), width, Math.max(1, Math.abs(open - close)));
   });
 }
 
@@ -165,7 +179,7 @@ function label(u, chart, panel, index) {
 // What stands under the cursor, or how to ask for it.
 function show(reading, index, chart, panels = []) {
   if (index === null || index === undefined) {
-    reading.textContent = inReaderLanguage(touch.matches ? data.words.tap : data.words.point);
+    reading.textContent = say(touch.matches ? "tap" : "point");
     return;
   }
   const pairs = chart.read ? chart.read(index) : under(panels, chart);

@@ -43,4 +43,5 @@ function start(draw) {
   charts.forEach(chart => sized.observe(chart));
   dark.addEventListener("change", redraw);
   addEventListener("beforeprint", () => charts.filter(chart => !drawn.has(chart)).forEach(paint));
+  return redraw;
 }

@@ -9,7 +9,7 @@ import pytest
 from kronosforge.config import DatasetConfig, ModelConfig, SourceConfig
 from kronosforge.core.errors import DataError, KronosForgeError
 from kronosforge.dataset.loader import Windows
-from kronosforge.dataset.manifest import read_manifest
+from kronosforge.dataset.manifest import damage, read_manifest, refuse_damaged
 from kronosforge.dataset.verify import verify
 from kronosforge.workflows.existing import existing
 from kronosforge.workflows.prepare import PreparedDataset, prepare
@@ -88,3 +88,27 @@ def test_a_wrong_value_is_named_with_its_key(dataset: Path, change: dict[str, ob
     assert str(error.value) == (
         f"{path} cannot be used: {reason}; make it anew with: python prepare_kronos_data_simple.py --config m --force"
     )
+
+
+@pytest.mark.parametrize("name", ["native/train/candles.npy", "native/index.json", "train_data.pkl"])
+def test_a_file_with_another_content_is_named(dataset: Path, name: str) -> None:
+    path = dataset / name
+    path.write_bytes(path.read_bytes()[::-1])
+    manifest = read_manifest(dataset, "m")
+    assert damage(dataset, manifest) == f"{name} has another content than the one recorded"
+    with pytest.raises(DataError, match="has another content"):
+        existing(dataset, CONFIG)
+
+
+def test_training_and_evaluation_read_nothing_but_whole_arrays(dataset: Path) -> None:
+    manifest = read_manifest(dataset, "m")
+    (dataset / "train_data.pkl").unlink()  # upstream's: ours do not read it
+    refuse_damaged(dataset, manifest, "m")
+    (dataset / "native" / "val" / "time.npy").unlink()
+    with pytest.raises(DataError, match=r"native/val/time.npy cannot be read \(No such file.*--config m --force"):
+        refuse_damaged(dataset, manifest, "m")
+
+
+def test_a_report_that_was_edited_is_no_damage(dataset: Path) -> None:
+    (dataset / "report.html").write_text("")
+    assert damage(dataset, read_manifest(dataset, "m")) == ""

@@ -19,7 +19,7 @@ from kronosforge.core.errors import DataError, UsageError
 from kronosforge.core.files import fingerprint, locked, reading, write_atomic
 from kronosforge.core.i18n import Message, _
 from kronosforge.core.records import reason
-from kronosforge.dataset.manifest import read_manifest
+from kronosforge.dataset.manifest import read_manifest, refuse_damaged
 from kronosforge.evaluate.backtest import LABEL, backtest
 from kronosforge.evaluate.baselines import baselines
 from kronosforge.evaluate.bootstrap import Blocks, Ints, length
@@ -235,6 +235,7 @@ def _dataset(folder: Path, config: ModelConfig) -> tuple[DatasetConfig, str]:
             )
         )
     manifest = read_manifest(folder, config.name)
+    refuse_damaged(folder, manifest, config.name)
     try:
         return DatasetConfig.model_validate(manifest.config.get("dataset")), manifest.fingerprint
     except ValueError as error:

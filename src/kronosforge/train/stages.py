@@ -14,7 +14,7 @@ from kronosforge.core.errors import DataError, ModelError, UsageError
 from kronosforge.core.files import locked, reading
 from kronosforge.core.i18n import _
 from kronosforge.dataset.loader import Loader, Windows
-from kronosforge.dataset.manifest import read_manifest
+from kronosforge.dataset.manifest import read_manifest, refuse_damaged
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import Checkpoint, digest
 from kronosforge.model.presets import refuse_mismatch, refuse_other_publication
@@ -160,6 +160,7 @@ def dataset_fingerprint(dataset: Path, config: ModelConfig) -> str:
             )
         )
     manifest = read_manifest(dataset, config.name)
+    refuse_damaged(dataset, manifest, config.name)
     made, fingerprint = manifest.config.get("dataset", {}), manifest.fingerprint
     asked = config.dataset.model_dump()
     if any(made.get(key) != value for key, value in asked.items()):

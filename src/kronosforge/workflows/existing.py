@@ -9,7 +9,7 @@ from kronosforge.config import ModelConfig
 from kronosforge.core.errors import DataError, ExistsError, UsageError
 from kronosforge.core.i18n import _
 from kronosforge.dataset import PICKLES
-from kronosforge.dataset.manifest import Manifest, read_manifest
+from kronosforge.dataset.manifest import Manifest, damage, read_manifest
 from kronosforge.report.summary import public
 from kronosforge.workspace.paths import MANIFEST
 
@@ -25,7 +25,7 @@ def existing(folder: Path, config: ModelConfig) -> Manifest | None:
     """The manifest of the dataset in `folder` where it was made with the settings of `config`; None where there is none.
 
     Raises ExistsError where the model's dataset was made with other settings, UsageError where the folder is another
-    model's, DataError where files of the dataset are missing or cut short.
+    model's, DataError where files of the dataset are missing or damaged.
     """
     if not (folder / MANIFEST).exists():
         _refuse_foreign(folder)
@@ -34,8 +34,8 @@ def existing(folder: Path, config: ModelConfig) -> Manifest | None:
     _refuse_other_model(folder, manifest, config)
     if different := list(differences(manifest.config, config)):
         raise ExistsError(_other_settings(folder, different, manifest))
-    if damaged := _damaged(folder, manifest):
-        raise DataError(_("{folder} is damaged: {damaged}; --force prepares it again", folder=folder, damaged=damaged))
+    if problem := damage(folder, manifest):
+        raise DataError(_("{folder} is damaged: {problem}; --force prepares it again", folder=folder, problem=problem))
     return manifest
 
 
@@ -110,19 +110,3 @@ def _other_settings(folder: Path, different: list[tuple[str, Any, Any]], manifes
         created=created,
         counts=counts,
     )
-
-
-def _damaged(folder: Path, manifest: Manifest) -> str:
-    """The first file whose size is not the recorded one, or nothing. Content is checked by `verify`."""
-    for file in manifest.files:
-        path = folder / file.filename
-        if not path.is_file():
-            return _("{filename} is missing", filename=file.filename)
-        if path.stat().st_size != file.bytes:
-            return _(
-                "{filename} has {st_size:,} bytes instead of {bytes:,}",
-                filename=file.filename,
-                st_size=path.stat().st_size,
-                bytes=file.bytes,
-            )
-    return ""

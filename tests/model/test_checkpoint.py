@@ -187,3 +187,43 @@ def test_retries_and_their_reason_are_shown(tmp_path: Path) -> None:
         assert process.poll() is None
         process.kill()
     assert "Connection refused" in first
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"n_layers": "abc"}, "n_layers: Input should be a valid integer"),
+        ({"d_model": -3}, "d_model: Input should be greater than or equal to 1"),
+        ({"s2_bits": 10**30}, "s2_bits: "),
+        ({"ff_dim": 10**30}, "ff_dim: "),
+        ({"n_heads": 3}, "d_model 64 is not a multiple of n_heads 3"),
+        ({"resid_dropout_p": 1.5}, "resid_dropout_p: "),
+        ({"learn_te": 3}, "learn_te: "),
+    ],
+)
+def test_arguments_that_no_network_has_are_refused_by_name(
+    tmp_path: Path, change: dict[str, object], reason: str
+) -> None:
+    folder = KronosPredictor(PRESETS["tiny"].predictor).save_pretrained(tmp_path / "p")
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ModelError) as error:
+        KronosPredictor.from_pretrained(folder)
+    assert f"config.json cannot be used ({reason}" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("damage", ["folder", "nested", "link"])
+def test_what_is_no_file_of_a_checkpoint_is_refused_in_one_line(folder: Path, name: str, damage: str) -> None:
+    path = folder / name
+    path.unlink()
+    if damage == "folder":
+        path.mkdir()
+    elif damage == "nested":
+        path.write_text("[" * 100_000)
+    else:
+        path.symlink_to(path)
+    with pytest.raises(ModelError, match=name) as error:
+        KronosTokenizer.from_pretrained(folder)
+    assert "\n" not in str(error.value)

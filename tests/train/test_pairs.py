@@ -205,3 +205,40 @@ def test_a_pair_of_an_older_version_is_kept_before_its_tokenizer_is_replaced(
     pair = tuned_pair(workspace / MODELS)
     assert pair.tokenizer
     assert {path.name: path.read_bytes() for path in pair.tokenizer.iterdir()} == before
+
+
+def other_bytes(path: Path) -> None:
+    """32 bytes in the middle of a file, flipped: what a disk or a copy may do, and safetensors does not notice."""
+    content = bytearray(path.read_bytes())
+    middle = slice(len(content) // 2, len(content) // 2 + 32)
+    content[middle] = bytes(byte ^ 0x0F for byte in content[middle])
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer/model.safetensors", "config.json"])
+def test_a_published_file_that_changed_is_not_used(workspace: Path, config: ModelConfig, name: str) -> None:
+    other_bytes(workspace / MODELS / "predictor" / "best_model" / name)
+    message = rf"best_model/{name} cannot be used \(its content.*kronosforge train --models model_t --force"
+    for use in (
+        lambda: fine_tuned(workspace / MODELS, TINY),
+        lambda: Forecaster.from_tuned(workspace / MODELS),
+        lambda: train(config, workspace, resume=True),
+    ):
+        with pytest.raises(ModelError, match=message):
+            use()
+    train(config, workspace, force=True)
+    digests(workspace / MODELS)
+
+
+def test_a_published_file_that_is_gone_is_not_used(workspace: Path) -> None:
+    (workspace / MODELS / "predictor" / "best_model" / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"model.safetensors cannot be used \(No such file.*--force"):
+        fine_tuned(workspace / MODELS, TINY)
+
+
+def test_a_record_that_leads_nowhere_is_damage_and_no_older_training(workspace: Path) -> None:
+    record = workspace / MODELS / "predictor" / "best_model" / "training.json"
+    record.unlink()
+    record.symlink_to("nowhere")
+    with pytest.raises(ModelError, match=r"training\.json cannot be used"):
+        fine_tuned(workspace / MODELS, TINY)

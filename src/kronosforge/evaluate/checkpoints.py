@@ -1,5 +1,6 @@
 """Which networks are judged: the fine-tuned pair, and the pair that its training started from."""
 
+import os
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -165,11 +166,20 @@ def maybe_seen(rules: TrainConfig) -> bool:
 
 def _pair(folders: dict[str, Path], sources: dict[str, str]) -> Pair:
     facts = {
-        stage: {"source": sources[stage], "sha256": {name: sha256(folder / name) for name in (CONFIG, WEIGHTS)}}
+        stage: {"source": sources[stage], "sha256": {name: _sha256(folder / name) for name in (CONFIG, WEIGHTS)}}
         for stage, folder in folders.items()
         if _whole(folder)
     }
     return Pair(facts, folders)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise ModelError(
+            _("{path} cannot be read: {reason}", path=path, reason=os.strerror(error.errno or 0))
+        ) from None
 
 
 def _whole(folder: Path) -> bool:

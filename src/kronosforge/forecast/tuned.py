@@ -1,5 +1,6 @@
 """The fine-tuned pair of a model: the predictor that training published, and the tokenizer whose ids it learned."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,7 +9,13 @@ from kronosforge.core.i18n import _
 from kronosforge.model import KronosTokenizer
 from kronosforge.model.checkpoint import digest
 from kronosforge.workspace.paths import BEST, TOKENIZER
-from kronosforge.workspace.training_record import TrainingRecord, last_record, published_record, read_training
+from kronosforge.workspace.training_record import (
+    TrainingRecord,
+    last_record,
+    published_record,
+    read_training,
+    refuse_other_files,
+)
 
 
 class TunedPair(NamedTuple):
@@ -36,6 +43,8 @@ def tuned_pair(models: Path) -> TunedPair:
             )
         )
     record = training_record(models)
+    if record:
+        refuse_other_files(published_record(models / "predictor"), record)
     if (predictor / TOKENIZER).is_dir():
         return TunedPair(predictor / TOKENIZER, predictor, record)
     tokenizer = models / "tokenizer" / BEST
@@ -49,7 +58,7 @@ def tuned_pair(models: Path) -> TunedPair:
 def training_record(models: Path) -> TrainingRecord | None:
     """How the published predictor in `models` was trained; of older trainings, the newest run. Raises ModelError."""
     for path in (published_record(models / "predictor"), last_record(models / "predictor")):
-        if path.exists():
+        if os.path.lexists(path):  # a link that leads nowhere is damage, and no older training
             return read_training(path)
     return None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
+from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from kronosforge.core.addresses import is_http
 from kronosforge.core.errors import ConfigError, ModelError
 from kronosforge.core.files import publishing
 from kronosforge.core.i18n import _
+from kronosforge.core.records import reason
 from kronosforge.model.devices import LABELS, choose
 from kronosforge.model.presets import PredictorArguments, TokenizerArguments
 
@@ -86,12 +88,13 @@ class Checkpoint(nn.Module):
     def arguments_of(cls, path: Path) -> Any:
         """The arguments in the config.json at `path`. Raises ModelError where they are not this class's."""
         try:
-            found = json.loads(path.read_text("utf-8"))
-            names = {field.name for field in fields(cls.ARGUMENTS)}
-            required = {field.name for field in fields(cls.ARGUMENTS) if field.default is MISSING}
-            unknown, missing = sorted(found.keys() - names), sorted(required - found.keys())
-        except (OSError, ValueError, AttributeError) as error:
-            raise _broken(path, str(error)) from None
+            text = path.read_text("utf-8")
+            keys = json.loads(text).keys()
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
+            raise _broken(path, reason(error)) from None
+        names = {field.name for field in fields(cls.ARGUMENTS)}
+        required = {field.name for field in fields(cls.ARGUMENTS) if field.default is MISSING}
+        unknown, missing = sorted(keys - names), sorted(required - keys)
         if unknown or missing:
             raise ModelError(
                 _(
@@ -103,7 +106,13 @@ class Checkpoint(nn.Module):
                     missing=missing,
                 )
             )
-        return cls.ARGUMENTS(**found)
+        try:
+            arguments = TypeAdapter(cls.ARGUMENTS).validate_json(text, strict=True)
+        except ValueError as error:
+            raise _broken(path, reason(error)) from None
+        if arguments.d_model % arguments.n_heads:
+            raise _broken(path, f"d_model {arguments.d_model} is not a multiple of n_heads {arguments.n_heads}")
+        return arguments
 
 
 def digest(network: nn.Module) -> str:

@@ -4,7 +4,9 @@ Source: the config.json of NeoQuasar/Kronos-{mini,small,base} and NeoQuasar/Kron
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Annotated, Literal, NamedTuple, TypeAlias
+
+from pydantic import Field
 
 from kronosforge.core.errors import ModelError
 from kronosforge.core.i18n import _
@@ -12,42 +14,49 @@ from kronosforge.core.i18n import _
 Size: TypeAlias = Literal["tiny", "mini", "small", "base"]
 
 
+# Far beyond what is published, and small enough not to fill the memory of a machine that reads a damaged file.
+Width = Annotated[int, Field(ge=1, le=1 << 14)]
+Count = Annotated[int, Field(ge=1, le=1 << 8)]
+Bits = Annotated[int, Field(ge=1, le=16)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class TokenizerArguments:
     """What a published tokenizer's config.json holds."""
 
-    d_in: int = 6
-    d_model: int = 256
-    n_heads: int = 4
-    ff_dim: int = 512
-    n_enc_layers: int = 4
-    n_dec_layers: int = 4
-    ffn_dropout_p: float = 0.0
-    attn_dropout_p: float = 0.0
-    resid_dropout_p: float = 0.0
-    s1_bits: int = 10
-    s2_bits: int = 10
+    d_in: Width = 6
+    d_model: Width = 256
+    n_heads: Count = 4
+    ff_dim: Width = 512
+    n_enc_layers: Count = 4
+    n_dec_layers: Count = 4
+    ffn_dropout_p: Share = 0.0
+    attn_dropout_p: Share = 0.0
+    resid_dropout_p: Share = 0.0
+    s1_bits: Bits = 10
+    s2_bits: Bits = 10
     beta: float = 0.05
     gamma0: float = 1.0
     gamma: float = 1.1
     zeta: float = 0.05
-    group_size: int = 4
+    group_size: Count = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictorArguments:
     """What a published predictor's config.json holds."""
 
-    s1_bits: int = 10
-    s2_bits: int = 10
-    n_layers: int
-    d_model: int
-    n_heads: int
-    ff_dim: int
-    ffn_dropout_p: float
-    attn_dropout_p: float
-    resid_dropout_p: float
-    token_dropout_p: float
+    s1_bits: Bits = 10
+    s2_bits: Bits = 10
+    n_layers: Count
+    d_model: Width
+    n_heads: Count
+    ff_dim: Width
+    ffn_dropout_p: Share
+    attn_dropout_p: Share
+    resid_dropout_p: Share
+    token_dropout_p: Share
     learn_te: bool = True
 
 

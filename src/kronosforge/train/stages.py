@@ -1,5 +1,6 @@
 """One model's two stages: tokenizer, then predictor. What each starts from, and what it leaves."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -33,7 +34,7 @@ from kronosforge.workspace.paths import (
     model_folders,
     workspace_root,
 )
-from kronosforge.workspace.training_record import last_record, published_record, read_training
+from kronosforge.workspace.training_record import last_record, published_record, read_training, refuse_other_files
 
 StageName: TypeAlias = Literal["tokenizer", "predictor"]
 STAGES: tuple[StageName, ...] = ("tokenizer", "predictor")
@@ -220,10 +221,19 @@ def _one(
     if found:
         restore(folder, start.objective.network, stage.optimizer)
     kept = progress.finished
+    if kept and here.main:
+        _refuse_damaged_publication(folder)
     if not kept:
         with Journal(folder, progress, f"{config.name} {name}") if here.main else nullcontext() as journal:
             Training(stage, progress, here, journal=journal, watch=watch).run()
     return TrainedStage(folder, progress, start.objective.HEADLINE, kept)
+
+
+def _refuse_damaged_publication(folder: Path) -> None:
+    """Raise ModelError where the published checkpoint of a finished run is not whole: it would be kept for good."""
+    path = published_record(folder)
+    if os.path.lexists(path):
+        refuse_other_files(path, read_training(path))
 
 
 def curve(rules: TrainConfig) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from kronosforge.config import TrainConfig
 from kronosforge.core.errors import ModelError, UsageError
-from kronosforge.core.files import publishing, recover
+from kronosforge.core.files import publishing, recover, sha256
 from kronosforge.core.i18n import _
 from kronosforge.dataset.loader import Loader, Windows
 from kronosforge.model import KronosTokenizer
@@ -114,27 +114,32 @@ def publish(folder: Path, stage: Stage, progress: Progress) -> None:
     """Make the best of a finished run the stage's `best_model/`, together with its record and, beside a predictor, the
     tokenizer whose ids it learned: who finds one finds the others."""
     best = folder / CANDIDATE if (folder / CANDIDATE / CONFIG).exists() else folder / BEST
-    _publish(folder, best, stage.objective.tokenizer, _as_text(asdict(progress), stage.facts))
+    _publish(folder, best, stage.objective.tokenizer, asdict(progress), stage.facts)
 
 
 def complete(folder: Path, tokenizer: KronosTokenizer, record: TrainingRecord) -> None:
     """Put the tokenizer and the record beside a predictor that an older version published without them."""
     content = record.model_dump()
-    _publish(folder, folder / BEST, tokenizer, _as_text(content["progress"], content["facts"]))
+    _publish(folder, folder / BEST, tokenizer, content["progress"], content["facts"])
 
 
-def _publish(folder: Path, best: Path, tokenizer: KronosTokenizer | None, record: str) -> None:
+def _publish(
+    folder: Path, best: Path, tokenizer: KronosTokenizer | None, progress: Mapping[str, Any], facts: Mapping[str, Any]
+) -> None:
     with publishing(folder / BEST, CONFIG, (WEIGHTS, TOKENIZER, TRAINING)) as staging:
         for name in (CONFIG, WEIGHTS):
             shutil.copyfile(best / name, staging / name)
         if tokenizer:
             (staging / TOKENIZER).mkdir()
             tokenizer.write(staging / TOKENIZER)
-        (staging / TRAINING).write_text(record, "utf-8")
+        files = {
+            path.relative_to(staging).as_posix(): sha256(path) for path in sorted(staging.rglob("*")) if path.is_file()
+        }
+        (staging / TRAINING).write_text(_as_text(progress, facts, files=files), "utf-8")
 
 
-def _as_text(progress: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
-    return json.dumps({"progress": progress, "facts": facts}, indent=2, ensure_ascii=False) + "\n"
+def _as_text(progress: Mapping[str, Any], facts: Mapping[str, Any], **others: Any) -> str:
+    return json.dumps({"progress": progress, "facts": facts, **others}, indent=2, ensure_ascii=False) + "\n"
 
 
 def saved(folder: Path) -> tuple[Progress, dict[str, Any]] | None:

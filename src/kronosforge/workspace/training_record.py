@@ -1,11 +1,14 @@
 """training.json: how far a training came, and with which settings and data. Written by `train.state`."""
 
+import os
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import field_validator, model_validator
 
 from kronosforge.core.errors import ModelError
+from kronosforge.core.files import sha256
+from kronosforge.core.i18n import _
 from kronosforge.core.records import Record, read_record
 from kronosforge.workspace.paths import BEST, LAST, TRAINING
 
@@ -44,6 +47,7 @@ class TrainingRecord(Record):
 
     progress: ProgressRecord
     facts: dict[str, Any]
+    files: dict[str, str] = {}  # noqa: RUF012 - pydantic copies it. Of a published run: file beside it → SHA-256; none before 2026-11-26
 
     @field_validator("facts")
     @classmethod
@@ -56,6 +60,25 @@ class TrainingRecord(Record):
     def dataset(self) -> str:
         """Fingerprint of the dataset."""
         return str(self.facts["dataset"])
+
+
+def refuse_other_files(path: Path, record: TrainingRecord) -> None:
+    """Raise ModelError where a file beside the published record at `path` is not the one that was published."""
+    for name, published in record.files.items():
+        file = path.parent / name
+        try:
+            problem = "" if sha256(file) == published else _("its content is not what training published")
+        except OSError as error:
+            problem = os.strerror(error.errno or 0)
+        if problem:
+            raise ModelError(
+                _(
+                    "{file} cannot be used ({problem}); train the model again: kronosforge train --models {model} --force",
+                    file=file,
+                    problem=problem,
+                    model=path.parents[2].name,
+                )
+            )
 
 
 def read_training(path: Path) -> TrainingRecord:

@@ -40,7 +40,21 @@ def _empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
-DAMAGES = [_flip, _truncate, _empty, Path.unlink]
+def _loop(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def _directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _nest(path: Path) -> None:
+    path.write_bytes(b"[" * 100_000)
+
+
+DAMAGES = [_flip, _truncate, _empty, Path.unlink, _loop, _directory, _nest]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -50,6 +64,36 @@ def test_a_damaged_file_is_refused_on_reading(filled: Bench, damage: Callable[[P
         filled.read()
     with pytest.raises(DataError, match="run prepare again"):
         filled.times()
+
+
+@pytest.mark.parametrize("damage", [damage for damage in DAMAGES if damage is not _flip])
+def test_the_inventory_warns_of_a_file_of_another_size(
+    filled: Bench, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = filled.files()[0]
+    damage(path)
+    (stock,) = filled.store.inventory()
+    assert stock.rows == 29
+    assert path.name in caplog.text
+    assert "is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_the_inventory_warns_of_a_damaged_manifest(
+    filled: Bench, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    damage(filled.folder / "manifest.json")
+    assert filled.store.inventory() == []
+    assert "manifest.json is damaged" in caplog.text
+
+
+def test_a_directory_is_set_aside_twice(filled: Bench) -> None:
+    for _attempt in range(2):
+        path = filled.files()[0]
+        _directory(path)
+        (path / "notes.txt").touch()
+        filled.update(_venue(), 0, 30)
+    assert filled.read().equals(_venue().frame)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -116,7 +160,7 @@ def test_a_digit_changed_in_the_manifest_is_noticed(filled: Bench) -> None:
 def test_a_later_version_is_not_touched(filled: Bench) -> None:
     manifest = filled.folder / "manifest.json"
     manifest.write_text('{"version": 2}')
-    with pytest.raises(DataError, match="update this one"):
+    with pytest.raises(DataError, match="update kronosforge"):
         filled.update(_venue(), 0, 30)
     assert manifest.read_text() == '{"version": 2}'
     assert len(filled.files()) == 2

@@ -1,11 +1,14 @@
 """One series' folder: immutable data files, a manifest that names them, and `corrupt/` for what was found damaged."""
 
+import errno
 import hashlib
 import io
 import logging
+import stat
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -30,18 +33,32 @@ _Seen = TypeVar("_Seen")
 
 
 class DamagedError(DataError):
-    """A file of the store is not what was written."""
+    """A file of the store is missing or differs from what was written."""
 
-    def __init__(self, path: Path, found: str) -> None:
+    def __init__(self, path: Path, problem: str) -> None:
         self.path = path
-        self.found = found
+        self.problem = problem
         super().__init__(
             _(
-                "{path} is damaged ({value}); run prepare again: it is set aside and its candles are fetched anew",
+                "{path} is damaged ({problem}); run prepare again to set it aside and download its candles again",
                 path=path,
-                value=found,
+                problem=problem,
             )
         )
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Raise DamagedError where `path` is missing, a directory or a symlink loop; DiskError where it cannot be read."""
+    with disk_errors(path):
+        try:
+            yield
+        except FileNotFoundError:
+            raise DamagedError(path, _("missing")) from None
+        except OSError as error:
+            if error.errno != errno.ELOOP and not path.is_dir():
+                raise
+            raise DamagedError(path, _("not a file")) from None
 
 
 class Shelf:
@@ -55,21 +72,23 @@ class Shelf:
     # ── reading
 
     def ledger(self) -> Ledger:
-        """What the manifest says. Raises DamagedError; DataError for a later version's manifest."""
+        """The parsed manifest. Raises DamagedError; DataError for a later version's manifest."""
         path = self.folder / MANIFEST
-        try:
-            with disk_errors(path):
-                return parse(path.read_bytes())
-        except FileNotFoundError:
-            if any(self.folder.glob("*.parquet")):
-                raise DamagedError(path, _("missing")) from None
+        if not path.is_symlink() and not path.exists() and not any(self.folder.glob("*.parquet")):
             return Ledger()
+        try:
+            with _damage(path):
+                return parse(path.read_bytes())
         except NewerError as error:
             raise DataError(
-                _("{path} has version {error}, made by a later kronosforge; update this one", path=path, error=error)
+                _(
+                    "{path} has version {version}, written by a later kronosforge; update kronosforge",
+                    path=path,
+                    version=error,
+                )
             ) from None
-        except (ValueError, KeyError, TypeError):
-            raise DamagedError(path, _("not what was written")) from None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise DamagedError(path, _("its content was changed")) from None
 
     def look(self, see: Callable[[Ledger], _Seen]) -> _Seen:
         """`see(ledger)`; once more where a writer replaced files meanwhile. Raises DamagedError."""
@@ -83,20 +102,28 @@ class Shelf:
                     raise
 
     def load(self, piece: Piece) -> bytes:
-        """A file's bytes, its digest checked the first time. Raises DamagedError."""
+        """A file's bytes; their SHA-256 is checked once per size and mtime. Raises DamagedError."""
         path = self.folder / piece.name
-        try:
-            with disk_errors(path):
-                state = path.stat()
-                data = path.read_bytes()
-        except FileNotFoundError:
-            raise DamagedError(path, _("missing")) from None
-        mark = (piece.name, state.st_size, state.st_mtime_ns)
-        if mark not in self._intact:
+        with _damage(path):
+            state = path.stat()
+            data = path.read_bytes()
+        version = (piece.name, state.st_size, state.st_mtime_ns)
+        if version not in self._intact:
             if hashlib.sha256(data).hexdigest() != piece.sha256:
-                raise DamagedError(path, _("its SHA-256 is not the one recorded"))
-            self._intact.add(mark)
+                raise DamagedError(path, _("its SHA-256 is not the recorded one"))
+            self._intact.add(version)
         return data
+
+    def check_size(self, piece: Piece) -> None:
+        """Raise DamagedError unless the file exists in its recorded size. Cheap: nothing is read or hashed."""
+        path = self.folder / piece.name
+        with _damage(path):
+            state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise DamagedError(path, _("not a file"))
+        if state.st_size != piece.size:
+            problem = _("{size} bytes instead of {recorded}", size=state.st_size, recorded=piece.size)
+            raise DamagedError(path, problem)
 
     def candles(self, ledger: Ledger, span: Span) -> pl.DataFrame:
         """The candles held inside `span`: candles.SCHEMA, ascending, unique. Raises DamagedError."""
@@ -190,13 +217,13 @@ class Shelf:
         return ledger
 
     def _set_aside(self, error: DamagedError) -> Path:
-        aloud = _(
-            "{path} is damaged ({value}): set aside in {corrupt}/, its candles are fetched again",
+        notice = _(
+            "{path} is damaged ({problem}); moved to {folder}/, its candles are downloaded again",
             path=error.path,
-            value=error.found,
-            corrupt=CORRUPT,
+            problem=error.problem,
+            folder=CORRUPT,
         )
-        print(aloud, file=sys.stderr, flush=True)
+        print(notice, file=sys.stderr, flush=True)
         self._move(error.path)
         return error.path
 
@@ -204,8 +231,11 @@ class Shelf:
         aside = self.folder / CORRUPT
         with disk_errors(path):
             aside.mkdir(exist_ok=True)
+            target = aside / path.name
+            if path.is_dir() or target.is_dir():  # a rename cannot put one over the other
+                target = aside / f"{path.name}.{time.time_ns()}"
             with suppress(FileNotFoundError):
-                path.replace(aside / path.name)
+                path.replace(target)
             sync_folder(self.folder)
 
     def _sweep(self, ledger: Ledger) -> None:
@@ -213,7 +243,7 @@ class Shelf:
         named = {piece.name for piece in ledger.files}
         for pattern in ("*.parquet", ".*.parquet.*", f".{MANIFEST}.*"):
             for path in self.folder.glob(pattern):
-                if path.name not in named:
+                if path.name not in named and (path.is_symlink() or not path.is_dir()):
                     log.debug("sweeping %s", path)
                     with disk_errors(path):
                         path.unlink(missing_ok=True)

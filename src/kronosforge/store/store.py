@@ -119,7 +119,7 @@ class Store:
         return self._known(venue, series).listing
 
     def inventory(self) -> list[Stock]:
-        """Every series of which something is held, by venue, instrument and bar length."""
+        """Every series with stored candles, by venue, instrument and bar length. Damaged files are logged as warnings."""
         found = [self._stock(folder) for folder in self.root.glob("*/*/*") if folder.is_dir()]
         return sorted((s for s in found if s), key=lambda s: (s.venue, s.series.instrument, s.series.bar[1:]))
 
@@ -132,6 +132,11 @@ class Store:
         files = ledger.files
         if not files:
             return None
+        for piece in files:
+            try:
+                self._shelf(folder.parent.parent.name, series).check_size(piece)
+            except DamagedError as error:
+                log.warning("%s", error)
         span = Span(files[0].first, files[-1].last + series.bar.length)
         rows, size = sum(piece.rows for piece in files), sum(piece.size for piece in files)
         return Stock(

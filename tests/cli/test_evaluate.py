@@ -161,3 +161,22 @@ def test_folds_in_chinese(workspace: Path, capsys: pytest.CaptureFixture[str], m
     assert "待训练 2 折" in told.err
     assert "2 折总体" in told.out
     assert "合计" in told.out
+
+
+def test_a_setting_of_training_that_folds_would_not_follow_is_refused(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["evaluate", "--config", "tiny", "--folds", "2", "--set", "train.epochs=7"]) == 2
+    assert "train.epochs is 1, and not 7" in capsys.readouterr().err
+    assert not (workspace / "outputs" / "models" / "tiny" / "folds").exists()
+
+
+def test_scores_of_one_model_do_not_replace_a_verdict(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = workspace / "outputs" / "models" / "tiny" / "evaluation.json"
+    assert run(["evaluate", "--config", "tiny"]) == 0
+    whole = path.read_bytes()
+    assert run(["evaluate", "--config", "tiny", "--models", "fine-tuned"]) == 2
+    assert "holds the verdict of a whole evaluation; --force" in capsys.readouterr().err
+    assert path.read_bytes() == whole
+    assert run(["evaluate", "--config", "tiny", "--models", "fine-tuned", "--force"]) == 0
+    assert json.loads(path.read_text())["verdict"] is None

@@ -104,3 +104,8 @@ def test_what_cannot_be_forecast_is_one_line(
     assert (out, err.count("\n")) == ("", 1)
     assert found == code
     assert not (workspace / "outputs").exists()
+
+
+def test_a_time_that_has_not_come_is_refused(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["forecast", "--config", "model_t", "--at", "2030-01-01"]) == 2
+    assert "--at 2030-01-01 has not come: the newest candles are of 2026-" in capsys.readouterr().err

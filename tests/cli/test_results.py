@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kronosforge.cli.results import print_pages
+from kronosforge.cli.results import print_forecast, print_pages
 from kronosforge.config import ModelConfig
 from kronosforge.workflows.pages import write_pages
 
@@ -37,3 +37,15 @@ def test_a_page_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytes
     assert said.out == ""
     assert said.err.startswith("No report of model_a: DiskError: ")
     assert said.err.count("\n") == 1
+
+
+def test_a_forecast_s_repaired_candles_and_quantiles_are_counted_once(capsys: pytest.CaptureFixture[str]) -> None:
+    series = {
+        "origin": "2026-01-01T00:00Z", "times": ["2026-01-01T04:00Z"], "last_close": 1.0, "p_up": 0.5,
+        "close": {"0.1": [0.9], "0.5": [1.0]}, "violations": {"high": 3, "low": 1, "broken": 4, "bars": 320},
+    }  # fmt: skip
+    facts = {"quantiles": [0.1, 0.5], "raw": False, "series": {"BTC_4H": series}}
+    print_forecast(facts, Path("f"))
+    print_forecast({**facts, "raw": True}, Path("f"))
+    head, row, _folder, _head, raw, _ = capsys.readouterr().out.splitlines()
+    assert (head.count("q0.5"), row.split()[-1], raw.split()[-1]) == (1, "4", "–")

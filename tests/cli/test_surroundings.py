@@ -243,3 +243,15 @@ def test_a_folder_s_name_that_the_disk_refuses_is_exit_4(tmp_path: Path) -> None
 def test_a_folder_s_name_that_is_not_utf_8_can_be_printed(tmp_path: Path) -> None:
     result = kronosforge(tmp_path, "init", os.fsdecode(b"w\xff"))
     assert result.returncode == 0, result.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    result = kronosforge(tmp_path, "init", "/proc/foo")
+    assert (result.returncode, result.stderr.count("\n")) == (4, 1)
+    assert "internal error" not in result.stderr
+
+
+def test_a_full_output_is_one_line(workspace: Path) -> None:
+    result = kronosforge(workspace, "configs", redirect=">/dev/full")
+    assert result.returncode == 4
+    assert "Error: The system refused: No space left on device" in result.stderr

@@ -7,10 +7,10 @@ import pytest
 
 from kronosforge.core.errors import DataError
 from kronosforge.evaluate.evaluation import finished
-from kronosforge.evaluate.record import read_evaluation
+from kronosforge.evaluate.record import WalkRecord, read_evaluation
 
 WHOLE = {
-    "schema": 4, "name": "m", "fingerprint": "f", "verdict": None, "horizon": 2, "origins": {}, "models": {},
+    "schema": 4, "name": "m", "fingerprint": "f", "verdict": None, "horizon": 2, "origins": {"judged": 0, "possibly_seen": 0, "first": None, "last": None}, "models": {},
     "differences": {}, "notes": [], "provenance": {}, "backtest": None,
 }  # fmt: skip
 
@@ -42,3 +42,18 @@ def test_a_damaged_one_is_named_and_not_taken_for_finished(tmp_path: Path, conte
         read_evaluation(path)
     assert reason in str(error.value)
     assert finished(path, "f") is None
+
+
+VERDICT = {"promote": False, "state": "no edge", "reason": "r", "keep": None, "baseline": "drift", "sentence": {}}
+WALK = {**WHOLE, "verdict": VERDICT, "folds": [], "lower_in": {}}
+
+
+@pytest.mark.parametrize("key", ["folds", "lower_in", "verdict"])
+@pytest.mark.parametrize("damage", ["missing", "null"])
+def test_a_damaged_walk_is_not_taken_for_finished(tmp_path: Path, key: str, damage: str) -> None:
+    path = tmp_path / "evaluation.json"
+    path.write_text(json.dumps(WALK))
+    assert finished(path, "f", WalkRecord) == WALK
+    content = {name: value for name, value in WALK.items() if name != key}
+    path.write_text(json.dumps(content if damage == "missing" else {**WALK, key: None}))
+    assert finished(path, "f", WalkRecord) is None

@@ -247,3 +247,9 @@ def test_arrays_and_frames_give_the_same_paths(forecaster: Forecaster, candles: 
     assert np.array_equal(arrays.paths, frames.paths)
     assert (arrays.origin, arrays.times.tolist()) == (frames.origin, frames.times.tolist())
     assert arrays.index.equals(frames.index.tz_localize("UTC"))
+
+
+def test_a_name_that_is_no_model_says_what_is_expected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match="nope is neither a folder nor a trained model of this workspace"):
+        Forecaster.from_tuned("nope")

@@ -17,7 +17,7 @@ from kronosforge.workflows.recent import recent
 from kronosforge.workspace.paths import dataset_folders
 
 STOCK, FIVE, COIN = "600519.SH_1D", "600977.SH_5m", "BTC-USDT-SWAP_1D"
-XSHG = r"600519\.SH_1D has gaps like those of a market with sessions; calendar XSHG fits 100 % of the bars"
+XSHG = r"600519\.SH_1D has session gaps \(nights, weekends or lunch breaks\); calendar XSHG fits 100 % of the bars"
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_a_stock_without_a_calendar_is_refused_with_the_one_that_it_fits(files: 
 
 @pytest.mark.parametrize("run", [make, dry_run])
 def test_five_minutes_of_a_stock_are_recognised_too(files: Path, tmp_path: Path, run: Any) -> None:
-    with pytest.raises(DataError, match=r"600977\.SH_5m has gaps.*calendar XSHG fits 100 %"):
+    with pytest.raises(DataError, match=r"600977\.SH_5m has session gaps.*calendar XSHG fits 100 %"):
         run(tmp_path, model(files, FIVE))
 
 
@@ -77,7 +77,7 @@ def test_a_stock_beside_a_coin_is_a_warning_in_the_summary_and_in_the_dry_run(fi
     config = config.model_copy(update={"target_symbols": [COIN, STOCK], "since": "2021-01-01"})
     warnings = make(tmp_path, config).summary["warnings"]
     assert [warning["en"] for warning in warnings if STOCK in warning["en"]] == [
-        f"{STOCK} has gaps like those of a market with sessions; calendar XSHG fits 100 % of the bars; set "
+        f"{STOCK} has session gaps (nights, weekends or lunch breaks); calendar XSHG fits 100 % of the bars; set "
         f'clean.calendar to \'XSHG\' (--set clean.calendar=XSHG), or to {{"{STOCK}": "XSHG"}} beside series of other markets'
     ]
     assert dry_run(tmp_path, config)["warnings"] == [warning["en"] for warning in warnings]

@@ -1,5 +1,6 @@
 """Walking forward with a tiny model: what moves, what is seen, what stays, and that the table says what the folds say."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -130,6 +131,16 @@ def test_the_whole_pools_every_forecast_of_every_fold(walked: Path) -> None:
     assert whole["verdict"]["keep"] is None
 
 
+def record_anew(dataset: Path) -> None:
+    """Make the manifest say what the files hold now."""
+    path = dataset / "data_summary.json"
+    summary = json.loads(path.read_text())
+    for file in summary["files"]:
+        content = (dataset / file["filename"]).read_bytes()
+        file |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    path.write_text(json.dumps(summary))
+
+
 def test_bars_from_the_test_window_on_train_and_select_nothing(
     walked: Path, prepared_root: Path, config: ModelConfig, tmp_path: Path
 ) -> None:
@@ -143,6 +154,7 @@ def test_bars_from_the_test_window_on_train_and_select_nothing(
         rising = np.linspace(0.5, 2, late.sum(), dtype=np.float32)[:, None]
         candles[late, :4] *= rising
         np.save(folder / "candles.npy", candles)
+    record_anew(tmp_path / config.dataset_path)
     walk_forward(config, K, tmp_path)
     first, last = (
         [

@@ -86,11 +86,13 @@ def calendar_advice(gaps: Mapping[Series, SessionGaps]) -> dict[Series, Message]
 
 
 def _advice(calendars: tuple[str, ...], group: list[Series], share: float) -> Message:
-    rest = len(group) - SHOWN
-    names = MessageList(group[:SHOWN])
-    gaps = Message("{names} and {rest} more series have session gaps", names=names, rest=rest)
-    if rest <= 0:
-        gaps = Message("{names}: session gaps", names=names)
+    names, rest = MessageList(group[:SHOWN]), len(group) - SHOWN
+    if rest > 0:
+        gaps = Message("{names} and {rest} more series have session gaps", names=names, rest=rest)
+    elif len(group) > 1:
+        gaps = Message("{names} have session gaps", names=names)
+    else:
+        gaps = Message("{names} has session gaps", names=names)
     if not calendars:
         return Message(
             "{gaps} (nights, weekends or lunch breaks), and none of the calendars {calendars} fits: check source.timezone and "

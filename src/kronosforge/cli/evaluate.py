@@ -12,14 +12,15 @@ from kronosforge.core.i18n import _
 if TYPE_CHECKING:
     from kronosforge.config import ModelConfig
     from kronosforge.workflows.evaluate import EvaluationResult
+    from kronosforge.workspace.overrides import Resolved
 
 
 def run(arguments: Namespace) -> int:
     """Evaluate the model and print the result. No edge is an outcome, not an error."""
     require_torch(_("evaluating"))
     context = open_context(arguments)
-    config = context.model(arguments.config).config
-    result = _evaluate(context, config) if arguments.folds is None else _walk(context, config)
+    resolved = context.model(arguments.config)
+    result = _evaluate(context, resolved.config) if arguments.folds is None else _walk(context, resolved)
     print_pages(result.pages, quiet=arguments.json)
     return 0
 
@@ -34,14 +35,19 @@ def _evaluate(context: Context, config: "ModelConfig") -> "EvaluationResult":
     return result
 
 
-def _walk(context: Context, config: "ModelConfig") -> "EvaluationResult":
+def _walk(context: Context, resolved: "Resolved") -> "EvaluationResult":
     from kronosforge.cli.walk_forward import Watch, print_walk  # noqa: PLC0415 - loads torch
     from kronosforge.workflows.evaluate import evaluate_folds  # noqa: PLC0415
 
     arguments = context.arguments
-    watch = Watch(config.name, arguments.folds)
     result = evaluate_folds(
-        config, arguments.folds, context.root, models=arguments.models, force=arguments.force, watch=watch
+        resolved.config,
+        arguments.folds,
+        context.root,
+        models=arguments.models,
+        force=arguments.force,
+        watch=Watch(resolved.config.name, arguments.folds),
+        overridden=resolved.overridden,
     )
     print_json(result.as_json()) if arguments.json else print_walk(result.evaluation, result.path)
     return result

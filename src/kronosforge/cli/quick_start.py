@@ -1,5 +1,6 @@
 """`quick_start_multi_model.py`: look at the machine, ask what to train, show the command, run it."""
 
+import importlib.metadata
 import importlib.util
 import platform
 import shlex
@@ -54,7 +55,8 @@ def _command(arguments: Namespace) -> str:
 
 def _print_checks(root: Path, models: list[str], ready: list[str]) -> None:
     free = shutil.disk_usage(root).free / 1e9
-    torch = "torch" if importlib.util.find_spec("torch") else _("missing: pip install -e '.[train]'")
+    missing = _("missing: pip install -e '.[train]'")
+    torch = importlib.metadata.version("torch") if importlib.util.find_spec("torch") else missing
     print_table(
         [_("check"), _("found")],
         [

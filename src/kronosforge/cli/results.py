@@ -138,22 +138,22 @@ def print_fleet(result: "FleetResult") -> None:
 
 def print_forecast(facts: Mapping[str, Any], folder: Path) -> None:
     """A row per series: the last bar, the fan of the close at the horizon, the chance of a rise."""
-    low, high = min(facts["quantiles"]), max(facts["quantiles"])
+    shown = {min(facts["quantiles"]), 0.5, max(facts["quantiles"])}
+    levels = [level for level in facts["quantiles"] if level in shown]
     rows = [
         [
             key,
             series["origin"],
             series["times"][-1],
             f"{series['last_close']:.6g}",
-            *(f"{series['close'][str(level)][-1]:.6g}" for level in (low, 0.5, high) if str(level) in series["close"]),
+            *(f"{series['close'][str(level)][-1]:.6g}" for level in levels),
             f"{series['p_up']:.2f}",
-            sum(series["violations"].values()),
+            "–" if facts["raw"] else series["violations"]["broken"],
         ]
         for key, series in facts["series"].items()
     ]
-    levels = [f"q{level:g}" for level in (low, 0.5, high) if level in facts["quantiles"]]
     heads = [Message("series"), Message("last bar"), Message("until"), Message("close")]
-    print_table([*map(str, heads), *levels, "P(up)", _("repaired")], rows)
+    print_table([*map(str, heads), *(f"q{level:g}" for level in levels), "P(up)", _("repaired")], rows)
     print(_("Forecast:"), folder)
 
 

@@ -32,17 +32,36 @@ def guarded(call: Callable[[], int]) -> int:
     """The exit code of `call`; of its error, where it raised one that was reported."""
     try:
         return call()
-    except KronosForgeError as error:
-        return _report(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        return _report(_("interrupted; what was finished is kept"), 130)
     except BrokenPipeError:
         # The reader of our pipe has gone (head, less): nothing to say to it, and nothing to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # noqa: BLE001 - the outer boundary
-        text = _("internal error, please report it") + f": {type(error).__name__}: {error}"
-        return _report(text + _("; LOG_LEVEL=DEBUG shows where"), 1)
+    except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001 - the outer boundary
+        return _report(*_explained(error))
+
+
+def _explained(error: BaseException) -> tuple[str, int]:
+    """What happened, and the exit code that says so."""
+    if isinstance(error, BaseExceptionGroup):  # of tasks that ran at once
+        return _explained(error.exceptions[0])
+    if isinstance(error, KronosForgeError):
+        return str(error), error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return _("interrupted; what was finished is kept"), 130
+    if isinstance(error, UnicodeEncodeError):  # of a name on the command line
+        return _("{text!r} cannot be written as UTF-8; choose another name", text=error.object[:200]), 2
+    if isinstance(error, OSError):
+        return _refused(error), 4
+    text = _("internal error, please report it") + f": {type(error).__name__}: {error}"
+    return text + _("; LOG_LEVEL=DEBUG shows where"), 1
+
+
+def _refused(error: OSError) -> str:
+    """What the machine refused, and of which file."""
+    reason = error.strerror or str(error)
+    if error.filename is None:
+        return _("The system refused: {reason}", reason=reason)
+    return _("{file} cannot be used: {reason}", file=os.fsdecode(error.filename), reason=reason)
 
 
 def _report(message: str, exit_code: int) -> int:

@@ -84,7 +84,7 @@ def write_atomic(path: Path, data: bytes) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     with disk_errors(path):
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent)
             with aside.open("wb") as file:
                 file.write(data)
                 file.flush()
@@ -93,6 +93,13 @@ def write_atomic(path: Path, data: bytes) -> None:
             sync_folder(path.parent)
         finally:
             aside.unlink(missing_ok=True)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:  # of the kernel's own file systems, such as /proc
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder)) from error
 
 
 @contextmanager

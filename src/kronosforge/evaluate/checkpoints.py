@@ -141,7 +141,9 @@ def chosen(models: Path, rules: TrainConfig, which: str | None) -> Pair:
     given = start(done.rules if done else rules)
     if given.folders is None:
         raise ModelError(
-            _("{name} starts from scratch and is not trained; kronosforge train --models {name}", name=models.name)
+            _("{name} was trained from scratch and has no pretrained weights; leave --weights out", name=models.name)
+            if done
+            else _("{name} starts from scratch and is not trained; kronosforge train --models {name}", name=models.name)
         )
     return given
 

@@ -26,7 +26,7 @@ from kronosforge.evaluate.bootstrap import Blocks, Ints, length
 from kronosforge.evaluate.checkpoints import Pair, Trained, fine_tuned, maybe_seen, start, trained
 from kronosforge.evaluate.gate import START, TUNED, decide
 from kronosforge.evaluate.judged import Judged
-from kronosforge.evaluate.record import read_evaluation
+from kronosforge.evaluate.record import EvaluationRecord, read_evaluation
 from kronosforge.evaluate.rolling import CLOSE, PRETRAINING_END, Caster, Origins, TestSplit, by_model, roll
 from kronosforge.evaluate.tables import as_json, differences, table
 from kronosforge.forecast import Forecaster
@@ -340,10 +340,10 @@ def _example(test: TestSplit, judged: Judged, by: str, cast: Caster, which: Ints
     }
 
 
-def finished(path: Path, mark: str) -> dict[str, Any] | None:
+def finished(path: Path, mark: str, kind: type[EvaluationRecord] = EvaluationRecord) -> dict[str, Any] | None:
     """The evaluation at `path` where it is that of equal inputs; one that is missing or damaged is made anew."""
     with suppress(DataError):
-        record = read_evaluation(path)
+        record = read_evaluation(path, kind)
         return record.content if record.fingerprint == mark else None
     return None
 

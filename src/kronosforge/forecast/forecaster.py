@@ -22,7 +22,7 @@ from kronosforge.forecast.history import Bars, Values, check_lookback
 from kronosforge.forecast.repair import repair, violations
 from kronosforge.forecast.result import Forecast
 from kronosforge.forecast.sampling import DEFAULTS, Sampler, uniforms
-from kronosforge.forecast.tuned import tuned_pair
+from kronosforge.forecast.tuned import named_folder, tuned_pair
 from kronosforge.model import KronosPredictor, KronosTokenizer
 from kronosforge.model.devices import choose
 from kronosforge.model.presets import context_of, refuse_mismatch
@@ -118,11 +118,14 @@ class Forecaster:
         device: str | torch.device = "auto",
         clip: float = DatasetConfig().clip,
     ) -> Self:
-        """With the fine-tuned pair in the folder of a model, such as `outputs/models/model_a_4h`.
+        """With the fine-tuned pair of a model: in its folder, such as `outputs/models/model_a_4h`, or by its name.
+
+        A name means the model of the workspace around the current folder.
 
         Raises ModelError where training left no pair there, UsageError for the device as `from_pretrained` does.
         """
-        pair = tuned_pair(Path(folder))
+        folder = named_folder(folder)
+        pair = tuned_pair(folder)
         if pair.tokenizer is None:
             raise ModelError(
                 _(

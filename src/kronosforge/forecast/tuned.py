@@ -1,14 +1,15 @@
 """The fine-tuned pair of a model: the predictor that training published, and the tokenizer whose ids it learned."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from kronosforge.core.errors import ModelError
+from kronosforge.core.errors import ModelError, UsageError
 from kronosforge.core.i18n import _
 from kronosforge.model import KronosTokenizer
 from kronosforge.model.checkpoint import digest
-from kronosforge.workspace.paths import BEST, TOKENIZER
+from kronosforge.workspace.paths import BEST, TOKENIZER, model_folder, workspace_root
 from kronosforge.workspace.training_record import (
     TrainingRecord,
     last_record,
@@ -24,6 +25,26 @@ class TunedPair(NamedTuple):
     tokenizer: Path | None  # None: training used the one that the settings name
     predictor: Path
     record: TrainingRecord | None  # None: trained by something else
+
+
+def named_folder(model: str | Path) -> Path:
+    """The folder of a model: `model` itself, or the folder of that name in the workspace around the current folder.
+
+    Raises ModelError where there is neither.
+    """
+    folder = Path(model)
+    if folder.is_dir() or len(folder.parts) != 1:
+        return folder
+    with suppress(UsageError):  # outside a workspace
+        if (named := model_folder(workspace_root(), folder.name)).is_dir():
+            return named
+    raise ModelError(
+        _(
+            "{model} is neither a folder nor a trained model of this workspace; name a folder such as {example}",
+            model=model,
+            example="outputs/models/model_a_4h",
+        )
+    )
 
 
 def tuned_pair(models: Path) -> TunedPair:

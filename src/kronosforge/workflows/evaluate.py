@@ -1,15 +1,19 @@
 """Evaluate a model on its test split, or walk forward, and write its page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kronosforge.config import ModelConfig
-from kronosforge.core.errors import UsageError
+from kronosforge.core.errors import DataError, UsageError
 from kronosforge.core.i18n import _
 from kronosforge.evaluate import MODELS
 from kronosforge.evaluate import evaluate as evaluate_model
+from kronosforge.evaluate.checkpoints import begun
+from kronosforge.evaluate.record import read_evaluation
 from kronosforge.train.devices import group
+from kronosforge.train.stages import FREE
 from kronosforge.workflows.pages import Pages, write_pages
 from kronosforge.workflows.walk_forward import Watch, walk_forward
 from kronosforge.workspace.paths import EVALUATION, model_folders
@@ -39,9 +43,44 @@ def evaluate(
 
     `progress` is told how many forecasts of how many are done.
     """
-    evaluation = evaluate_model(config, root, models=models, progress=progress, force=force)
     path = model_folders(config, root).models / EVALUATION
+    if set(models) != set(MODELS) and not force:
+        _refuse_to_lose_a_verdict(path, models)
+    evaluation = evaluate_model(config, root, models=models, progress=progress, force=force)
     return EvaluationResult(evaluation, path, write_pages([config], root))
+
+
+def _refuse_to_lose_a_verdict(path: Path, models: Sequence[str]) -> None:
+    with suppress(DataError):
+        if read_evaluation(path).verdict is None:
+            return
+        raise UsageError(
+            _(
+                "{path} holds the verdict of a whole evaluation; --force replaces it with the scores of {models} alone",
+                path=path,
+                models=", ".join(models),
+            )
+        )
+
+
+def _refuse_other_training(config: ModelConfig, root: Path, overridden: Collection[str]) -> None:
+    """Raise UsageError where a setting of training that was given has no effect: folds are trained as the model here was."""
+    training = begun(model_folders(config, root).models)
+    if training is None:
+        return
+    names = {key.removeprefix("train.") for key in overridden if key.startswith("train.")}
+    for name in sorted(names - FREE):
+        trained, given = getattr(training.rules, name), getattr(config.train, name)
+        if trained != given:
+            raise UsageError(
+                _(
+                    "Folds are trained like the model here: train.{name} is {trained!r}, and not {given!r}; train the model "
+                    "with that first, or leave the setting out",
+                    name=name,
+                    trained=trained,
+                    given=given,
+                )
+            )
 
 
 def evaluate_folds(
@@ -52,10 +91,12 @@ def evaluate_folds(
     models: Sequence[str] = MODELS,
     force: bool = False,
     watch: Watch | None = None,
+    overridden: Collection[str] = (),
 ) -> EvaluationResult:
     """Walk forward over `folds` test windows, as `kronosforge.walk_forward` does, and write the model's page.
 
-    Raises UsageError under torchrun, or where only some of the models are to be evaluated.
+    `overridden` are the settings that the user gave for this run. Raises UsageError under torchrun, where only some of the
+    models are to be evaluated, or where one of `overridden` is not what the model here was trained with.
     """
     if group():
         raise UsageError(_("--folds runs in one process; start it without torchrun"))
@@ -63,6 +104,7 @@ def evaluate_folds(
         raise UsageError(
             _("--folds evaluates the fine-tuned model and its start checkpoint together; leave --models out")
         )
+    _refuse_other_training(config, root, overridden)
     evaluation = walk_forward(config, folds, root, force=force, watch=watch)
     path = model_folders(config, root).folds / EVALUATION
     return EvaluationResult(evaluation, path, write_pages([config], root))

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from kronosforge.clean import SessionGaps, calendar_advice, clean
 from kronosforge.clean.calendar import upcoming
 from kronosforge.config import ALWAYS_OPEN, ModelConfig, SourceConfig
-from kronosforge.core.bars import Series, until
+from kronosforge.core.bars import Series, instant, iso, until
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.coroutines import run
-from kronosforge.core.errors import DataError
+from kronosforge.core.errors import DataError, UsageError
 from kronosforge.core.i18n import Message, _
 from kronosforge.dataset.manifest import read_manifest
 from kronosforge.store import Store
@@ -87,6 +87,14 @@ async def _recent(
     end = until(at) if at else config.until
     asked = config.model_copy(update={"records_per_timeframe": slots, "since": None, "until": end})
     async with opened(config.source, environ, root) as source:
+        if at and end and instant(end) > (now := await source.now()):
+            raise UsageError(
+                _(
+                    "--at {at} has not come: the newest candles are of {now}; leave --at out to forecast from them",
+                    at=at,
+                    now=iso(now),
+                )
+            )
         collected = await collect(asked, source, Store(candles_folder(root)))
     rules = config.clean.model_copy(update={"max_bad_share": 0.5})  # of a short history, one bad bar is a large share
     newest = {}

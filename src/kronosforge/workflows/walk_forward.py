@@ -25,6 +25,7 @@ from kronosforge.evaluate.evaluation import SCHEMA as EVALUATION_SCHEMA
 from kronosforge.evaluate.evaluation import as_bytes, conclude, evaluated, finished, notes, surroundings
 from kronosforge.evaluate.gate import START, TUNED
 from kronosforge.evaluate.judged import Judged
+from kronosforge.evaluate.record import WalkRecord
 from kronosforge.report.summary import seal, summarise
 from kronosforge.split import ALWAYS, Cuts, check_folds, check_windows, fold_cuts, total
 from kronosforge.train.cost import cost
@@ -119,7 +120,7 @@ def walk_forward(
         **surroundings(config),
     }
     mark = fingerprint(inputs)
-    if not force and (found := finished(place / EVALUATION, mark)):
+    if not force and (found := finished(place / EVALUATION, mark, WalkRecord)):
         return found
     with locked(place, _("the folds {place}", place=place), wait=WAIT_S):
         if force:

@@ -151,3 +151,14 @@ def test_a_wrong_command_line_is_one_line_and_exit_2(argv: list[str], capsys: py
     told = capsys.readouterr()
     assert (told.out, told.err.count("\n")) == ("", 1)
     assert "--help" in told.err
+
+
+def test_a_dataset_that_was_never_prepared_is_named_with_the_command_that_makes_it(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["verify", "model_a_4h"]) == 4
+    error = capsys.readouterr().err
+    assert "model_a_4h holds no finished dataset; kronosforge prepare --config model_a_4h" in error
+    assert "--force" not in error
+    assert run(["verify", "/no/such/folder"]) == 2
+    assert "There is no folder /no/such/folder" in capsys.readouterr().err

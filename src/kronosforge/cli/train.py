@@ -91,6 +91,7 @@ def _preview(context: Context, models: Mapping[str, Resolved]) -> int:
                 print(name)
                 print_settings(rows)
         if arguments.dry_run:
+            print_on_stderr(_("Measuring training steps of {model} …", model=name))
             facts[name]["cost"] = training_cost(model.config, context.root, stages_of(arguments))
     if arguments.json:
         print_json(facts)

@@ -67,7 +67,7 @@ def _read(path: Path) -> Said:
     """Raises DataError for a summary that is missing, broken or of another layout."""
     try:
         return _parse(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         found = f"{type(error).__name__}: {error}"
         raise DataError(
             _(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from kronosforge.core.errors import ModelError, TrainingError
@@ -11,11 +12,12 @@ from kronosforge.engine.base import LIVE
 from kronosforge.workspace.paths import BEST
 from kronosforge.workspace.training_record import ProgressRecord, last_record, read_training
 
-__all__ = ["LIVE", "MARKS", "STATUS", "fleet_code", "model_code", "read_stages", "summary_lines"]
+__all__ = ["LIVE", "MARKS", "STATUS", "fleet_code", "model_code", "read_stages", "record_times", "summary_lines"]
 
 EXPLAINED = (2, 3, 4, 5, 130)  # exit codes that say what failed, see core.errors; others are of a process that died
 STATUS = {0: "done", 130: "stopped"}  # by exit code; any other has failed
 MARKS = {"done": "✅", "stopped": "⏸", "failed": "❌"}
+NOTHING: Mapping[str, int] = MappingProxyType({})
 HEADLINES = {"tokenizer": "reconstruction", "predictor": "loss"}  # the metric that chooses the best epoch
 
 
@@ -45,11 +47,18 @@ def summary_lines(summary: Mapping[str, Any]) -> Iterator[str]:
             yield "   " + _("go on with:") + f" {facts['resume']}"
 
 
-def read_stages(folder: Path) -> dict[str, Any]:
-    """What each stage of the model in `folder` says of itself."""
+def record_times(folder: Path) -> dict[str, int]:
+    """Stage → when its record was written, ns, of the stages of the model in `folder` that have one."""
+    records = {name: last_record(folder / name) for name in HEADLINES}
+    return {name: path.stat().st_mtime_ns for name, path in records.items() if path.exists()}
+
+
+def read_stages(folder: Path, before: Mapping[str, int] = NOTHING) -> dict[str, Any]:
+    """The result of each stage of the model in `folder`; not of those whose record is as old as `before` says."""
     stages = {}
-    for name, headline in HEADLINES.items():
-        if (path := last_record(folder / name)).exists():
+    for name, time in record_times(folder).items():
+        path, headline = last_record(folder / name), HEADLINES[name]
+        if time != before.get(name):
             with suppress(ModelError, LookupError):  # a broken record hides no other stage; who uses it reports it
                 stages[name] = _stage(read_training(path).progress, headline, folder / name / BEST)
     return stages

@@ -61,7 +61,7 @@ def stage_lines(stage: StageName, trained: TrainedStage) -> Iterator[str]:
     epochs = trained.progress.epochs
     if trained.kept:
         yield _("{stage}: kept, as it was trained with the same settings and data; --force trains anew", stage=stage)
-    if stage == "tokenizer":
+    elif stage == "tokenizer":
         yield from _health(epochs[0]["val"], epochs[trained.progress.best_epoch]["val"])
     yield _("best:") + f" {stage} epoch {trained.progress.best_epoch} {trained.best}"
 
@@ -76,10 +76,5 @@ def _health(before: Mapping[str, float], after: Mapping[str, float]) -> Iterator
         yield _(
             "advice: training the tokenizer gained {gain:.1%} of reconstruction; --freeze-tokenizer "
             "keeps the codes that the pretrained predictor knows",
-            gain=gain,
-        )
-    else:
-        yield _(
-            "advice: reconstruction improved by {gain:.1%}; train the predictor on these codes, not on the old ones",
             gain=gain,
         )

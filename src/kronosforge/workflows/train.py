@@ -19,7 +19,7 @@ from kronosforge.train.cost import cost
 from kronosforge.train.devices import Group, group
 from kronosforge.train.loop import Watch as StageWatch
 from kronosforge.train.stages import dataset_fingerprint, guard
-from kronosforge.workflows.fleet import STATUS, fleet_code, read_stages, summary_lines
+from kronosforge.workflows.fleet import NOTHING, STATUS, fleet_code, read_stages, record_times, summary_lines
 from kronosforge.workflows.pages import Pages, write_pages
 from kronosforge.workflows.progress import StageLines, stage_lines
 from kronosforge.workspace.paths import model_folder, model_folders, training_logs
@@ -81,8 +81,9 @@ def train_fleet(
     logs = training_logs(root, datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ"))
     jobs = [_job(name, config, root, stages, options) for name, config in models.items()]
     engine = engine or _local(models, root, mode, max_workers)
+    before = {name: record_times(model_folder(root, name)) for name in models}
     outcomes = engine.run(jobs, logs, watch)
-    summary = _summary(outcomes, root, logs, resume_commands or {})
+    summary = _summary(outcomes, root, logs, resume_commands or {}, before)
     return FleetResult(summary, logs, write_pages(models.values(), root))
 
 
@@ -152,8 +153,17 @@ def train_here(
     return train_stages(config, root, stages, watch=watch, **options._asdict())
 
 
-def _summary(outcomes: Sequence[Outcome], root: Path, logs: Path, resume: Mapping[str, str]) -> dict[str, Any]:
-    """Write summary.json and training_report_*.txt into `logs`, and return the summary."""
+def _summary(
+    outcomes: Sequence[Outcome],
+    root: Path,
+    logs: Path,
+    resume: Mapping[str, str],
+    before: Mapping[str, Mapping[str, int]],
+) -> dict[str, Any]:
+    """Write summary.json and training_report_*.txt into `logs`, and return the summary.
+
+    Of a model that failed, stages are left out whose records are those of `before`: they are of an earlier run.
+    """
     models = {
         outcome.name: {
             "status": STATUS.get(outcome.exit_code, "failed"),
@@ -162,7 +172,9 @@ def _summary(outcomes: Sequence[Outcome], root: Path, logs: Path, resume: Mappin
             "seconds": round(outcome.seconds, 1),
             "log": outcome.log.relative_to(root).as_posix(),
             "resume": resume.get(outcome.name) if outcome.exit_code else None,
-            "stages": read_stages(model_folder(root, outcome.name)),
+            "stages": read_stages(
+                model_folder(root, outcome.name), before[outcome.name] if outcome.exit_code else NOTHING
+            ),
         }
         for outcome in outcomes
     }

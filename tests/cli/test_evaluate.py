@@ -59,7 +59,7 @@ def test_the_verdict_comes_first_and_the_baselines_stand_beside(
     lines = told.out.splitlines()
     assert lines[0].split(" ", 1)[1].startswith(("No edge: do not use this model; ", "Promoted: "))
     rows = {line.split("  ")[0] for line in lines}
-    assert {"fine-tuned", "pretrained", "last price", "drift", "seasonal naive", "random walk"} <= rows
+    assert {"fine-tuned", "untrained start", "last price", "drift", "seasonal naive", "random walk"} <= rows
     assert lines[-2].endswith("outputs/models/tiny/evaluation.json")
     assert lines[-1].endswith("outputs/reports/tiny/report.html")
     assert told.err == ""

@@ -161,15 +161,15 @@ def print_evaluation(evaluation: Mapping[str, Any], path: Path) -> None:
     """The verdict first, the baselines beside the model."""
     if evaluation["verdict"]:
         print_verdict(evaluation["verdict"])
-    print_origins(evaluation["origins"], evaluation["horizon"])
+    print_origins(evaluation)
     heads = [_("forecast"), *(str(head) for head, _factor, _decimals in METRICS.values())]
     rows = [
-        [name, *(metric_cell(scores["pooled"][metric], metric) for metric in METRICS)]
+        [forecaster_name(evaluation, name), *(metric_cell(scores["pooled"][metric], metric) for metric in METRICS)]
         for name, scores in evaluation["models"].items()
     ]
     print_table(heads, rows)
     if evaluation["backtest"]:
-        _print_backtest(evaluation["backtest"])
+        _print_backtest(evaluation)
     for note in evaluation["notes"]:
         print(localized(note))
     print(path)
@@ -180,19 +180,33 @@ def print_verdict(verdict: Mapping[str, Any]) -> None:
     print("✅" if state_of(verdict) is State.EDGE else "⚖️", localized(verdict["sentence"]))
 
 
-def print_origins(counts: Mapping[str, Any], horizon: int) -> None:
-    """How many forecasts, when, and how many are excluded."""
-    print(
-        _(
-            "{judged} forecasts of {horizon} bars, {first} to {last}; excluded, as they may be in "
-            "the pretraining data: {possibly_seen}",
-            judged=counts["judged"],
-            horizon=horizon,
-            first=counts["first"],
-            last=counts["last"],
-            possibly_seen=counts["possibly_seen"],
-        )
+def print_origins(evaluation: Mapping[str, Any]) -> None:
+    """How many forecasts, when, and, of a model that was pretrained, how many are excluded."""
+    counts, horizon = evaluation["origins"], evaluation["horizon"]
+    period = Message("{first} to {last}", first=counts["first"], last=counts["last"])
+    judged = Message(
+        "{judged} forecasts of {horizon} bars, {period}", judged=counts["judged"], horizon=horizon, period=period
     )
+    if is_untrained(evaluation, "pretrained"):
+        print(judged)
+    else:
+        print(
+            _(
+                "{judged}; excluded, as they may be in the pretraining data: {possibly_seen}",
+                judged=judged,
+                possibly_seen=counts["possibly_seen"],
+            )
+        )
+
+
+def forecaster_name(evaluation: Mapping[str, Any], name: str) -> str:
+    """The name of a forecaster for people: random weights were not pretrained."""
+    return _("untrained start") if is_untrained(evaluation, name) else name
+
+
+def is_untrained(evaluation: Mapping[str, Any], name: str) -> bool:
+    """Whether the forecaster called `name` has random weights."""
+    return bool(evaluation["provenance"].get("models", {}).get(name, {}).get("untrained"))
 
 
 def metric_cell(estimate: Mapping[str, float | None], metric: str) -> str:
@@ -208,14 +222,15 @@ def estimate_cell(estimate: Mapping[str, float | None], factor: float, decimals:
     return value if low is None else f"{value} [{low}, {high}]"
 
 
-def _print_backtest(backtest: Mapping[str, Any]) -> None:
+def _print_backtest(evaluation: Mapping[str, Any]) -> None:
+    backtest = evaluation["backtest"]
     print(localized(backtest["label"]))
     heads = [Message("bar"), Message("follows"), Message("how"), Message("return %"), Message("Sharpe")]
     heads += [Message("drawdown %"), Message("turnover")]
     rows = [
         [
             code,
-            name,
+            forecaster_name(evaluation, name),
             kind,
             100 * result["return"],
             estimate_cell(result["sharpe"], 1, 2),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kronosforge.cli.console import forecasts_counter, live_line, print_on_stderr, print_table
-from kronosforge.cli.results import metric_cell, print_origins, print_verdict
+from kronosforge.cli.results import forecaster_name, metric_cell, print_origins, print_verdict
 from kronosforge.core.bars import clock
 from kronosforge.core.i18n import Message, _, localized
 from kronosforge.core.verdict import State, state_of
@@ -59,10 +59,10 @@ class Watch:
 def print_walk(evaluation: Mapping[str, Any], path: Path) -> None:
     """The verdict over all folds, a row for each, and in how many the fine-tuned model is better."""
     print_verdict(evaluation["verdict"])
-    print_origins(evaluation["origins"], evaluation["horizon"])
+    print_origins(evaluation)
     rows = [_row(str(fold["fold"]), fold) for fold in evaluation["folds"]]
     print_table([str(head) for head in HEADS], [*rows, _row(_("all"), evaluation)])
-    counts = ", ".join(f"{name} {count}" for name, count in evaluation["lower_in"].items())
+    counts = ", ".join(f"{forecaster_name(evaluation, name)} {count}" for name, count in evaluation["lower_in"].items())
     print(_("of {count} folds, the fine-tuned CRPS is lower than that of: {counts}", count=len(rows), counts=counts))
     for note in evaluation["notes"]:
         print(localized(note))

@@ -79,10 +79,10 @@ class MemorySource:
             stop, sent = start, sent + 1
 
     def _inside(self, span: Span) -> pl.DataFrame:
-        found = self.frame.filter((pl.col("ts") >= span.start) & (pl.col("ts") < span.stop))
-        late = self.hidden & set(found["ts"])
+        inside = self.frame.filter((pl.col("ts") >= span.start) & (pl.col("ts") < span.stop))
+        late = self.hidden & set(inside["ts"])
         self.hidden -= late
-        return found.filter(~pl.col("ts").is_in(list(late)))
+        return inside.filter(~pl.col("ts").is_in(list(late)))
 
     def cost(self, series: Series, span: Span, now: int) -> Cost:
         pages = -(-span.bars(series.bar) // self.page)

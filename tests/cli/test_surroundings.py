@@ -222,8 +222,8 @@ def started(workspace: Path, address: str) -> subprocess.Popen[str]:
     ("faults", "reason"),
     [
         ("429=0.7,seed=1", "failed: HTTP 429"),
-        ("reset=0.7,seed=1", "failed: the connection was closed before the answer"),
-        ("missing=0.7,seed=5", "gave a page without the bar of"),
+        ("reset=0.7,seed=1", "failed: the connection was closed before the response"),
+        ("missing=0.7,seed=5", "returned a page without the bar at"),
     ],
 )
 def test_retries_of_a_download_that_succeeds_are_shown_too(workspace: Path, faults: str, reason: str) -> None:

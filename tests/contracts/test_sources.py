@@ -133,10 +133,10 @@ def test_what_it_hands_out_follows_the_schema(fetched: dict[Span, list[Batch]]) 
 
 
 def test_two_series_at_once_do_not_disturb_each_other(ask: Ask[list[list[Batch]]]) -> None:
-    one, two = SPANS["many pages"], SPANS["over the hole"]
+    first, second = SPANS["many pages"], SPANS["over the hole"]
 
     async def both(world: World) -> list[list[Batch]]:
-        return await asyncio.gather(fetch(world, one), fetch(world, two))
+        return await asyncio.gather(fetch(world, first), fetch(world, second))
 
-    for span, batches in zip((one, two), ask(both), strict=True):
+    for span, batches in zip((first, second), ask(both), strict=True):
         assert_frame_equal(pl.concat([finished(b) for b in reversed(batches)]), truth(span), check_exact=True)

@@ -115,9 +115,9 @@ async def binance(_: Path) -> AsyncIterator[World]:
         yield world
 
 
-def bybit_answer(result: dict[str, object], code: int = 0, words: str = "OK") -> web.Response:
+def bybit_answer(result: dict[str, object], code: int = 0, message: str = "OK") -> web.Response:
     """Bybit's envelope: https://bybit-exchange.github.io/docs/v5/guide."""
-    body = {"retCode": code, "retMsg": words, "result": result, "retExtInfo": {}, "time": NOW}
+    body = {"retCode": code, "retMsg": message, "result": result, "retExtInfo": {}, "time": NOW}
     return web.json_response(body)
 
 
@@ -134,8 +134,8 @@ def bybit_app(symbol: str, category: str) -> web.Application:
         return bybit_answer({"symbol": symbol, "category": category, "list": listed})
 
     async def instruments(request: web.Request) -> web.Response:
-        known = request.query["symbol"] == symbol and request.query["category"] == category
-        return bybit_answer({"category": category, "list": [{"symbol": symbol}] if known else []})
+        listed = request.query["symbol"] == symbol and request.query["category"] == category
+        return bybit_answer({"category": category, "list": [{"symbol": symbol}] if listed else []})
 
     async def clock(_: web.Request) -> web.Response:
         return bybit_answer({"timeSecond": str(NOW // 1000), "timeNano": f"{NOW}000000"})

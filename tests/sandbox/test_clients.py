@@ -48,12 +48,12 @@ class TestCcxt:
 
     def test_fetch_ohlcv_pages_forward_through_history(self, real_time, market):
         client, start = ccxt_okx(real_time), NOW - 400 * DAY
-        found, since = [], start
+        candles_seen, since = [], start
         while since < start + 25 * DAY:
             page = client.fetch_ohlcv("BTC/USD:BTC", "1h", since=since, limit=300)
-            found.extend(page)
+            candles_seen.extend(page)
             since = page[-1][0] + HOUR
-        times = [candle[0] for candle in found]
+        times = [candle[0] for candle in candles_seen]
         assert times == list(range(-(-start // HOUR) * HOUR, times[-1] + 1, HOUR))
         assert {request.path for request in real_time.requests[3:] if "candles" in request.path} == {
             "/api/v5/market/history-candles"

@@ -59,8 +59,8 @@ class TestPages:
         assert (answer.status, answer.code, answer.body["data"]) == (200, "0", [])
 
     def test_the_default_bar_is_a_minute(self, server, path):
-        one, two = get(server.url, path, instId="BTC-USDT", limit=2).times
-        assert one - two == MINUTE
+        newer, older = get(server.url, path, instId="BTC-USDT", limit=2).times
+        assert newer - older == MINUTE
 
     @pytest.mark.parametrize("bar", ["8H", "1h", "1d", "1Hutc", "1Mutc", "60"])
     def test_an_unknown_bar_is_51000(self, server, path, bar):
@@ -104,22 +104,27 @@ def test_walking_backwards_meets_every_bar_once(listing, now, hole, page, bar):
     gap = Span(start + hole[0] * MINUTE, start + sum(hole) * MINUTE)
     market = Synthetic(listing={"BTC-USDT": start + listing * MINUTE}, holes={"BTC-USDT": [gap]})
     sandbox = Sandbox(market, Clock(start + now), page_limit=page)
-    found, cursor = [], ""
+    opens, cursor = [], ""
     while rows := sandbox.candles({"instId": "BTC-USDT", "bar": bar, "after": cursor}, None):
-        found.extend(int(row[0]) for row in rows)
+        opens.extend(int(row[0]) for row in rows)
         cursor = rows[-1][0]
     grid = range(start, start + now + 1, length)
     expected = [t for t in grid if t >= start + listing * MINUTE and not gap.start <= t < gap.stop]
-    assert found == expected[::-1]
+    assert opens == expected[::-1]
 
 
 def test_instruments_by_type_and_id(server):
     swaps = get(server.url, "/public/instruments", instType="SWAP").body["data"]
     [spot] = get(server.url, "/public/instruments", instType="SPOT").body["data"]
-    [one] = get(server.url, "/public/instruments", instType="SWAP", instId="BTC-USD-SWAP").body["data"]
+    [inverse] = get(server.url, "/public/instruments", instType="SWAP", instId="BTC-USD-SWAP").body["data"]
     assert [i["instId"] for i in swaps] == ["BTC-USD-SWAP", "BTC-USDT-SWAP", "ETH-USDT-SWAP"]
     assert (spot["instId"], spot["baseCcy"], spot["quoteCcy"], spot["ctVal"]) == ("BTC-USDT", "BTC", "USDT", "")
-    assert (one["ctType"], one["ctVal"], one["ctValCcy"], one["settleCcy"]) == ("inverse", "100", "USD", "BTC")
+    assert (inverse["ctType"], inverse["ctVal"], inverse["ctValCcy"], inverse["settleCcy"]) == (
+        "inverse",
+        "100",
+        "USD",
+        "BTC",
+    )
     assert all(isinstance(value, str) for row in swaps for value in row.values())
 
 

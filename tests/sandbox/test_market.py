@@ -87,7 +87,7 @@ def test_bars_that_8_hours_do_not_divide_open_on_utc8_days():
 def test_a_minute_opens_where_the_last_one_closed_even_across_days_and_blocks():
     border = START // BLOCK * BLOCK
     minutes = rows(MARKET, "ETH-USDT-SWAP", "1m", border - 2 * DAY, border + 2 * DAY)
-    assert all(one[4] == two[1] for one, two in pairwise(minutes))
+    assert all(minute[4] == following[1] for minute, following in pairwise(minutes))
 
 
 def test_the_same_seed_gives_the_same_candles_in_whatever_order():
@@ -120,8 +120,8 @@ def test_a_bar_begins_flat_without_volume():
 def test_nothing_opens_before_the_listing_inside_a_hole_or_after_now():
     hole = Span(START + 5 * HOUR, START + 8 * HOUR)
     market = Synthetic(listing={"BTC-USDT": START + 90 * MINUTE}, holes={"BTC-USDT": [hole]})
-    found = rows(market, "BTC-USDT", "1H", 0, ALWAYS, now=START + 10 * HOUR + 1)
-    assert [(row[0] - START) // HOUR for row in found] == [2, 3, 4, 8, 9, 10]
+    listed = rows(market, "BTC-USDT", "1H", 0, ALWAYS, now=START + 10 * HOUR + 1)
+    assert [(row[0] - START) // HOUR for row in listed] == [2, 3, 4, 8, 9, 10]
 
 
 def test_a_page_holds_the_newest_rows_across_a_hole():
@@ -171,28 +171,28 @@ def daily_moves(market: Synthetic, days: int = 1500) -> tuple[np.ndarray, np.nda
     """Logarithmic moves of so many days, and what an oracle knows of them."""
     start = instant("2021-01-01")
     table = market.table("BTC-USDT-SWAP", bar("1D"), Span(start, start + days * DAY))
-    known = [market.known_move("BTC-USDT-SWAP", int(day)) for day in table[0]]
-    return np.log(table[4] / table[1]), np.array(known)
+    expected = [market.known_move("BTC-USDT-SWAP", int(day)) for day in table[0]]
+    return np.log(table[4] / table[1]), np.array(expected)
 
 
 @pytest.mark.parametrize("edge", [0.2, 0.5, 0.8])
 def test_a_market_of_known_truth_has_the_edge_that_was_asked_for(edge: float) -> None:
-    found = [np.corrcoef(*daily_moves(Synthetic(seed, edge=edge)))[0, 1] for seed in range(4)]
-    assert np.mean(found) == pytest.approx(edge, abs=0.06)
+    correlations = [np.corrcoef(*daily_moves(Synthetic(seed, edge=edge)))[0, 1] for seed in range(4)]
+    assert np.mean(correlations) == pytest.approx(edge, abs=0.06)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_known_pattern_has_no_drift(seed: int) -> None:
     """Otherwise the price would run to its bounds within a few years, and what the oracle knows would no longer come."""
-    _, known = daily_moves(Synthetic(seed, edge=0.8), days=1498)
-    assert abs(known.mean()) < 0.02 * known.std()
+    _, expected = daily_moves(Synthetic(seed, edge=0.8), days=1498)
+    assert abs(expected.mean()) < 0.02 * expected.std()
 
 
 def test_without_an_edge_nothing_can_be_foretold() -> None:
-    moves, known = (
+    moves, expected = (
         np.concatenate(both) for both in zip(*(daily_moves(Synthetic(s, edge=0.0)) for s in range(4)), strict=True)
     )
-    assert not known.any()
+    assert not expected.any()
     weekday = np.arange(len(moves)) % 1500 % 7
     by_day = [moves[weekday == day] for day in range(7)]
     assert max(abs(part.mean()) / (part.std() / np.sqrt(len(part))) for part in by_day) < 3.5
@@ -201,6 +201,6 @@ def test_without_an_edge_nothing_can_be_foretold() -> None:
 
 def test_the_ordinary_market_does_not_move_when_truth_is_not_asked_for() -> None:
     day = Span(instant("2025-06-01"), instant("2025-06-02"))
-    plain, known = (Synthetic(0, edge=edge).table("BTC-USDT-SWAP", bar("1H"), day) for edge in (None, 0.0))
-    assert not np.array_equal(plain, known)
+    plain, random_walk = (Synthetic(0, edge=edge).table("BTC-USDT-SWAP", bar("1H"), day) for edge in (None, 0.0))
+    assert not np.array_equal(plain, random_walk)
     assert np.array_equal(plain, Synthetic(0).table("BTC-USDT-SWAP", bar("1H"), day))

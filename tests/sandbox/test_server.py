@@ -22,11 +22,13 @@ LISTENING = "0A"  # TCP_LISTEN in /proc/net/tcp
 
 def listening(port):
     """The addresses on which this machine listens on `port`, as the kernel says."""
-    found = []
+    addresses = []
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         rows = [line.split() for line in Path(table).read_text().splitlines()[1:]]
-        found += [row[1].split(":")[0] for row in rows if row[3] == LISTENING and int(row[1].split(":")[1], 16) == port]
-    return found
+        addresses += [
+            row[1].split(":")[0] for row in rows if row[3] == LISTENING and int(row[1].split(":")[1], 16) == port
+        ]
+    return addresses
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/net")
@@ -67,19 +69,19 @@ def test_a_port_that_cannot_be_is_said():
 
 
 @pytest.mark.parametrize(
-    ("words", "error"),
+    ("arguments", "error"),
     [({"clock": "soon"}, ConfigError), ({"clock": "2100-01-01"}, UsageError), ({"faults": "fire=1"}, UsageError)],
 )
-def test_words_that_mean_nothing_are_refused_before_it_runs(words, error):
+def test_invalid_arguments_are_refused_before_it_runs(arguments, error):
     with pytest.raises(error):
-        build(**words)
+        build(**arguments)
 
 
 def test_without_a_clock_it_runs_with_real_time():
     with running() as server:
         earliest = time.time() * 1000 - 1
-        told = int(get(server.url, "/public/time").body["data"][0]["ts"])
-    assert earliest <= told <= time.time() * 1000
+        answered = int(get(server.url, "/public/time").body["data"][0]["ts"])
+    assert earliest <= answered <= time.time() * 1000
 
 
 def test_the_command_prints_its_url_and_serves_until_told_to_stop():

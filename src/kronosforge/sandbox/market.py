@@ -73,7 +73,7 @@ class _Days:
 
     price: Floats  # at the day's first instant
     sigma: Floats  # standard deviation of the day's relative move
-    known: Floats  # the part of the day's move, as a logarithm, that its weekday tells
+    expected: Floats  # the part of the day's move, as a logarithm, that its weekday tells
 
 
 @dataclass(frozen=True)
@@ -118,21 +118,21 @@ class Synthetic:
 
     def rows(self, name: str, size: Bar, span: Span, limit: int, now: int) -> list[Row]:
         """The newest `limit` rows whose bars open in `span`, newest first; the bar forming at `now` has confirm 0."""
-        one = self.instruments[name]
-        asked = Span(max(span.start, one.listing), min(span.stop, now + 1))
+        instrument = self.instruments[name]
+        asked = Span(max(span.start, instrument.listing), min(span.stop, now + 1))
         rows: list[Row] = []
         for part in reversed(subtract(asked, list(self.holes.get(name, [])))):
             stop = size.ceil(part.stop)
             start = max(size.ceil(part.start), stop - (limit - len(rows)) * size.length)
             over = min(stop, size.floor(now))
             if start < stop and over < stop:
-                rows.extend(_rows(one, self._forming(one, size, now), "0"))
-            rows.extend(_rows(one, self.table(name, size, Span(start, over)), "1"))
+                rows.extend(_rows(instrument, self._forming(instrument, size, now), "0"))
+            rows.extend(_rows(instrument, self.table(name, size, Span(start, over)), "1"))
         return rows[:limit]
 
     def known_move(self, name: str, day: int) -> float:
         """The expected logarithmic move of the UTC day that opens at `day` (ms): what an oracle knows of it."""
-        return float(self._days(self.instruments[name].base).known[day // DAY])
+        return float(self._days(self.instruments[name].base).expected[day // DAY])
 
     def table(self, name: str, size: Bar, span: Span) -> Table:
         """Every whole bar that opens in `span`, without regard to listing, holes and clock."""
@@ -148,23 +148,23 @@ class Synthetic:
         whole = np.concatenate(parts, axis=1)
         return _aggregate(whole, size.length // part.length)
 
-    def _forming(self, one: Instrument, size: Bar, now: int) -> Table:
+    def _forming(self, instrument: Instrument, size: Bar, now: int) -> Table:
         """The bar at `now` from the minutes that are over; before the first is over, flat at the opening price."""
         opened, minute = size.floor(now), bar("1m")
-        over = self.table(one.id, minute, Span(opened, minute.floor(now)))
+        over = self.table(instrument.id, minute, Span(opened, minute.floor(now)))
         if over.shape[1]:
             return _aggregate(over, over.shape[1])
-        price = self.table(one.id, minute, Span(opened, opened + 1))[1, 0]
+        price = self.table(instrument.id, minute, Span(opened, opened + 1))[1, 0]
         return np.array([[opened, price, price, price, price, 0, 0, 0]]).T
 
     def _make_bars(self, name: str, block: int, length: int) -> Table:
         return _aggregate(self._minutes(name, block), length // MINUTE)
 
     def _make_minutes(self, name: str, block: int) -> Table:
-        one = self.instruments[name]
-        shape, prices = self._shape(one.base, block), self._days(one.base).price * self._premium(name)
+        instrument = self.instruments[name]
+        shape, prices = self._shape(instrument.base, block), self._days(instrument.base).price * self._premium(name)
         days = slice(block * BLOCK_DAYS, (block + 1) * BLOCK_DAYS + 1)
-        starts, ticks = prices[days][:-1, None], 10.0**one.tick_decimals
+        starts, ticks = prices[days][:-1, None], 10.0**instrument.tick_decimals
         path = starts * (1 + shape.bridge) + np.diff(prices[days])[:, None] * _OF_DAY
         path[:, -1] = prices[days][1:]  # the next day's first price, to the last bit
         close = np.maximum(np.rint(path * ticks), 1).astype(np.int64).ravel()
@@ -173,17 +173,17 @@ class Synthetic:
         high = np.maximum(opens, close) + (shape.up * starts * ticks).astype(np.int64).ravel()
         low = np.maximum(np.minimum(opens, close) - (shape.down * starts * ticks).astype(np.int64).ravel(), 1)
         ts = block * BLOCK + MINUTE * np.arange(BLOCK_DAYS * MINUTES)
-        lots = self._lots(one, block, shape.volume)
-        return np.stack([ts, *_with_turnover(one, np.stack([opens, high, low, close]), lots)])
+        lots = self._lots(instrument, block, shape.volume)
+        return np.stack([ts, *_with_turnover(instrument, np.stack([opens, high, low, close]), lots)])
 
-    def _lots(self, one: Instrument, block: int, activity: Floats) -> Table:
+    def _lots(self, instrument: Instrument, block: int, activity: Floats) -> Table:
         """Each minute's volume in the smallest unit of column `vol`."""
-        coins = COINS.get(one.base, ANY_COIN).volume * activity.ravel()
-        coins *= 0.5 + self._random(one.id, block).random(coins.size)
-        if one.ct_type == "inverse":
-            coins *= COINS.get(one.base, ANY_COIN).price * 5 / float(one.ct_val)
-        elif one.ct_type == "linear":
-            coins *= 100 / float(one.ct_val)
+        coins = COINS.get(instrument.base, ANY_COIN).volume * activity.ravel()
+        coins *= 0.5 + self._random(instrument.id, block).random(coins.size)
+        if instrument.ct_type == "inverse":
+            coins *= COINS.get(instrument.base, ANY_COIN).price * 5 / float(instrument.ct_val)
+        elif instrument.ct_type == "linear":
+            coins *= 100 / float(instrument.ct_val)
         else:
             coins *= 10.0**5
         return 1 + coins.astype(np.int64)
@@ -231,11 +231,11 @@ class Synthetic:
 
 def _known_truth(price: float, random: np.random.Generator, sigma: Floats, edge: float) -> _Days:
     """Days of a random walk whose steps have the share `edge` from their weekday; it is at `price` when 2024 begins."""
-    known = sigma * edge * _weekly(random.permutation(_PATTERN))[(np.arange(len(sigma)) + 3) % 7]
-    steps = known + sigma * (1 - edge**2) ** 0.5 * random.standard_normal(len(sigma))
+    expected = sigma * edge * _weekly(random.permutation(_PATTERN))[(np.arange(len(sigma)) + 3) % 7]
+    steps = expected + sigma * (1 - edge**2) ** 0.5 * random.standard_normal(len(sigma))
     level = np.concatenate([[0.0], np.cumsum(steps)[:-1]])  # at each day's first instant
     level -= level[instant("2024-01-01") // DAY]
-    return _Days(price * np.exp(np.clip(level, -5, 12)), sigma, known)
+    return _Days(price * np.exp(np.clip(level, -5, 12)), sigma, expected)
 
 
 def _weekly(pattern: Floats) -> Floats:
@@ -243,8 +243,8 @@ def _weekly(pattern: Floats) -> Floats:
     share of the variance 1."""
     variance = _MONDAY_TO_SUNDAY
     level = pattern - np.average(pattern, weights=variance**0.5)
-    found: Floats = level / np.average(level**2, weights=variance) ** 0.5
-    return found
+    scaled: Floats = level / np.average(level**2, weights=variance) ** 0.5
+    return scaled
 
 
 def _drift(shocks: Floats, keep: float) -> Floats:
@@ -252,20 +252,20 @@ def _drift(shocks: Floats, keep: float) -> Floats:
     return np.fromiter(accumulate(shocks, lambda x, shock: keep * x + shock), np.float64, len(shocks))
 
 
-def _with_turnover(one: Instrument, prices: Table, lots: Table) -> Iterable[Table]:
+def _with_turnover(instrument: Instrument, prices: Table, lots: Table) -> Iterable[Table]:
     """o, h, l, c, vol, volCcy, volCcyQuote as OKX means them for this kind of instrument, in whole units."""
     opens, high, low, close = prices
     traded_at = (high + low + close) // 3
-    if one.ct_type == "inverse":  # quote = contracts × ctVal holds exactly; the coins follow from the price
-        quote = lots * int(one.ct_val)
-        scale = 10.0 ** (one.tick_decimals + one.decimals[5])
+    if instrument.ct_type == "inverse":  # quote = contracts × ctVal holds exactly; the coins follow from the price
+        quote = lots * int(instrument.ct_val)
+        scale = 10.0 ** (instrument.tick_decimals + instrument.decimals[5])
         coins = np.rint(quote / traded_at * scale).astype(np.int64)
         mean = quote / coins * scale  # rounding the coins may have moved it past a narrow bar's edge
         high = np.maximum(high, np.ceil(mean).astype(np.int64))
         low = np.minimum(low, np.floor(mean).astype(np.int64))
         return opens, high, low, close, lots, coins, quote
-    if one.ct_type == "linear":
-        coins = lots * int(one.ct_val.replace(".", ""))
+    if instrument.ct_type == "linear":
+        coins = lots * int(instrument.ct_val.replace(".", ""))
         return opens, high, low, close, lots, coins, coins * traded_at
     return opens, high, low, close, lots, lots * traded_at, lots * traded_at
 
@@ -277,10 +277,10 @@ def _aggregate(table: Table, count: int) -> Table:
     return np.stack([*first, parts[2].max(1), parts[3].min(1), last, *parts[5:].sum(2)])
 
 
-def _rows(one: Instrument, table: Table, confirm: str) -> list[Row]:
+def _rows(instrument: Instrument, table: Table, confirm: str) -> list[Row]:
     """The bars of `table` as an answer spells them, newest first."""
     ts, *values = table[:, ::-1]
-    texts = [_decimals(column, places) for column, places in zip(values, one.decimals, strict=True)]
+    texts = [_decimals(column, places) for column, places in zip(values, instrument.decimals, strict=True)]
     return [[*row, confirm] for row in zip(map(str, ts.tolist()), *texts, strict=True)]
 
 

@@ -64,7 +64,7 @@ class Replay:
 
 def _read_folder(folder: Path) -> Iterable[tuple[tuple[str, Bar], Recorded]]:
     if not folder.is_dir():
-        raise UsageError(_("{folder}: no such folder to replay", folder=folder))
+        raise UsageError(_("{folder}: the replay folder does not exist", folder=folder))
     for path in sorted(folder.iterdir()):
         name, _underscore, code = path.stem.rpartition("_")
         if path.suffix != ".csv" or not name or code not in OKX_BARS:
@@ -84,8 +84,7 @@ def _read(path: Path) -> Recorded | None:
         if len(row) != len(COLUMNS) or not row[0].isdecimal():
             raise SourceError(
                 _(
-                    "{path}:{line}: not a candle of {count} columns that begins with its time in ms; repair "
-                    "or remove the line",
+                    "{path}:{line}: expected {count} columns beginning with a time in ms; fix or remove the line",
                     path=path,
                     line=line,
                     count=len(COLUMNS),
@@ -99,10 +98,10 @@ def _describe(name: str, files: list[Recorded]) -> Instrument:
     """The instrument, its contract value and tick as the rows themselves say."""
     rows = [row for file in files for row in file.rows]
     decimals = max(len(price.rstrip("0").partition(".")[2]) for row in rows for price in row[1:5])
-    found = instrument(name, listing=min(file.times[0] for file in files), tick_decimals=decimals)
+    draft = instrument(name, listing=min(file.times[0] for file in files), tick_decimals=decimals)
     traded = next((row for row in rows if float(row[5])), None)
-    if not found.ct_type or not traded:
-        return found
-    column = 7 if found.ct_type == "inverse" else 6
+    if not draft.ct_type or not traded:
+        return draft
+    column = 7 if draft.ct_type == "inverse" else 6
     value = f"{float(traded[column]) / float(traded[5]):.3g}"
-    return instrument(name, listing=found.listing, tick_decimals=decimals, ct_val=value)
+    return instrument(name, listing=draft.listing, tick_decimals=decimals, ct_val=value)

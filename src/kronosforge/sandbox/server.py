@@ -51,11 +51,9 @@ def build(
     """
     at = instant(clock) if clock else None
     if at is not None and not 0 <= at < HORIZON:
-        raise UsageError(
-            _("--clock {clock}: the sandbox knows the years 1970 to 2099; choose an instant in them", clock=clock)
-        )
+        raise UsageError(_("--clock {clock}: must be between 1970 and 2099", clock=clock))
     if edge is not None and not 0 <= edge < 1:
-        raise UsageError(_("--edge {edge}: from 0 to below 1", edge=edge))
+        raise UsageError(_("--edge {edge}: must be at least 0 and below 1", edge=edge))
     market: Market = Synthetic(seed, edge=edge)
     if replay is not None:
         market = recorded = Replay(replay)
@@ -81,7 +79,7 @@ async def _listen(runner: web.AppRunner, port: int) -> None:
     except (OSError, OverflowError) as error:
         raise UsageError(
             _(
-                "the sandbox cannot listen on port {port}: {error}; choose another, or 0 for any free one",
+                "The sandbox cannot listen on port {port}: {error}; choose another port, or 0 for any free port",
                 port=port,
                 error=error,
             )

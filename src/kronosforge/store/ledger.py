@@ -15,7 +15,7 @@ EVER = -(2**62)
 _NAME = re.compile(r"\d{8}T\d{6}-\d{8}T\d{6}-[0-9a-f]{12}\.parquet")
 
 
-class Piece(NamedTuple):
+class DataFile(NamedTuple):
     """A data file. It holds every candle that the venue has inside `span`, and never changes."""
 
     name: str
@@ -33,7 +33,7 @@ class Ledger(NamedTuple):
     Nothing after the newest candle is ever known: the venue may still be about to publish there.
     """
 
-    files: tuple[Piece, ...] = ()  # ascending, disjoint
+    files: tuple[DataFile, ...] = ()  # ascending, disjoint
     once: tuple[Span, ...] = ()  # the venue gave no candle there when asked the first time
     holes: tuple[Span, ...] = ()  # … nor the second time: they are the venue's own
     listing: int | None = None  # the venue has nothing before this instant
@@ -45,28 +45,28 @@ class Ledger(NamedTuple):
 
     def missing(self, span: Span) -> list[Span]:
         """What of `span` must be asked for, ascending."""
-        return subtract(span, [*self.empty(), *(piece.span for piece in self.files)])
+        return subtract(span, [*self.empty(), *(file.span for file in self.files)])
 
-    def stretches(self, span: Span) -> list[Span]:
+    def segments(self, span: Span) -> list[Span]:
         """Where in `span` a file holds every bar, ascending."""
         return subtract(span, [*self.empty(), *self.missing(span)])
 
-    def touching(self, span: Span) -> list[Piece]:
+    def touching(self, span: Span) -> list[DataFile]:
         """The files that claim some of `span`."""
-        return [piece for piece in self.files if piece.span.start < span.stop and span.start < piece.span.stop]
+        return [file for file in self.files if file.span.start < span.stop and span.start < file.span.stop]
 
     def answered(self, span: Span, empty: list[Span], *, again: bool) -> "Ledger":
         """With `span` asked (the second time where `again`), of which the venue left `empty` without candles."""
         once, holes = _outside(self.once, span), _outside(self.holes, span)
         return self._replace(once=(*once, *(() if again else empty)), holes=(*holes, *(empty if again else ())))
 
-    def replacing(self, old: Iterable[Piece], new: Piece) -> "Ledger":
+    def replacing(self, old: Iterable[DataFile], new: DataFile) -> "Ledger":
         """With `new` in place of `old`."""
-        return self._replace(files=tuple(sorted({*self.files} - {*old} | {new}, key=lambda piece: piece.span)))
+        return self._replace(files=tuple(sorted({*self.files} - {*old} | {new}, key=lambda file: file.span)))
 
-    def forgetting(self, lost: Piece) -> "Ledger":
+    def forgetting(self, lost: DataFile) -> "Ledger":
         """Without a file and all that was known inside its span."""
-        kept = tuple(piece for piece in self.files if piece != lost)
+        kept = tuple(file for file in self.files if file != lost)
         once, holes = _outside(self.once, lost.span), _outside(self.holes, lost.span)
         return self._replace(files=kept, once=once, holes=holes).tidy()
 
@@ -84,7 +84,7 @@ class Ledger(NamedTuple):
     def dump(self) -> bytes:
         """The manifest's bytes."""
         body: dict[str, Any] = {"version": VERSION, **self._asdict()}
-        body["files"] = [piece._asdict() for piece in self.files]
+        body["files"] = [file._asdict() for file in self.files]
         return canonical({**body, "digest": fingerprint(body)})
 
 
@@ -99,8 +99,8 @@ def parse(data: bytes) -> Ledger:
         raise NewerError(body["version"])
     if body.pop("digest", None) != fingerprint(body):
         raise ValueError("digest")
-    files = tuple(Piece(**{**piece, "span": Span(*piece["span"])}) for piece in body["files"])
-    if not all(_NAME.fullmatch(piece.name) for piece in files):
+    files = tuple(DataFile(**{**file, "span": Span(*file["span"])}) for file in body["files"])
+    if not all(_NAME.fullmatch(file.name) for file in files):
         raise ValueError("file names")
     return Ledger(files, _spans(body["once"]), _spans(body["holes"]), body["listing"])
 

@@ -21,7 +21,7 @@ from kronosforge.core.candles import FEATURES, SCHEMA, empty
 from kronosforge.core.errors import DataError
 from kronosforge.core.files import disk_errors, sync_folder, write_atomic
 from kronosforge.core.i18n import _
-from kronosforge.store.ledger import Ledger, NewerError, Piece, parse
+from kronosforge.store.ledger import DataFile, Ledger, NewerError, parse
 
 MANIFEST, CORRUPT = "manifest.json", "corrupt"
 # Rows of a compacted file, about 8 MB: small enough to rewrite when a series grows, large enough to read at full speed.
@@ -29,7 +29,7 @@ MAX_ROWS = 200_000
 
 log = logging.getLogger("kronosforge.store")
 
-_Seen = TypeVar("_Seen")
+_Result = TypeVar("_Result")
 
 
 class DamagedError(DataError):
@@ -90,49 +90,49 @@ class Shelf:
         except (ValueError, KeyError, TypeError, RecursionError):
             raise DamagedError(path, _("its content was changed")) from None
 
-    def look(self, see: Callable[[Ledger], _Seen]) -> _Seen:
+    def look(self, query: Callable[[Ledger], _Result]) -> _Result:
         """`see(ledger)`; once more where a writer replaced files meanwhile. Raises DamagedError."""
         ledger = self.ledger()
         while True:
             try:
-                return see(ledger)
+                return query(ledger)
             except DamagedError:
-                seen, ledger = ledger, self.ledger()
-                if ledger == seen:
+                previous, ledger = ledger, self.ledger()
+                if ledger == previous:
                     raise
 
-    def load(self, piece: Piece) -> bytes:
+    def load(self, file: DataFile) -> bytes:
         """A file's bytes; their SHA-256 is checked once per size and mtime. Raises DamagedError."""
-        path = self.folder / piece.name
+        path = self.folder / file.name
         with _damage(path):
             state = path.stat()
             data = path.read_bytes()
-        version = (piece.name, state.st_size, state.st_mtime_ns)
+        version = (file.name, state.st_size, state.st_mtime_ns)
         if version not in self._intact:
-            if hashlib.sha256(data).hexdigest() != piece.sha256:
+            if hashlib.sha256(data).hexdigest() != file.sha256:
                 raise DamagedError(path, _("its SHA-256 is not the recorded one"))
             self._intact.add(version)
         return data
 
-    def check_size(self, piece: Piece) -> None:
+    def check_size(self, file: DataFile) -> None:
         """Raise DamagedError unless the file exists in its recorded size. Cheap: nothing is read or hashed."""
-        path = self.folder / piece.name
+        path = self.folder / file.name
         with _damage(path):
             state = path.stat()
         if not stat.S_ISREG(state.st_mode):
             raise DamagedError(path, _("not a file"))
-        if state.st_size != piece.size:
-            problem = _("{size} bytes instead of {recorded}", size=state.st_size, recorded=piece.size)
+        if state.st_size != file.size:
+            problem = _("{size} bytes instead of {recorded}", size=state.st_size, recorded=file.size)
             raise DamagedError(path, problem)
 
     def candles(self, ledger: Ledger, span: Span) -> pl.DataFrame:
         """The candles held inside `span`: candles.SCHEMA, ascending, unique. Raises DamagedError."""
-        whole = pl.concat([self._frame(piece) for piece in ledger.touching(span)] or [empty()])
+        whole = pl.concat([self._frame(file) for file in ledger.touching(span)] or [empty()])
         start, stop = np.searchsorted(whole["ts"].to_numpy(), span)
         return whole.slice(int(start), max(0, int(stop - start)))
 
-    def _frame(self, piece: Piece) -> pl.DataFrame:
-        return pl.read_parquet(self.load(piece), columns=list(SCHEMA))
+    def _frame(self, file: DataFile) -> pl.DataFrame:
+        return pl.read_parquet(self.load(file), columns=list(SCHEMA))
 
     # ── writing, under the series' lock
 
@@ -146,12 +146,12 @@ class Shelf:
             ledger = Ledger()
             for path in self.folder.glob("*.parquet"):
                 self._move(path)
-        for piece in ledger.files:
+        for file in ledger.files:
             try:
-                self.load(piece)
+                self.load(file)
             except DamagedError as error:
                 lost.append(self._set_aside(error))
-                ledger = self._save(ledger.forgetting(piece))
+                ledger = self._save(ledger.forgetting(file))
         self._sweep(ledger)
         return ledger, lost
 
@@ -178,31 +178,31 @@ class Shelf:
 
     def compact(self, ledger: Ledger) -> Ledger:
         """Merge neighbouring small files. Raises DamagedError, DiskError."""
-        for run in _runs(ledger):
-            frame = pl.concat(map(self._frame, run))
-            ledger = self._put(ledger, Span(run[0].span.start, run[-1].span.stop), frame, run)
+        for group in _mergeable(ledger):
+            frame = pl.concat(map(self._frame, group))
+            ledger = self._put(ledger, Span(group[0].span.start, group[-1].span.stop), frame, group)
         return ledger
 
-    def _put(self, ledger: Ledger, span: Span, frame: pl.DataFrame, old: list[Piece]) -> Ledger:
+    def _put(self, ledger: Ledger, span: Span, frame: pl.DataFrame, old: list[DataFile]) -> Ledger:
         """One new file for `span` in place of `old`: written, then named in the manifest, then `old` removed."""
         if not ledger.files:
             self._save(Ledger())  # a folder with data always has a manifest: else it was lost
-        piece = self._write(self._claim(ledger, span, frame, old), frame)
-        ledger = self._save(ledger.replacing(old, piece).tidy())
-        for path in {self.folder / other.name for other in old} - {self.folder / piece.name}:
+        file = self._write(self._claim(ledger, span, frame, old), frame)
+        ledger = self._save(ledger.replacing(old, file).tidy())
+        for path in {self.folder / other.name for other in old} - {self.folder / file.name}:
             path.unlink(missing_ok=True)
         return ledger
 
-    def _claim(self, ledger: Ledger, span: Span, frame: pl.DataFrame, old: list[Piece]) -> Span:
-        start = min([span.start, *(piece.span.start for piece in old)])
+    def _claim(self, ledger: Ledger, span: Span, frame: pl.DataFrame, old: list[DataFile]) -> Span:
+        start = min([span.start, *(file.span.start for file in old)])
         if ledger.listing is not None:
             start = max(start, min(ledger.listing, int(frame["ts"][0])))
-        stop = max([span.stop, *(piece.span.stop for piece in old)])
-        if not any(piece.span.start >= stop for piece in ledger.files):
+        stop = max([span.stop, *(file.span.stop for file in old)])
+        if not any(file.span.start >= stop for file in ledger.files):
             stop = int(frame["ts"][-1]) + self.bar.length  # what follows the newest candle may still come
         return Span(start, stop)
 
-    def _write(self, span: Span, frame: pl.DataFrame) -> Piece:
+    def _write(self, span: Span, frame: pl.DataFrame) -> DataFile:
         buffer = io.BytesIO()
         # lz4: read half as fast as uncompressed, at two thirds of its size; still faster than SHA-256 twice over.
         frame.write_parquet(buffer, compression="lz4")
@@ -210,7 +210,7 @@ class Shelf:
         digest = hashlib.sha256(data).hexdigest()
         name = f"{_digits(span.start)}-{_digits(span.stop)}-{digest[:12]}.parquet"
         write_atomic(self.folder / name, data)
-        return Piece(name, span, int(frame["ts"][0]), int(frame["ts"][-1]), frame.height, len(data), digest)
+        return DataFile(name, span, int(frame["ts"][0]), int(frame["ts"][-1]), frame.height, len(data), digest)
 
     def _save(self, ledger: Ledger) -> Ledger:
         write_atomic(self.folder / MANIFEST, ledger.dump())
@@ -240,7 +240,7 @@ class Shelf:
 
     def _sweep(self, ledger: Ledger) -> None:
         """Remove what a killed process left: files being written, and data files that no manifest came to name."""
-        named = {piece.name for piece in ledger.files}
+        named = {file.name for file in ledger.files}
         for pattern in ("*.parquet", ".*.parquet.*", f".{MANIFEST}.*"):
             for path in self.folder.glob(pattern):
                 if path.name not in named and (path.is_symlink() or not path.is_dir()):
@@ -274,20 +274,20 @@ def _listing(ledger: Ledger, span: Span, new: pl.DataFrame) -> int | None:
     if new.height:
         return int(new["ts"][0])
     # An empty answer at the newest end tells nothing: the first candle may just not be finished.
-    return span.stop if any(piece.span.start >= span.stop for piece in ledger.files) else ledger.listing
+    return span.stop if any(file.span.start >= span.stop for file in ledger.files) else ledger.listing
 
 
-def _runs(ledger: Ledger) -> list[list[Piece]]:
+def _mergeable(ledger: Ledger) -> list[list[DataFile]]:
     """Neighbouring files that fit into one, with nothing unknown between them."""
-    runs: list[list[Piece]] = []
-    for piece in ledger.files:
-        run = runs[-1] if runs else []
-        fits = sum(p.rows for p in run) + piece.rows <= MAX_ROWS
-        if run and fits and not ledger.missing(Span(run[-1].span.stop, piece.span.start)):
-            run.append(piece)
+    groups: list[list[DataFile]] = []
+    for file in ledger.files:
+        group = groups[-1] if groups else []
+        fits = sum(p.rows for p in group) + file.rows <= MAX_ROWS
+        if group and fits and not ledger.missing(Span(group[-1].span.stop, file.span.start)):
+            group.append(file)
         else:
-            runs.append([piece])
-    return [run for run in runs if len(run) > 1]
+            groups.append([file])
+    return [group for group in groups if len(group) > 1]
 
 
 def _digits(instant: int) -> str:

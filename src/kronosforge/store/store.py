@@ -93,57 +93,57 @@ class Store:
 
         Raises DataError for a damaged manifest.
         """
-        held = self._shelf(venue, series).ledger().stretches(_on_grid(span, series.bar))
-        opens = [np.arange(*stretch, series.bar.length, dtype=np.int64) for stretch in held]
+        held = self._shelf(venue, series).ledger().segments(_on_grid(span, series.bar))
+        opens = [np.arange(*segment, series.bar.length, dtype=np.int64) for segment in held]
         return np.concatenate([np.empty(0, np.int64), *opens])
 
     def missing(self, venue: str, series: Series, span: Span) -> list[Span]:
         """What of `span` an update would ask for, ascending. Locks and writes nothing."""
         wanted = _on_grid(span, series.bar)
-        gaps = self._known(venue, series).missing(wanted)
+        gaps = self._ledger(venue, series).missing(wanted)
         log.debug("%s %s: wanted %s, missing %s", venue, series, wanted, ", ".join(map(str, gaps)) or "nothing")
         return gaps
 
     def held(self, venue: str, series: Series) -> list[Span]:
         """Where everything that the venue has is here, ascending; its holes are inside."""
-        ledger = self._known(venue, series)
-        return join([*ledger.holes, *(piece.span for piece in ledger.files)])
+        ledger = self._ledger(venue, series)
+        return join([*ledger.holes, *(file.span for file in ledger.files)])
 
     def holes(self, venue: str, series: Series, span: Span | None = None) -> list[Span]:
         """Where (inside `span`) the venue was asked twice and has no candles, ascending."""
-        holes = self._known(venue, series).holes
+        holes = self._ledger(venue, series).holes
         return list(holes) if span is None else _clipped(holes, span)
 
     def listing(self, venue: str, series: Series) -> int | None:
         """The first candle that the venue has ever had, where that is known."""
-        return self._known(venue, series).listing
+        return self._ledger(venue, series).listing
 
     def inventory(self) -> list[Stock]:
         """Every series with stored candles, by venue, instrument and bar length. Damaged files are logged as warnings."""
-        found = [self._stock(folder) for folder in self.root.glob("*/*/*") if folder.is_dir()]
-        return sorted((s for s in found if s), key=lambda s: (s.venue, s.series.instrument, s.series.bar[1:]))
+        stocks = [self._stock(folder) for folder in self.root.glob("*/*/*") if folder.is_dir()]
+        return sorted((s for s in stocks if s), key=lambda s: (s.venue, s.series.instrument, s.series.bar[1:]))
 
     def _stock(self, folder: Path) -> Stock | None:
         try:
             series = Series(instrument_id(folder.parent.name), bar(folder.name))
-            ledger = self._known(folder.parent.parent.name, series)
+            ledger = self._ledger(folder.parent.parent.name, series)
         except ConfigError:  # no folder of ours
             return None
         files = ledger.files
         if not files:
             return None
-        for piece in files:
+        for file in files:
             try:
-                self._shelf(folder.parent.parent.name, series).check_size(piece)
+                self._shelf(folder.parent.parent.name, series).check_size(file)
             except DamagedError as error:
                 log.warning("%s", error)
         span = Span(files[0].first, files[-1].last + series.bar.length)
-        rows, size = sum(piece.rows for piece in files), sum(piece.size for piece in files)
+        rows, size = sum(file.rows for file in files), sum(file.size for file in files)
         return Stock(
             folder.parent.parent.name, series, span, rows, list(ledger.holes), ledger.listing, len(files), size
         )
 
-    def _known(self, venue: str, series: Series) -> Ledger:
+    def _ledger(self, venue: str, series: Series) -> Ledger:
         try:
             return self._shelf(venue, series).ledger()
         except DamagedError as error:
@@ -155,7 +155,7 @@ class Store:
         if not _VENUE.fullmatch(venue) or bar(series.bar.code) != series.bar:
             raise ConfigError(
                 _(
-                    "{venue}/{series} is no folder of candles; use letters, digits and @ . _ + -",
+                    "{venue}/{series} is not a valid candle folder; use letters, digits and @ . _ + -",
                     venue=venue,
                     series=series,
                 )
@@ -224,7 +224,7 @@ def _check(venue: str, series: Series, batch: Batch) -> None:
     problem = f"{iso(int(off[0]))} ∉ {series.bar.code}" if len(off) else _("bars out of order")
     raise SourceError(
         _(
-            "{venue} sent {series} wrongly ({problem}); nothing of it was stored, try again or report it",
+            "{venue} returned invalid candles for {series} ({problem}); none were stored, try again or report the problem",
             venue=venue,
             series=series,
             problem=problem,
@@ -235,13 +235,13 @@ def _check(venue: str, series: Series, batch: Batch) -> None:
 def _reporter(series: Series, wanted: Span, asked: list[Span], progress: Progress | None) -> Callable[[int], None]:
     """What tells `progress` that so many more bars were answered for."""
     total = wanted.bars(series.bar)
-    known = total - sum(gap.bars(series.bar) for gap in asked)
+    answered = total - sum(gap.bars(series.bar) for gap in asked)
 
     def report(bars: int) -> None:
-        nonlocal known
-        known += bars
+        nonlocal answered
+        answered += bars
         if progress:
-            progress(series, known, total)
+            progress(series, answered, total)
 
     report(0)
     return report

@@ -57,7 +57,7 @@ def test_a_signature_carries_the_venue_s_clock() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "code", "words"),
+    ("given", "code", "explanation"),
     [
         (environ(key="sandbox-key-demo"), "50101", "other environment"),
         (environ(passphrase="wrong-pass"), "50105", "OKX_API_PASSPHRASE is wrong"),
@@ -67,11 +67,11 @@ def test_a_signature_carries_the_venue_s_clock() -> None:
         (environ(key="sandbox-key-elsewhere"), "50119", "https://eea.okx.com"),
     ],
 )
-def test_a_refused_set_is_explained(given: dict[str, str], code: str, words: str) -> None:
+def test_a_refused_set_is_explained(given: dict[str, str], code: str, explanation: str) -> None:
     with pytest.raises(CredentialsError) as caught:
         probe(given)
     assert f"{code}: " in str(caught.value)
-    assert words in str(caught.value)
+    assert explanation in str(caught.value)
 
 
 @pytest.mark.parametrize("part", range(3))
@@ -81,12 +81,12 @@ def test_no_secret_is_printed_logged_or_raised(
     secrets = [f"very-private-{name}" if i == part else RIGHT[i] for i, name in enumerate(VARIABLES)]
     with caplog.at_level(logging.DEBUG), pytest.raises(CredentialsError) as caught:
         probe(environ(*secrets))
-    told = "".join(traceback.format_exception(caught.value)) + caplog.text + "".join(capfd.readouterr())
+    output = "".join(traceback.format_exception(caught.value)) + caplog.text + "".join(capfd.readouterr())
     error: BaseException | None = caught.value
     while error:  # hidden causes too: a debugger or a crash reporter would print them
-        told += repr(error)
+        output += repr(error)
         error = error.__context__
-    assert not [secret for secret in secrets if secret in told]
+    assert not [secret for secret in secrets if secret in output]
 
 
 def test_a_set_shows_nothing_of_itself() -> None:

@@ -11,14 +11,14 @@ from tests.source.exchanges.clockwork import run
 
 
 async def flood(
-    limit: RateLimit, requests: int, way: random.Random, there: tuple[float, float], back: tuple[float, float]
+    limit: RateLimit, requests: int, way: random.Random, outward: tuple[float, float], back: tuple[float, float]
 ) -> list[float]:
     """When the venue counts each of `requests` that all want to be first, with random travel times; seconds."""
     counted: list[float] = []
 
     async def ask() -> None:
         async with limit.request():
-            await asyncio.sleep(way.uniform(*there))
+            await asyncio.sleep(way.uniform(*outward))
             counted.append(asyncio.get_running_loop().time())
             await asyncio.sleep(way.uniform(*back))
 

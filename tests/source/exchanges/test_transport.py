@@ -37,10 +37,10 @@ def message(job: Callable[[], object]) -> str:
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("kind", ["429", "5xx", "reset", "truncate", "html"])
 def test_it_gives_up_in_one_line_that_says_what_and_how_often_and_what_next(kind: str) -> None:
-    said = message(lambda: fetch(sandbox(f"{kind}=1"), ONE, SPAN, retries=2))
-    assert "\n" not in said
-    assert "after 3 attempts" in said
-    assert all(word in said for word in ("the server time", "network", "source.proxy", "KRONOS_OKX_URL"))
+    text = message(lambda: fetch(sandbox(f"{kind}=1"), ONE, SPAN, retries=2))
+    assert "\n" not in text
+    assert "after 3 attempts" in text
+    assert all(word in text for word in ("the server time", "network", "source.proxy", "KRONOS_OKX_URL"))
 
 
 @pytest.mark.usefixtures("quick")
@@ -107,9 +107,9 @@ def test_a_final_refusal_is_not_asked_again(status: int) -> None:
             await source.now()
         return str(caught.value)
 
-    asked, said = against(refuse, now)
+    asked, text = against(refuse, now)
     assert len(asked) == 1
-    assert "51000 Parameter bar error" in said
+    assert "51000 Parameter bar error" in text
 
 
 @pytest.mark.usefixtures("quick")
@@ -148,7 +148,7 @@ def test_rows_that_are_no_candles_are_asked_for_again_and_then_refused() -> None
         return web.json_response({"code": "0", "msg": "", "data": data})
 
     async def read(source: Any) -> None:
-        with pytest.raises(SourceError, match="another shape"):
+        with pytest.raises(SourceError, match="unexpected response format"):
             [batch async for batch in source.fetch(ONE, SPAN)]
 
     asked, _ = against(odd, read)
@@ -157,12 +157,12 @@ def test_rows_that_are_no_candles_are_asked_for_again_and_then_refused() -> None
 
 def test_pauses_grow_and_stay_bounded() -> None:
     async def waits() -> list[float]:
-        loop, found = asyncio.get_running_loop(), []
+        loop, pauses = asyncio.get_running_loop(), []
         for attempt in range(12):
             start = loop.time()
             await pause(attempt)
-            found.append(loop.time() - start)
-        return found
+            pauses.append(loop.time() - start)
+        return pauses
 
     first, second, *rest = run(waits())
     assert (first, max(rest) <= LONGEST_PAUSE) == (0.0, True)
@@ -177,11 +177,11 @@ def test_what_went_wrong_is_in_the_debug_log(caplog: pytest.LogCaptureFixture, q
 
 
 def test_the_clock_is_asked_once() -> None:
-    there = sandbox()
+    exchange = sandbox()
 
     async def twice(source: Any) -> tuple[int, int]:
         return await source.now(), await source.now()
 
-    first, second = ask(there, twice)
+    first, second = ask(exchange, twice)
     assert NOW <= first <= second < NOW + 5_000
-    assert [request.path for request in there.requests] == ["/api/v5/public/time"]
+    assert [request.path for request in exchange.requests] == ["/api/v5/public/time"]

@@ -125,7 +125,7 @@ def test_bars_are_spelled_as_each_venue_does(code: str, at_binance: str, at_bybi
 
 @pytest.mark.parametrize("venue", [BinanceSource, BybitSource])
 def test_a_hong_kong_day_is_refused_where_there_is_none(venue: type[BinanceSource | BybitSource]) -> None:
-    with pytest.raises(ConfigError, match="write BTCUSDT_1D"):
+    with pytest.raises(ConfigError, match="use BTCUSDT_1D"):
         asyncio.run(venue(SourceConfig()).pages(Series("BTCUSDT", bar("1D@UTC+8"))))
 
 

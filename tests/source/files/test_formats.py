@@ -73,8 +73,8 @@ def test_lean_is_known_in_a_zip_only(tmp_path: Path) -> None:
     "data,reason",
     [
         (LEAN.replace(b"1020000", b"102.5"), "line 1: holds values"),
-        (LEAN + b"20240104 00:00,1000000,1020000,990000,10.1,5\n", "line 3: '10.1' is no integer"),
-        (LEAN + b"20240104 00:00,1000000\n", "line 3: holds 2 values where the column names are 6"),
+        (LEAN + b"20240104 00:00,1000000,1020000,990000,10.1,5\n", "line 3: '10.1' is not an integer"),
+        (LEAN + b"20240104 00:00,1000000\n", "line 3: has 2 values for 6 columns"),
     ],
 )
 def test_what_only_looks_like_lean_is_refused(tmp_path: Path, data: bytes, reason: str) -> None:
@@ -88,17 +88,17 @@ def test_what_only_looks_like_lean_is_refused(tmp_path: Path, data: bytes, reaso
         (b"", r"X\.csv, line 1: empty"),
         (b"\n\n", "line 1: empty"),
         (b"ts,open\n", "line 1: no rows below the column names"),
-        (b"ts,open\n1,2\n3\n", "line 3: holds 1 values where the column names are 2"),
-        (b"ts,open\n1,2\n3,4,5\n", "line 3: holds 3 values"),
-        (b"ts,open\n1,2\n\n3,4\n", "line 3: holds 1 values"),
-        (b"# note\nts,open\n1,2\n3,4,5\n", "line 4: holds 3 values"),
-        (b'"ts",open\n1,2\n3\n', "line 3: holds 1 values"),
-        (b'ts,open\n1,2\n3,"4\n5"\n', "line 3: a quoted value runs over the line's end"),
-        (b'ts,open\n1,2\n3,"4"4\n', "line 3: broken quotes"),
+        (b"ts,open\n1,2\n3\n", "line 3: has 1 values for 2 columns"),
+        (b"ts,open\n1,2\n3,4,5\n", "line 3: has 3 values"),
+        (b"ts,open\n1,2\n\n3,4\n", "line 3: has 1 values"),
+        (b"# note\nts,open\n1,2\n3,4,5\n", "line 4: has 3 values"),
+        (b'"ts",open\n1,2\n3\n', "line 3: has 1 values"),
+        (b'ts,open\n1,2\n3,"4\n5"\n', "line 3: a quoted value spans several lines"),
+        (b'ts,open\n1,2\n3,"4"4\n', "line 3: invalid quotes"),
         (b"ts,open\n1,2\n3,\xff\n", "line 3: byte 0xff is not UTF-8"),
         ("日期,开盘\n".encode("gbk"), "line 1: byte 0x.. is not UTF-8; save the file as UTF-8"),
         ("ts,open\n1,2\n".encode("utf-16"), "is not UTF-8"),
-        (b'[{"ts": 1, "open": 2}]', "no rows|broken quotes"),
+        (b'[{"ts": 1, "open": 2}]', "no rows|invalid quotes"),
     ],
 )
 def test_broken_csv_is_refused_with_its_line(tmp_path: Path, data: bytes, reason: str) -> None:
@@ -127,7 +127,7 @@ def test_corrupted_files_are_refused(tmp_path: Path, name: str, data: bytes) -> 
 
 @pytest.mark.parametrize("members", [{}, {"a": CSV, "b": CSV}, {"a.txt": CSV}])
 def test_a_zip_must_hold_one_csv(tmp_path: Path, members: dict[str, bytes]) -> None:
-    with pytest.raises(SourceError, match=r"a zip must hold exactly one \.csv"):
+    with pytest.raises(SourceError, match=r"a zip must contain exactly one \.csv"):
         read(zipped(tmp_path / "X.zip", **members))
 
 
@@ -156,7 +156,7 @@ def test_columns_that_hold_no_single_values_are_refused(tmp_path: Path) -> None:
 
 def test_a_typed_file_without_rows_is_refused(tmp_path: Path) -> None:
     pl.DataFrame(schema={"ts": pl.Int64}).write_parquet(tmp_path / "X.parquet")
-    with pytest.raises(SourceError, match=r"X\.parquet: holds no rows"):
+    with pytest.raises(SourceError, match=r"X\.parquet: has no rows"):
         read(tmp_path / "X.parquet")
 
 

@@ -81,8 +81,8 @@ def test_a_file_that_shares_its_folder_is_read_where_it_stands_alone(data, tmp_p
 def test_every_value_of_an_okx_swap(data, name) -> None:
     candles = read(data / "okx", name.removesuffix("utc"))
     raw = pl.read_csv(data / "okx" / f"{name}.csv")
-    for ours, theirs in {"ts": "ts", "open": "open", "high": "high", "low": "low", "close": "close", "vol": "volCcy", "amt": "volCcyQuote"}.items():  # fmt: skip
-        assert candles[ours].to_list() == raw[theirs].to_list()
+    for field, column in {"ts": "ts", "open": "open", "high": "high", "low": "low", "close": "close", "vol": "volCcy", "amt": "volCcyQuote"}.items():  # fmt: skip
+        assert candles[field].to_list() == raw[column].to_list()
 
 
 def test_okx_turnover_per_coin_lies_in_the_bar(data) -> None:
@@ -131,8 +131,8 @@ def test_coinbase_preamble_half_days_and_dollars(data) -> None:
 
 
 def test_coinbase_preamble_says_utc_whatever_the_config_says(data) -> None:
-    here, there = read(data / "coinbase", "BTCUSD_1H"), read(data / "coinbase", "BTCUSD_1H", timezone="Asia/Tokyo")
-    assert here.equals(there)
+    plain, elsewhere = read(data / "coinbase", "BTCUSD_1H"), read(data / "coinbase", "BTCUSD_1H", timezone="Asia/Tokyo")
+    assert plain.equals(elsewhere)
 
 
 def test_shanghai_five_minutes_step_over_lunch_once_shifted_to_opens(data) -> None:
@@ -170,18 +170,18 @@ def test_two_equally_named_files_are_refused_by_name(data) -> None:
 def test_split_factors_are_no_candles(data, tmp_path) -> None:
     with pytest.raises(NoDataError, match="found AET-L_1D, aapl_1D"):
         read(data / "us", "AAPL_1D")
-    with pytest.raises(SourceError, match=r"aapl_1D\.csv, line 1: holds values where the column names should be"):
+    with pytest.raises(SourceError, match=r"aapl_1D\.csv, line 1: holds values instead of column names"):
         read(alone(data / "us/aapl_factor_files.csv", tmp_path, "aapl_1D.csv"), "aapl_1D")
 
 
-@pytest.mark.parametrize("folder,key,found", [
+@pytest.mark.parametrize("folder,key,advice", [
     ("okx", "BTC-USD-SWAP_6H", "6H@UTC\\+8"),
     ("okx", "BTC-USD-SWAP_12H", "12H@UTC\\+8"),
     ("okx", "BTC-USD-SWAP_1D", "1D@UTC\\+8"),
     ("binance", "BTCUSDT_1D@UTC+8", "1D"),
 ])  # fmt: skip
-def test_the_other_day_is_refused_and_named(data, folder, key, found) -> None:
-    with pytest.raises(SourceError, match=rf"line 2: its rows.*they are {found};"):
+def test_the_other_day_is_refused_and_named(data, folder, key, advice) -> None:
+    with pytest.raises(SourceError, match=rf"line 2: its rows.*they are {advice};"):
         read(data / folder, key)
 
 
@@ -211,8 +211,8 @@ def test_batches_hold_the_span_and_know_the_beginning(data) -> None:
         async def only():
             return [batch async for batch in source.fetch(key, span)]
 
-        (one,) = asyncio.run(only())
-        return one
+        (only_batch,) = asyncio.run(only())
+        return only_batch
 
     for start, stop in pairwise([first - day, first, first + day]):
         span = Span(start, stop)

@@ -31,18 +31,19 @@ def judge(status: int, body: dict[str, Any] | list[Any]) -> Verdict | None:
     code = str(body.get("code", "")) if isinstance(body, dict) else ""
     if not code and status == 200:
         return None
-    words = str(body.get("msg", "")) if isinstance(body, dict) else ""
+    message = str(body.get("msg", "")) if isinstance(body, dict) else ""
     passing = code in PASSING or (not code and (status == 429 or status >= 500))
-    return Verdict(code, f"{code or f'HTTP {status}'} {words}".strip(), again=passing and status != BANNED)
+    return Verdict(code, f"{code or f'HTTP {status}'} {message}".strip(), again=passing and status != BANNED)
 
 
 class BinanceSource(ExchangeSource):
     """Candles of Binance's spot and USD-margined futures markets."""
 
     def __init__(self, config: SourceConfig, venue: str | None = None) -> None:
-        found, address = place("binance", HOME, config.url)
+        default, address = place("binance", HOME, config.url)
         urls = {} if address == HOME else {"public": f"{address}/api/v3", "fapiPublic": f"{address}/fapi/v1"}
-        super().__init__(venue or found, Transport(venue or found, "binance", config, judge, {"urls": {"api": urls}}))
+        venue = venue or default
+        super().__init__(venue, Transport(venue, "binance", config, judge, {"urls": {"api": urls}}))
         # 6,000 weight a minute at 2 a page, and 2,400 a minute at 5 a page; a little is left for other programs
         self.spot = Endpoint("publicGetKlines", RateLimit(40, 1.0))
         self.futures = Endpoint("fapiPublicGetKlines", RateLimit(7, 1.0))

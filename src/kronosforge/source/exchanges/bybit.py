@@ -30,17 +30,18 @@ def judge(status: int, body: dict[str, Any] | list[Any]) -> Verdict | None:
     code = str(body.get("retCode", "")) if isinstance(body, dict) else ""
     if code == "0":
         return None
-    words = str(body.get("retMsg", "")) if isinstance(body, dict) else ""
-    return Verdict(code, f"{code or f'HTTP {status}'} {words}".strip(), again=not code or code in PASSING)
+    message = str(body.get("retMsg", "")) if isinstance(body, dict) else ""
+    return Verdict(code, f"{code or f'HTTP {status}'} {message}".strip(), again=not code or code in PASSING)
 
 
 class BybitSource(ExchangeSource):
     """Candles of Bybit's spot, linear and inverse markets."""
 
     def __init__(self, config: SourceConfig, venue: str | None = None) -> None:
-        found, address = place("bybit", HOME, config.url)
+        default, address = place("bybit", HOME, config.url)
         urls = {} if address == HOME else {"public": address}
-        super().__init__(venue or found, Transport(venue or found, "bybit", config, judge, {"urls": {"api": urls}}))
+        venue = venue or default
+        super().__init__(venue, Transport(venue, "bybit", config, judge, {"urls": {"api": urls}}))
         # 600 requests in 5 s, per IP and over all endpoints; half of it is left for other programs
         shared = RateLimit(60, 1.0)
         self.klines = Endpoint("publicGetV5MarketKline", shared)

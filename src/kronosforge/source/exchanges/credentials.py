@@ -33,8 +33,7 @@ def credentials(environ: Mapping[str, str], *, required: bool = False) -> Creden
         names = ", ".join(missing)
         raise CredentialsError(
             _(
-                "API credentials missing: {names}; set them in the environment or in .env, or unset the "
-                "others: candles need none",
+                "API credentials missing: {names}; set them in the environment or in .env, or unset the others: candle downloads need no credentials",
                 names=names,
             )
         )
@@ -47,13 +46,13 @@ async def probe_credentials(config: SourceConfig, environ: Mapping[str, str]) ->
     The signature carries the venue's clock, so that a wrong clock here does not look like a wrong key. Raises
     CredentialsError that says in words what is missing or wrong, SourceError where OKX cannot be reached.
     """
-    found = credentials(environ, required=True)
-    assert found, "required, and not missing"
+    account = credentials(environ, required=True)
+    assert account, "required, and not missing"
     venue, address = place("okx", HOME, config.url)
-    keys = {"apiKey": found.key, "secret": found.secret, "password": found.passphrase}
+    keys = {"apiKey": account.key, "secret": account.secret, "password": account.passphrase}
     transport = connect(venue, address, config, keys)
     try:
-        await _take_their_clock(transport)
+        await _use_venue_clock(transport)
         return await transport.get(
             Endpoint("privateGetAccountConfig", RateLimit(5, 2.0)),
             {},
@@ -61,20 +60,20 @@ async def probe_credentials(config: SourceConfig, environ: Mapping[str, str]) ->
             lambda answer: str(answer["data"][0]["perm"]),
         )
     except RefusedError as refused:
-        raise CredentialsError(_in_words(venue, refused)) from None
+        raise CredentialsError(_explained(venue, refused)) from None
     finally:
         await transport.close()
 
 
-async def _take_their_clock(transport: Transport) -> None:
+async def _use_venue_clock(transport: Transport) -> None:
     what = _("the server time")
-    theirs = await transport.get(
+    venue_time = await transport.get(
         Endpoint("publicGetPublicTime", RateLimit(10, 2.0)), {}, what, lambda answer: int(answer["data"][0]["ts"])
     )
-    transport.sign_at(theirs)
+    transport.sign_at(venue_time)
 
 
-def _in_words(venue: str, refused: RefusedError) -> str:
+def _explained(venue: str, refused: RefusedError) -> str:
     explained = _explanations().get(refused.code)
     return f"{venue}: {refused.code}: {explained}" if explained else str(refused)
 
@@ -84,19 +83,17 @@ def _explanations() -> dict[str, str]:
     return {
         "50101": _("the key belongs to the other environment; use a live key for live and a demo key for demo trading"),
         "50102": _(
-            "the request's time was too far from OKX's clock; set this machine's clock, or look for a slow proxy"
+            "the request's time differs too much from OKX's clock; correct this machine's clock or check for a slow proxy"
         ),
         "50105": _(
-            "OKX_API_PASSPHRASE is wrong; it is the one chosen when the key was made, not the account's password"
+            "OKX_API_PASSPHRASE is wrong; use the passphrase chosen when the key was created, not the account password"
         ),
         "50110": _(
-            "this machine's address is not on the key's IP list; add it on OKX's API page, or make a key without a list"
+            "this machine's address is not on the key's IP list; add it on OKX's API page or create a key without an IP list"
         ),
         "50111": _("OKX_API_KEY is not a valid key; copy it again, without spaces or quotes"),
         "50113": _("the signature is wrong, so OKX_API_SECRET does not belong to this key; copy it again"),
         "50119": _(
-            "the key does not exist here: it was deleted, or it is of another region; accounts of "
-            "the EEA use KRONOS_OKX_URL=https://eea.okx.com, those of the US and Australia "
-            "https://us.okx.com"
+            "the key does not exist here: it was deleted, or it belongs to another region; EEA accounts use KRONOS_OKX_URL=https://eea.okx.com, US and Australian accounts https://us.okx.com"
         ),
     }

@@ -72,9 +72,7 @@ def place(name: str, home: str, url: str | None) -> tuple[str, str]:
     """
     address = (url or home).rstrip("/")
     if not is_http(address):
-        raise ConfigError(
-            _("source.url (KRONOS_OKX_URL): found no http(s) address; write one such as https://eea.okx.com")
-        )
+        raise ConfigError(_("source.url (KRONOS_OKX_URL): not an http(s) address; use one such as https://eea.okx.com"))
     parts = urlsplit(address)
     if address == home:
         return name, address
@@ -85,7 +83,7 @@ def unknown(venue: str, instrument: str) -> NoDataError:
     """The error for an instrument that the venue does not list."""
     return NoDataError(
         _(
-            "{venue} lists no instrument {instrument}; check its spelling, and whether it was delisted",
+            "{venue} does not list the instrument {instrument}; check the spelling and whether it was delisted",
             venue=venue,
             instrument=instrument,
         )
@@ -98,7 +96,7 @@ def refuse_hong_kong(venue: str, series: Series) -> None:
         plain = series.bar.code.removesuffix(HONG_KONG)
         raise ConfigError(
             _(
-                "{series}: {venue} has UTC days only; write {instrument}_{plain}",
+                "{series}: {venue} has only UTC days; use {instrument}_{plain}",
                 series=series,
                 venue=venue,
                 instrument=series.instrument,

@@ -19,7 +19,7 @@ NOTICE_EVERY = 1.0  # seconds between two lines about retries: many requests may
 REASONS: tuple[tuple[tuple[type[BaseException], ...], Message], ...] = (
     ((TimeoutError,), Message("timed out after {timeout_s:g} s")),
     ((aiohttp.ClientProxyConnectionError,), Message("the proxy cannot be reached")),
-    ((aiohttp.ClientHttpProxyError,), Message("the proxy answered HTTP {status}")),
+    ((aiohttp.ClientHttpProxyError,), Message("the proxy returned HTTP {status}")),
     ((aiohttp.ClientConnectorDNSError,), Message("host name not found")),
     (
         (ssl.SSLError, aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError),
@@ -28,9 +28,9 @@ REASONS: tuple[tuple[tuple[type[BaseException], ...], Message], ...] = (
     ((ConnectionRefusedError,), Message("connection refused")),
     (
         (ConnectionError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError),
-        Message("the connection was closed before the answer"),
+        Message("the connection was closed before the response"),
     ),
-    ((aiohttp.ClientPayloadError,), Message("the answer broke off")),
+    ((aiohttp.ClientPayloadError,), Message("the response was incomplete")),
 )
 
 
@@ -43,7 +43,7 @@ def reason_of(error: BaseException, timeout_s: float) -> str:
         if isinstance(error, classes):
             return _(text.message, status=getattr(error, "status", ""), timeout_s=timeout_s)
     name = type(error).__name__
-    return _("no answer ({name})", name=name)
+    return _("no response ({name})", name=name)
 
 
 class Notices:

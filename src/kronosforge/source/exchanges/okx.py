@@ -33,8 +33,8 @@ def judge(status: int, body: dict[str, Any] | list[Any]) -> Verdict | None:
         return None
     if code in ("", "0"):
         return Verdict("", _("HTTP {status} without code and data", status=status), again=True)
-    words = str(body.get("msg", "")) if isinstance(body, dict) else ""
-    return Verdict(code, f"{code} {words}".strip(), again=code in PASSING)
+    message = str(body.get("msg", "")) if isinstance(body, dict) else ""
+    return Verdict(code, f"{code} {message}".strip(), again=code in PASSING)
 
 
 def connect(venue: str, address: str, config: SourceConfig, options: Mapping[str, Any] | None = None) -> Transport:
@@ -47,8 +47,9 @@ class OkxSource(ExchangeSource):
     """Candles of OKX: linear and inverse swaps, futures, spot."""
 
     def __init__(self, config: SourceConfig, venue: str | None = None) -> None:
-        found, address = place("okx", HOME, config.url)
-        super().__init__(venue or found, connect(venue or found, address, config))
+        default, address = place("okx", HOME, config.url)
+        venue = venue or default
+        super().__init__(venue, connect(venue, address, config))
         # requests per seconds, per IP
         self.recent = Endpoint("publicGetMarketCandles", RateLimit(40, 2.0))
         self.history = Endpoint("publicGetMarketHistoryCandles", RateLimit(20, 2.0))
@@ -136,8 +137,8 @@ class OkxPages:
         """Columns: ts, o, h, l, c, vol (contracts; spot: coins), volCcy, volCcyQuote (turnover), confirm."""
         ts, confirm = int(row[0]), row[8]
         prices = (float(row[1]), float(row[2]), float(row[3]), float(row[4]))
-        over = confirm == "1" and ts + self.series.bar.length <= now
-        return Candle(ts, *prices, float(row[self._coin_column]), float(row[7]), over)
+        finished = confirm == "1" and ts + self.series.bar.length <= now
+        return Candle(ts, *prices, float(row[self._coin_column]), float(row[7]), finished)
 
 
 def okx_bar(bar: Bar) -> str:

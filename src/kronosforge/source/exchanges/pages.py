@@ -47,8 +47,7 @@ def as_page(candles: Iterable[Candle], series: Series, newest: int) -> Page:
         if series.bar.floor(candle.ts) != candle.ts:
             raise SourceError(
                 _(
-                    "{series}: the venue's bar opens at {ts}, where no {code} bar opens; its days or weeks "
-                    "begin elsewhere, choose another bar",
+                    "{series}: the exchange returned a bar that opens at {ts}, which is not on the {code} grid; choose another bar",
                     series=series,
                     ts=iso(candle.ts),
                     code=series.bar.code,

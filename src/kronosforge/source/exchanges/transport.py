@@ -113,8 +113,7 @@ class Transport:
             if not verdict.again:
                 raise RefusedError(
                     _(
-                        "{venue} refused {what}: {reason}; check names and bars, and whether {venue} serves your "
-                        "region",
+                        "{venue} refused the request for {what}: {reason}; check the instrument and the bar, and whether {venue} serves your region",
                         venue=self.venue,
                         what=what,
                         reason=verdict.reason,
@@ -124,7 +123,7 @@ class Transport:
             if attempt + 1 < self.tries:
                 self._notices.show(
                     _(
-                        "{venue}: attempt {attempt} of {tries} to get {what} failed: {reason}; trying again",
+                        "{venue}: attempt {attempt} of {tries} to fetch {what} failed: {reason}; retrying",
                         venue=self.venue,
                         attempt=attempt + 1,
                         tries=self.tries,
@@ -199,9 +198,8 @@ def _proxy(address: str | None) -> str | None:
     if not is_http(address):
         raise ConfigError(
             _(
-                "source.proxy: {rpartition!r} is not the address of an HTTP proxy; write one such as "
-                "http://127.0.0.1:7890 (a SOCKS proxy cannot be used)",
-                rpartition=address.rpartition("@")[2],
+                "source.proxy: {address!r} is not the address of an HTTP proxy; use one such as http://127.0.0.1:7890 (SOCKS proxies are not supported)",
+                address=address.rpartition("@")[2],
             )
         )
     return address
@@ -212,7 +210,7 @@ def _shaped(answer: Any, read: Callable[[Any], T]) -> T:
         return read(answer)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         detail = printable(str(error)[:200])
-        reason = _("an answer of another shape ({detail})", detail=detail)
+        reason = _("unexpected response format ({detail})", detail=detail)
         raise FaultyAnswerError(Verdict("", reason, again=True)) from None
 
 

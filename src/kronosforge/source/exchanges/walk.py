@@ -37,24 +37,24 @@ async def walk(pages: Pages, span: Span, now: int) -> AsyncGenerator[Batch, None
     if span.start >= above:
         yield _batch([], span)
         return
-    known = await _top(pages, above)
-    if not known:
+    page = await _top(pages, above)
+    if not page:
         await _expect_nothing(pages, above, now)
         yield _batch([], span)._replace(oldest=True)
         return
-    batch = _batch(known, _added(known, span))
-    ahead = _Ahead(pages, span.start, known[-1].ts)
+    batch = _batch(page, _added(page, span))
+    ahead = _Ahead(pages, span.start, page[-1].ts)
     try:
-        while (oldest := known[-1].ts) > span.start:
-            older = await ahead.join(known)
+        while (oldest := page[-1].ts) > span.start:
+            older = await ahead.join(page)
             if older is None:
                 batch = batch._replace(span=batch.span or span, oldest=True)
                 break
             if older[-1].ts < oldest:
                 if batch.span:
                     yield batch
-                known, span = older, Span(span.start, batch.span.start)
-                batch = _batch(known, _added(known, span))
+                page, span = older, Span(span.start, batch.span.start)
+                batch = _batch(page, _added(page, span))
         yield batch
     finally:
         await ahead.close()
@@ -70,12 +70,12 @@ class _Ahead:
         self._notices = Notices()
         self._under_way: deque[tuple[int, asyncio.Task[Page]]] = deque()
 
-    async def join(self, known: Page) -> Page | None:
+    async def join(self, page: Page) -> Page | None:
         """A page that overlaps `known`, the page that reaches furthest back; None where nothing older exists."""
-        cursor, task = self._take(known[-1].ts)
-        overlap = next(candle.ts for candle in known if candle.ts <= cursor)
+        cursor, task = self._take(page[-1].ts)
+        overlap = next(candle.ts for candle in page if candle.ts <= cursor)
         page = await self._proven(await task, cursor, overlap)
-        if [candle.ts for candle in page] != [known[-1].ts]:
+        if [candle.ts for candle in page] != [page[-1].ts]:
             return page
         # the beginning is remembered for good, so it is worth a second look
         page = await self._proven(await self._pages.page(cursor), cursor, overlap)
@@ -104,7 +104,7 @@ class _Ahead:
                 return page
             self._notices.show(
                 _(
-                    "{series}: attempt {attempt} of {tries} gave a page without the bar of {overlap}; trying again",
+                    "{series}: attempt {attempt} of {tries} returned a page without the bar at {overlap}; retrying",
                     series=self._pages.series,
                     attempt=attempt,
                     tries=self._pages.tries,
@@ -115,8 +115,7 @@ class _Ahead:
             page = await self._pages.page(cursor)
         raise SourceError(
             _(
-                "{series}: {tries} pages in a row came back without the bar of {overlap}, which an "
-                "earlier page held; the venue's answers do not fit together, try again later",
+                "{series}: {tries} pages in a row lack the bar at {overlap}, which an earlier page contained; the exchange's responses are inconsistent, try again later",
                 series=self._pages.series,
                 tries=self._pages.tries,
                 overlap=iso(overlap),
@@ -162,7 +161,7 @@ async def _expect_nothing(pages: Pages, below: int, now: int) -> None:
     """
     newest = await _top(pages, pages.series.bar.floor(now))
     if not newest:
-        raise NoDataError(_("the venue has no candle of {series}; check the name", series=pages.series))
+        raise NoDataError(_("the exchange has no candles for {series}; check the name", series=pages.series))
     oldest = newest[-1].ts
     for _try in range(pages.tries):
         oldest = await _halved(pages, below, oldest)
@@ -171,7 +170,7 @@ async def _expect_nothing(pages: Pages, below: int, now: int) -> None:
             return
     raise SourceError(
         _(
-            "{series}: pages before {below} come back empty, and yet there are bars; try again later",
+            "{series}: pages before {below} are empty although older bars exist; try again later",
             series=pages.series,
             below=iso(below),
         )

@@ -30,7 +30,7 @@ _SPELLINGS = {
     # Must hold one value: a second would be a second series in the same file.
     "constant": "symbol ticker instid pair exchange interval timeframe bar 股票代码",
 }
-FIELDS = {field: words.split() for field, words in _SPELLINGS.items()}
+FIELDS = {field: spellings.split() for field, spellings in _SPELLINGS.items()}
 IGNORED, CONSTANT = set(FIELDS.pop("ignored")), set(FIELDS.pop("constant"))
 _OKX = ("volccy", "volccyquote")
 _OF_ASSET = re.compile(r"volume([a-z0-9]{2,10})")
@@ -49,17 +49,17 @@ def plan(table: Table, instrument: str) -> Plan:
     # A column without a name is the row number that pandas writes.
     taken = {word: column for word, column in spelled.items() if word not in IGNORED | CONSTANT | {""}}
     volumes = _okx(table, taken, instrument) or _of_assets(table, taken, instrument)
-    known = {word: field for field, words in FIELDS.items() for word in words}
-    found: dict[str, list[str]] = {field: [] for field in FIELDS} | {f: [c] for f, c in volumes.items()}
+    fields = {word: field for field, spellings in FIELDS.items() for word in spellings}
+    columns_of: dict[str, list[str]] = {field: [] for field in FIELDS} | {f: [c] for f, c in volumes.items()}
     for word, column in taken.items():
-        field = known.get(word)
+        field = fields.get(word)
         if field is None and column not in volumes.values() and word not in _OKX:
             raise _unknown(table, column)
         if field is not None and not (volumes and field in ("vol", "amt")):
-            found[field].append(column)
+            columns_of[field].append(column)
     _one_series(table, spelled)
-    _check(table, found)
-    return Plan(found.pop("ts"), {field: columns[0] for field, columns in found.items() if columns})
+    _check(table, columns_of)
+    return Plan(columns_of.pop("ts"), {field: columns[0] for field, columns in columns_of.items() if columns})
 
 
 def _spelled(table: Table) -> dict[str, str]:
@@ -88,9 +88,7 @@ def _okx(table: Table, taken: dict[str, str], instrument: str) -> dict[str, str]
         raise table.refuse(
             None,
             Message(
-                "which column is the volume in coins depends on the OKX instrument, and {instrument!r} "
-                "with these columns does not tell; name the file like BTC-USDT_… (spot) or "
-                "BTC-USDT-SWAP_…, and keep vol, volCcy, volCcyQuote",
+                "cannot tell which column is the volume in coins of {instrument!r}; name the file like BTC-USDT_… (spot) or BTC-USDT-SWAP_…, and keep vol, volCcy, volCcyQuote",
                 instrument=instrument,
             ),
         )
@@ -120,27 +118,27 @@ def _one_series(table: Table, spelled: dict[str, str]) -> None:
             raise table.refuse(
                 other[0],
                 Message(
-                    "{column} is {shown} after {shown2}; write one file per series",
+                    "{column} changes from {first} to {value}; write one file per series",
                     column=column,
-                    shown=shown(values[other[0]]),
-                    shown2=shown(values[0]),
+                    value=shown(values[other[0]]),
+                    first=shown(values[0]),
                 ),
             )
 
 
-def _check(table: Table, found: dict[str, list[str]]) -> None:
-    for field, columns in found.items():
+def _check(table: Table, columns_of: dict[str, list[str]]) -> None:
+    for field, columns in columns_of.items():
         if len(columns) > 1 and field != "ts":
             raise _ambiguous(table, columns)
-    missing = [field for field in ("ts", *PRICES, "vol") if not found[field]]
+    missing = [field for field in ("ts", *PRICES, "vol") if not columns_of[field]]
     if missing:
         wanted = "; ".join(f"{field}: {' '.join(FIELDS[field])}" for field in missing)
         raise table.refuse(
             None,
             Message(
-                "no column for {missing} among {shown}; name it one of {wanted}",
+                "no column for {missing} among {columns}; use one of these names: {wanted}",
                 missing=", ".join(missing),
-                shown=shown(table.frame.columns),
+                columns=shown(table.frame.columns),
                 wanted=wanted,
             ),
         )
@@ -149,7 +147,7 @@ def _check(table: Table, found: dict[str, list[str]]) -> None:
 def _unknown(table: Table, column: str) -> SourceError:
     return table.refuse(
         None,
-        Message("column {shown} is not known; rename it to what it is (vol, amt, …) or remove it", shown=shown(column)),
+        Message("unknown column {column}; rename it to what it holds (vol, amt, …) or remove it", column=shown(column)),
     )
 
 
@@ -157,7 +155,7 @@ def _ambiguous(table: Table, columns: list[str]) -> SourceError:
     return table.refuse(
         None,
         Message(
-            "columns {shown} may mean the same thing, which one is meant is not clear; remove or rename all but one",
-            shown=shown(columns),
+            "columns {columns} may mean the same thing; keep one and remove or rename the others",
+            columns=shown(columns),
         ),
     )

@@ -59,7 +59,7 @@ class FilesSource:
             return max(newest)
         raise NoDataError(
             _(
-                "{folder} holds no file that can be read as candles; name files like BTC-USDT-SWAP_4H.csv",
+                "{folder} has no readable candle files; name files like BTC-USDT-SWAP_4H.csv",
                 folder=self.folder,
             )
         )
@@ -100,12 +100,12 @@ class FilesSource:
 
 def candles_of(table: Table, series: Series, config: SourceConfig) -> pl.DataFrame:
     """The rows of `table` as candles of `series`, in their order. Raises SourceError."""
-    found = plan(table, series.instrument)
-    times = _times(table, found.times, config.timezone)
-    columns = {field: _numbers(table, column) for field, column in found.columns.items() if field in FEATURES}
+    layout = plan(table, series.instrument)
+    times = _times(table, layout.times, config.timezone)
+    columns = {field: _numbers(table, column) for field, column in layout.columns.items() if field in FEATURES}
     frame = pl.DataFrame({"ts": opens(table, times, series.bar, config.label), **columns})
     frame = _with_turnover(frame.with_columns(pl.col(PRICES) / table.scale))
-    confirm = found.columns.get("confirm")
+    confirm = layout.columns.get("confirm")
     return frame.with_columns(_flags(table, confirm).alias("confirm")) if confirm else frame
 
 
@@ -118,8 +118,8 @@ def _times(table: Table, columns: list[str], zone: str) -> Times:
             raise table.refuse(
                 differ[0],
                 Message(
-                    "{columns} and {column} name different times; remove the one that is not meant",
-                    columns=columns[0],
+                    "{first} and {column} hold different times; remove the wrong one",
+                    first=columns[0],
                     column=column,
                 ),
             )
@@ -134,13 +134,12 @@ def _numbers(table: Table, column: str) -> pl.Series:
     numbers = values.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
     bad = table.unread(column, numbers)
     if bad is not None:
-        found = values[bad]
         raise table.refuse(
             bad,
             Message(
-                "{column} {shown} is no number; write digits with a point, no thousands separators",
+                "{column} {value} is not a number; write digits with a decimal point and no thousands separators",
                 column=column,
-                shown=shown(found),
+                value=shown(values[bad]),
             ),
         )
     return numbers.fill_null(float("nan"))
@@ -161,9 +160,9 @@ def _flags(table: Table, column: str) -> pl.Series:
         raise table.refuse(
             bad[0],
             Message(
-                "{column} {shown} does not say whether the bar is finished; write 1 or 0",
+                "{column} {value} does not say whether the bar is finished; write 1 or 0",
                 column=column,
-                shown=shown(text[bad[0]] or ""),
+                value=shown(text[bad[0]] or ""),
             ),
         )
     return text.is_in(_YES)

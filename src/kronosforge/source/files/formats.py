@@ -70,8 +70,8 @@ class Table(NamedTuple):
     def unread(self, column: str, values: pl.Series) -> int | None:
         """The first row where `column` holds something and `values`, what was read from it, nothing."""
         rows = (self.frame[column].is_not_null() & values.is_null()).arg_true()
-        said = self.frame[column].gather(rows).cast(pl.String).str.strip_chars().str.to_lowercase().is_in(MISSING)
-        left = rows.filter(~said)
+        blank = self.frame[column].gather(rows).cast(pl.String).str.strip_chars().str.to_lowercase().is_in(MISSING)
+        left = rows.filter(~blank)
         return int(left[0]) if len(left) else None
 
     def refuse(self, row: int | None, reason: Message) -> SourceError:
@@ -113,7 +113,7 @@ def _unreadable(name: str, error: Exception) -> SourceError:
     return refused(
         name,
         None,
-        Message("cannot be unpacked or read ({reason}); fetch or write it again", reason=reason),
+        Message("cannot be unpacked or read ({reason}); download or save it again", reason=reason),
     )
 
 
@@ -139,7 +139,9 @@ def _member(path: Path) -> bytes:
                 path.name,
                 None,
                 Message(
-                    "holds {count} files ({held}); a zip must hold exactly one .csv", count=len(members), held=held
+                    "contains {count} files ({held}); a zip must contain exactly one .csv",
+                    count=len(members),
+                    held=held,
                 ),
             )
         with archive.open(members[0]) as file:
@@ -178,8 +180,8 @@ def _lean(name: str, data: bytes) -> Table:
             raise table.refuse(
                 row,
                 Message(
-                    "{shown} is no integer, as LEAN's {column} × 10,000 is; add a header line",
-                    shown=shown(table.frame[column][row]),
+                    "{value} is not an integer as LEAN's {column} × 10,000 must be; add a header line",
+                    value=shown(table.frame[column][row]),
                     column=column,
                 ),
             )
@@ -203,7 +205,7 @@ def _header(name: str, cells: list[str], line: int | None) -> list[str]:
         raise refused(
             name,
             line,
-            Message("holds values where the column names should be; add a line such as ts,open,high,low,close,vol,amt"),
+            Message("holds values instead of column names; add a line such as ts,open,high,low,close,vol,amt"),
         )
     twice = next((cell for i, cell in enumerate(header) if cell in header[:i]), None)
     if twice is not None:
@@ -227,17 +229,15 @@ def _split(name: str, body: bytes, width: int, line: int) -> pl.DataFrame:
         raise _ragged(name, line + int(ragged[0]), int(values[ragged[0]]), width)
     frame = pl.read_csv(body, has_header=False, infer_schema=False, quote_char=None)
     if frame.shape != (len(ends), width):
-        raise refused(name, line, Message("cannot be cut into rows; write it as plain CSV"))
+        raise refused(name, line, Message("cannot be split into rows; save it as plain CSV"))
     return frame
 
 
-def _ragged(name: str, line: int, found: int, width: int) -> SourceError:
+def _ragged(name: str, line: int, count: int, width: int) -> SourceError:
     return refused(
         name,
         line,
-        Message(
-            "holds {value} values where the column names are {width}; mend or remove the line", value=found, width=width
-        ),
+        Message("has {count} values for {width} columns; fix or remove the line", count=count, width=width),
     )
 
 
@@ -249,9 +249,9 @@ def _quoted(name: str, data: bytes, line: int) -> tuple[list[str], pl.DataFrame]
         for row in reader:
             rows.append(row)
             if reader.line_num != len(rows):
-                raise refused(name, line + len(rows) - 1, Message("a quoted value runs over the line's end; mend it"))
+                raise refused(name, line + len(rows) - 1, Message("a quoted value spans several lines; fix the quotes"))
     except csv.Error as error:
-        raise refused(name, line + len(rows), Message("broken quotes ({error}); mend the line", error=error)) from None
+        raise refused(name, line + len(rows), Message("invalid quotes ({error}); fix the line", error=error)) from None
     header = _header(name, rows[0], line)
     for i, row in enumerate(rows):
         if len(row) != len(header):
@@ -267,19 +267,19 @@ def _arrow(path: Path, suffix: str) -> Table:
     except (pa.ArrowException, ValueError) as error:
         raise _unreadable(path.name, error) from None
     for field in table.schema:
-        if not any(known(field.type) for known in _ARROW_TYPES):
+        if not any(is_type(field.type) for is_type in _ARROW_TYPES):
             raise refused(
                 path.name,
                 None,
                 Message(
-                    "column {shown} holds {type}; remove it or make it a number",
-                    shown=shown(field.name),
+                    "column {column} holds {type}; remove it or convert it to numbers",
+                    column=shown(field.name),
                     type=field.type,
                 ),
             )
     header = _header(path.name, table.column_names, None) if table.column_names else []
     if not header or not table.num_rows:
-        raise refused(path.name, None, Message("holds no rows; remove the file"))
+        raise refused(path.name, None, Message("has no rows; remove the file"))
     return Table(path.name, pl.DataFrame(table.rename_columns(header)), lines=False)
 
 

@@ -47,41 +47,44 @@ def _are_sessions(times: Times, bar: Bar) -> bool:
 
 def _check(table: Table, ts: pl.Series, bar: Bar) -> None:
     """Single rows off the grid are for the clean stage; a file whose rows are another bar is refused."""
-    known = ts.drop_nulls().unique().sort().to_numpy()
-    if not len(known):
-        raise table.refuse(0, Message("no row has a time; fill the time column"))
-    if _fit(known, bar):
+    instants = ts.drop_nulls().unique().sort().to_numpy()
+    if not len(instants):
+        raise table.refuse(0, Message("no row has a time; fill in the time column"))
+    if _fit(instants, bar):
         return
-    first, match = ", ".join(iso(int(t)) for t in known[:3]), _match(known)
+    first, match = ", ".join(iso(int(t)) for t in instants[:3]), _match(instants)
     advice = Message("check source.label and source.timezone")
     if match:
-        advice = Message("they are {match}; ask for that or rename the file", match=match)
+        advice = Message("they are {match}; request that bar or rename the file", match=match)
     raise table.refuse(
         0,
         Message(
-            "its rows, opening at {first}, …, are not {code} bars; {advice}", first=first, code=bar.code, advice=advice
+            "its rows, which open at {first}, …, are not {code} bars; {advice}",
+            first=first,
+            code=bar.code,
+            advice=advice,
         ),
     )
 
 
-def _fit(known: Instants, bar: Bar) -> bool:
+def _fit(instants: Instants, bar: Bar) -> bool:
     """True where most rows stand a bar or more apart, some exactly one, and the day that they open is the bar's."""
-    steps = np.diff(known)
+    steps = np.diff(instants)
     shorter, longer = steps < bar.length, steps > bar.length
     if len(steps) > 1 and (2 * shorter.sum() > len(steps) or longer.all()):
         return False
     # Bars of a session step from the exchange's own open, such as 09:30: only its calendar knows which are due.
-    return 2 * _on(known, bar) > len(known) or (bar.length < DAY and _match(known) is None)
+    return 2 * _on(instants, bar) > len(instants) or (bar.length < DAY and _match(instants) is None)
 
 
-def _on(known: Instants, bar: Bar) -> int:
-    return int(((known - bar.offset) % bar.length == 0).sum())
+def _on(instants: Instants, bar: Bar) -> int:
+    return int(((instants - bar.offset) % bar.length == 0).sum())
 
 
-def _match(known: Instants) -> str | None:
+def _match(instants: Instants) -> str | None:
     """The largest bar whose grid holds nine of ten rows, two of them next to each other."""
     for code in reversed(LENGTHS):
         for bar in anchored(code):
-            if 10 * _on(known, bar) >= 9 * len(known) and (np.diff(known) == bar.length).any():
+            if 10 * _on(instants, bar) >= 9 * len(instants) and (np.diff(instants) == bar.length).any():
                 return bar.code
     return None

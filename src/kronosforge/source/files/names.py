@@ -53,9 +53,9 @@ def scan(folder: Path) -> list[Named]:
     except OSError as error:
         raise SourceError(
             _(
-                "{folder} cannot be read as a folder of candles: {strerror}; give --source files:DIR",
+                "{folder} cannot be read as a candle folder: {reason}; use --source files:DIR",
                 folder=folder,
-                strerror=error.strerror,
+                reason=error.strerror,
             )
         ) from None
     return [named for path in paths if (named := parse(path))]
@@ -69,18 +69,18 @@ def parse(path: Path) -> Named | None:
         return None
     for separator in "_-":
         for at in (i for i, letter in enumerate(stem) if letter == separator):
-            found = _BAR.match(stem, at + 1)
-            code = _code(found) if found else None
-            rest = stem[found.end() :] if found else ""
-            if found and code and rest[:1] in ("", "_", "-", ".", " ") and _is_instrument(stem[:at]):
-                return Named(path, stem[:at], code, found["anchor"].lower(), not rest)
+            match = _BAR.match(stem, at + 1)
+            code = _code(match) if match else None
+            rest = stem[match.end() :] if match else ""
+            if match and code and rest[:1] in ("", "_", "-", ".", " ") and _is_instrument(stem[:at]):
+                return Named(path, stem[:at], code, match["anchor"].lower(), not rest)
     return None
 
 
-def _code(found: re.Match[str]) -> str | None:
-    if found["word"]:
-        return _CODES[_WORDS[found["word"].lower()]]
-    return _CODES.get(int(found["count"]) * _UNITS[found["unit"].lower()])
+def _code(match: re.Match[str]) -> str | None:
+    if match["word"]:
+        return _CODES[_WORDS[match["word"].lower()]]
+    return _CODES.get(int(match["count"]) * _UNITS[match["unit"].lower()])
 
 
 def _is_instrument(name: str) -> bool:
@@ -96,10 +96,10 @@ def choose(folder: Path, series: Series) -> Named:
     A name with nothing after the bar goes before others, then a named anchor (`1Dutc`) before none. Raises NoDataError
     where no name fits, SourceError where several fit equally.
     """
-    found = scan(folder)
-    fitting = sorted((n for n in found if n.fits(series)), key=_rank)
+    files = scan(folder)
+    fitting = sorted((n for n in files if n.fits(series)), key=_rank)
     if not fitting:
-        raise NoDataError(_nothing_fits(folder, series, found))
+        raise NoDataError(_nothing_fits(folder, series, files))
     best = [n for n in fitting if _rank(n) == _rank(fitting[0])]
     if len(best) > 1:
         names = ", ".join(n.path.name for n in best)
@@ -119,8 +119,8 @@ def _rank(named: Named) -> tuple[bool, bool]:
     return not named.exact, not named.anchor
 
 
-def _nothing_fits(folder: Path, series: Series, found: list[Named]) -> str:
-    keys = list(dict.fromkeys(str(n.readings[0]) for n in found))
+def _nothing_fits(folder: Path, series: Series, files: list[Named]) -> str:
+    keys = list(dict.fromkeys(str(n.readings[0]) for n in files))
     held = ", ".join(keys[:12]) + (" …" if len(keys) > 12 else "")
     names = f"{series}.csv (.csv.gz .parquet .feather .zip)"
     return _(

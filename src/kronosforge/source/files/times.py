@@ -51,9 +51,9 @@ def _text(table: Table, column: str, text: pl.Series, ms: pl.Series, zone: str) 
         raise table.refuse(
             bad,
             Message(
-                "{column} {shown} cannot be read as a time for certain; write 2024-01-31 16:00:00 or ms since 1970",
+                "{column} {value} is not an unambiguous time; write 2024-01-31 16:00:00 or ms since 1970",
                 column=column,
-                shown=shown(text[bad]),
+                value=shown(text[bad]),
             ),
         )
     absolute = ms.zip_with(ms.is_not_null(), read.wall - read.offset)
@@ -71,7 +71,7 @@ def _local(table: Table, column: str, wall: pl.Series, zone: str) -> pl.Series:
         raise table.refuse(
             folds[0],
             Message(
-                "{column} {clock} is skipped or stands twice in {zone}, where clocks change; write times with offsets",
+                "{column} {clock} does not exist or occurs twice in {zone} because clocks change; write times with UTC offsets",
                 column=column,
                 clock=clock[folds[0]],
                 zone=zone,

@@ -129,11 +129,12 @@ def test_a_checkpoint_of_other_data_or_settings_is_refused(
         train(config, root, ["tokenizer"], resume=True, new_data=True)
 
 
-def test_a_truncated_state_is_refused(config: ModelConfig, root: Path) -> None:
+@pytest.mark.parametrize("name", ["training.safetensors", "model.safetensors"])
+def test_a_truncated_state_is_refused(config: ModelConfig, root: Path, name: str) -> None:
     train(config, root, ["tokenizer"])
-    tensors = root / "outputs/models/model_t/tokenizer/last/training.safetensors"
+    tensors = root / "outputs/models/model_t/tokenizer/last" / name
     tensors.write_bytes(tensors.read_bytes()[:1000])
-    with pytest.raises(ModelError, match=r"training.safetensors cannot be used"):
+    with pytest.raises(ModelError, match=rf"last/{name} cannot be used"):
         train(config, root, ["tokenizer"], resume=True)
 
 

@@ -156,17 +156,28 @@ def saved(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
 def restore(folder: Path, network: nn.Module, optimizer: Optimizer) -> None:
     """Put the weights and the optimiser's state of `folder`'s `last/` back. Raises ModelError where they do not fit."""
     path = folder / LAST / TENSORS
+    tensors = _load(path)
+    own = {key.removeprefix("network."): value for key, value in tensors.items() if key.startswith("network.")}
+    weights = path if own else path.with_name(WEIGHTS)
     try:
-        tensors = load_file(path)
-        own = {key.removeprefix("network."): value for key, value in tensors.items() if key.startswith("network.")}
-        network.load_state_dict(own or load_file(path.with_name(WEIGHTS)))
+        network.load_state_dict(own or _load(weights))
+    except RuntimeError as error:
+        raise _broken(weights, str(error).splitlines()[0]) from None
+    try:
         state: dict[int, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             if key.startswith("optimizer."):
                 _, index, name = key.split(".")
                 state.setdefault(int(index), {})[name] = value
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    except (OSError, SafetensorError, RuntimeError, ValueError, LookupError) as error:
+    except (RuntimeError, ValueError, LookupError) as error:
+        raise _broken(path, str(error).splitlines()[0]) from None
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
         raise _broken(path, str(error).splitlines()[0]) from None
 
 

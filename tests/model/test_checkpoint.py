@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from kronosforge.core.addresses import is_proxy
 from kronosforge.core.errors import ConfigError, ModelError
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from tests.model.test_parity import REFERENCE
@@ -227,3 +228,16 @@ def test_what_is_no_file_of_a_checkpoint_is_refused_in_one_line(folder: Path, na
     with pytest.raises(ModelError, match=name) as error:
         KronosTokenizer.from_pretrained(folder)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("proxy", ["http://[::1", "http://a:port", "ftp://127.0.0.1:7890"])
+def test_a_proxy_that_is_no_address_is_refused(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(ConfigError, match="HTTPS_PROXY is not the address of a proxy") as error:
+        KronosTokenizer.from_pretrained("NeoQuasar/Kronos-Tokenizer-base")
+    assert proxy not in str(error.value)  # it may hold a password
+
+
+@pytest.mark.parametrize("proxy", ["127.0.0.1:7890", "http://user:secret@127.0.0.1:7890", "socks5h://[::1]:1080"])
+def test_the_forms_of_a_proxy_that_httpx_takes_are_accepted(proxy: str) -> None:
+    assert is_proxy(proxy)

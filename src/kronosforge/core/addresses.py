@@ -3,6 +3,14 @@
 from urllib.parse import urlsplit
 
 
+def is_proxy(address: str) -> bool:
+    """True for what httpx takes as a proxy: `HOST:PORT`, or an http or SOCKS address."""
+    scheme, separator, rest = address.partition("://")
+    return is_http(f"http://{rest if separator else address}") and (
+        not separator or scheme.lower() in ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+    )
+
+
 def is_http(address: str) -> bool:
     """True for `http://HOST` and `https://HOST`, with or without a port and a path."""
     try:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from kronosforge.core.addresses import is_http
+from kronosforge.core.addresses import is_http, is_proxy
 from kronosforge.core.errors import ConfigError, ModelError
 from kronosforge.core.files import publishing
 from kronosforge.core.i18n import _
@@ -26,6 +26,7 @@ from kronosforge.model.presets import PredictorArguments, TokenizerArguments
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 HUB = "https://huggingface.co"
+PROXIES = [name for plain in ("https_proxy", "http_proxy", "all_proxy") for name in (plain.upper(), plain)]
 
 
 class Checkpoint(nn.Module):
@@ -148,6 +149,7 @@ def locate(source: str | Path, role: str, variable: str, revision: str | None) -
             )
         )
     endpoint = _endpoint()
+    _check_proxies()
     try:
         return _download(str(source), revision, endpoint)
     except ImportError as error:
@@ -173,6 +175,19 @@ def _endpoint() -> str:
             _("HF_ENDPOINT: {endpoint!r} is not an address; write one such as https://hf-mirror.com", endpoint=endpoint)
         )
     return endpoint
+
+
+def _check_proxies() -> None:
+    """Raise ConfigError for a proxy that is not an address; httpx would fail on it with an error of its own."""
+    for variable in PROXIES:
+        proxy = os.environ.get(variable, "").strip()
+        if proxy and not is_proxy(proxy):
+            raise ConfigError(
+                _(
+                    "{variable} is not the address of a proxy; write one such as http://127.0.0.1:7890, or unset it",
+                    variable=variable,
+                )
+            )
 
 
 def _no_socks() -> ConfigError:

@@ -28,7 +28,7 @@ Body = dict[str, Any]
 
 
 class Clock:
-    """The exchange's clock: it stands at `at` (ms), or runs with real time where that is None."""
+    """The exchange's clock: fixed at `at` (ms), or real time where that is None."""
 
     def __init__(self, at: int | None = None) -> None:
         self.at = at
@@ -39,7 +39,7 @@ class Clock:
 
 @dataclass
 class Served:
-    """One request and what became of it."""
+    """One request and its response."""
 
     path: str
     query: dict[str, str]

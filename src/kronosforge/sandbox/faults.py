@@ -1,7 +1,7 @@
-"""What can go wrong on the way to an exchange, made to go wrong on purpose: by kind, probability and seed.
+"""Deliberate failures of an exchange connection, by kind, probability and seed.
 
-Whether a fault strikes depends on the seed, the request and how often that very request was made before, on nothing
-else: the same requests meet the same faults, in whatever order they overlap, and a repeated request draws anew.
+Whether a fault occurs depends only on the seed, the request and how often that request was made before: the same
+requests meet the same faults in any order, and a repeated request draws again.
 """
 
 from collections.abc import Mapping

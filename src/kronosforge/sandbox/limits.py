@@ -1,4 +1,4 @@
-"""OKX's request limits: so many in a sliding window, per endpoint; what is over is rejected, not queued."""
+"""OKX's request limits: a sliding window per endpoint; requests over the limit are rejected, not queued."""
 
 from collections import defaultdict, deque
 
@@ -14,7 +14,7 @@ LIMITS = {
 
 
 class Window:
-    """The requests let through of late, per key."""
+    """The recently admitted requests per key."""
 
     def __init__(self) -> None:
         self._passed: dict[str, deque[float]] = defaultdict(deque)

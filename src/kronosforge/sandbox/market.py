@@ -1,4 +1,4 @@
-"""A seeded market: made-up candles, any stretch of them at once, always the same for the same seed.
+"""A seeded market: synthetic candles, random access to any span, the same for the same seed.
 
 Everything is a sum of minutes. Amounts are whole numbers of the instrument's smallest units, so a larger bar is
 exactly what its minutes add up to, at every bar size and anchor.
@@ -131,7 +131,7 @@ class Synthetic:
         return rows[:limit]
 
     def known_move(self, name: str, day: int) -> float:
-        """The expected logarithmic move of the UTC day that opens at `day` (ms): what an oracle knows of it."""
+        """The expected logarithmic move of the UTC day that opens at `day` (ms), as an oracle knows it."""
         return float(self._days(self.instruments[name].base).expected[day // DAY])
 
     def table(self, name: str, size: Bar, span: Span) -> Table:

@@ -1,7 +1,7 @@
-"""A market of recorded candles: a folder of OKX's nine raw columns, served as the strings that stand there.
+"""A market of recorded candles: a folder of OKX's nine raw columns, served as the recorded strings.
 
 A file is `INSTRUMENT_BAR.csv` with the bar as OKX spells it (`BTC-USDT-SWAP_1Dutc.csv`). Duplicates and unfinished rows
-are served as they stand; other files are left out and named in the log.
+are served unchanged; other files are skipped and logged.
 """
 
 import csv

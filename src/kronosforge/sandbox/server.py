@@ -1,4 +1,4 @@
-"""Running a sandbox: in the background for a test or a command, or until it is told to stop. Only ever on this machine."""
+"""Run a sandbox in the background or until a signal stops it. It listens on this machine only."""
 
 import asyncio
 import signal
@@ -44,10 +44,10 @@ def build(
     rate_limits: bool = True,
     edge: float | None = None,
 ) -> Sandbox:
-    """The sandbox that the command line's words describe.
+    """The sandbox that the command line describes.
 
     Without `clock` (ISO 8601) a replay stands at the close of its newest row, and a made-up market runs with real time.
-    Raises UsageError or ConfigError for what cannot be understood, SourceError for a file that cannot be replayed.
+    Raises UsageError or ConfigError for invalid arguments, SourceError for a file that cannot be replayed.
     """
     at = instant(clock) if clock else None
     if at is not None and not 0 <= at < HORIZON:
@@ -122,14 +122,14 @@ def running(
     rate_limits: bool = True,
     edge: float | None = None,
 ) -> Iterator[Server]:
-    """`build` and `serving` in one: the exchange that the words describe, until the block ends."""
+    """`build` and `serving` in one: the sandbox runs until the block ends."""
     sandbox = build(replay=replay, seed=seed, clock=clock, faults=faults, rate_limits=rate_limits, edge=edge)
     with serving(sandbox, port) as server:
         yield server
 
 
 async def serve_forever(sandbox: Sandbox, port: int = 0) -> None:
-    """Say where it answers, then answer until SIGINT or SIGTERM."""
+    """Print the address, then serve until SIGINT or SIGTERM."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

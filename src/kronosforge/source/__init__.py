@@ -1,4 +1,4 @@
-"""Where candles come from: one protocol (`base`), one file a venue."""
+"""Sources of candles: one protocol (`base`), one file per venue."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,9 +19,9 @@ NAMES = "okx, sandbox, binance, bybit, files:DIR"
 
 
 def open_source(config: SourceConfig, environ: Mapping[str, str], *, venue: str | None = None) -> Source:
-    """The source that `config.name` names. Nothing is asked yet and no connection made.
+    """The source that `config.name` names. Opens no connection.
 
-    `venue` is the folder of the store where it is not to follow from the address: a sandbox has another port each time.
+    `venue` overrides the store folder derived from the address: a sandbox has another port each time.
     Raises ConfigError for an unknown name or address, CredentialsError where the OKX_API_… variables are incomplete, or
     absent and required.
     """

@@ -1,4 +1,4 @@
-"""The protocol that every source of candles speaks. One file a venue; `tests/contracts/` holds what each must keep."""
+"""The protocol of every source of candles. One file per venue; `tests/contracts/` holds the contract tests."""
 
 from collections.abc import AsyncIterator
 from typing import NamedTuple, Protocol
@@ -9,7 +9,7 @@ from kronosforge.core.bars import Series, Span
 
 
 class Batch(NamedTuple):
-    """An answer of the source: all that it has inside `span`."""
+    """A response of the source: all its candles inside `span`."""
 
     span: Span
     candles: pl.DataFrame  # candles.SCHEMA; finished bars inside `span`, ascending
@@ -17,7 +17,7 @@ class Batch(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What a download takes at the venue's limits."""
+    """What a download costs at the venue's rate limit."""
 
     pages: int
     seconds: float
@@ -26,24 +26,24 @@ class Cost(NamedTuple):
 class Source(Protocol):
     """Where candles come from.
 
-    A source hands out only finished candles: confirmed by the venue, and closed on the venue's own clock. Network
-    faults are its business (bounded retries); what it yields is right, and what it cannot get is a SourceError.
+    A source yields only finished candles: confirmed by the venue and closed on the venue's own clock. It retries
+    network failures a bounded number of times, then raises SourceError.
     """
 
     venue: str
-    """Folder of the store: `okx`, `binance`, … Two places that may disagree have two names."""
+    """Folder of the store: `okx`, `binance`, … Two addresses whose candles may differ have two names."""
 
     stored: bool
-    """False where the source is a folder on this machine, whose candles need no store of ours."""
+    """False where the source is a local folder, whose candles need no store."""
 
     async def now(self) -> int:
         """The venue's clock, ms."""
         ...
 
     def fetch(self, series: Series, span: Span) -> AsyncIterator[Batch]:
-        """Everything the venue has inside `span`, in batches from newest to oldest that lie end to end.
+        """Everything the venue has inside `span`, in adjacent batches from newest to oldest.
 
-        The spans of the batches together are `span`, unless a batch says `oldest`: then nothing is before it.
+        The spans of the batches together are `span`, unless a batch is marked `oldest`: then nothing is before it.
         Raises SourceError; NoDataError for an instrument that the venue does not know.
         """
         ...

@@ -1,4 +1,4 @@
-"""What is held of every series, and what is missing: Parquet files named by the span that they cover."""
+"""The candle store: Parquet files per series, named by the span that they cover."""
 
 from kronosforge.store.store import Stock, Store, Updated
 

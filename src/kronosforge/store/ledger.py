@@ -1,4 +1,4 @@
-"""What is known of one series, as sets of instants: held in files, empty at the venue, before its listing."""
+"""The manifest of one series: spans stored in files, spans that are empty at the venue, and the listing."""
 
 import json
 import re
@@ -9,14 +9,14 @@ from kronosforge.core.bars import Span, join, subtract
 from kronosforge.core.files import canonical, fingerprint
 
 VERSION = 1
-# Before any candle: the start of `everything before the listing`.
+# An instant before any candle: the start of the span before the listing.
 EVER = -(2**62)
 
 _NAME = re.compile(r"\d{8}T\d{6}-\d{8}T\d{6}-[0-9a-f]{12}\.parquet")
 
 
 class DataFile(NamedTuple):
-    """A data file. It holds every candle that the venue has inside `span`, and never changes."""
+    """A data file. It holds every candle that the venue has inside `span` and never changes."""
 
     name: str
     span: Span
@@ -28,50 +28,50 @@ class DataFile(NamedTuple):
 
 
 class Ledger(NamedTuple):
-    """One series' manifest. What it does not know is missing.
+    """One series' manifest. Every span that it does not record is missing.
 
-    Nothing after the newest candle is ever known: the venue may still be about to publish there.
+    It records nothing after the newest candle, because the venue may still publish bars there.
     """
 
     files: tuple[DataFile, ...] = ()  # ascending, disjoint
-    once: tuple[Span, ...] = ()  # the venue gave no candle there when asked the first time
-    holes: tuple[Span, ...] = ()  # … nor the second time: they are the venue's own
+    once: tuple[Span, ...] = ()  # the venue returned no candle there on the first request
+    holes: tuple[Span, ...] = ()  # … nor on the second: gaps of the venue itself
     listing: int | None = None  # the venue has nothing before this instant
 
     def empty(self) -> list[Span]:
-        """Where the venue has no candle: before its listing, and where it gave none."""
+        """Spans without candles at the venue: before the listing, and where requests returned none."""
         before = [] if self.listing is None else [Span(EVER, self.listing)]
         return [*before, *self.once, *self.holes]
 
     def missing(self, span: Span) -> list[Span]:
-        """What of `span` must be asked for, ascending."""
+        """The parts of `span` that must be fetched, ascending."""
         return subtract(span, [*self.empty(), *(file.span for file in self.files)])
 
     def segments(self, span: Span) -> list[Span]:
-        """Where in `span` a file holds every bar, ascending."""
+        """The segments of `span` in which files hold every bar, ascending."""
         return subtract(span, [*self.empty(), *self.missing(span)])
 
     def touching(self, span: Span) -> list[DataFile]:
-        """The files that claim some of `span`."""
+        """The files that overlap `span`."""
         return [file for file in self.files if file.span.start < span.stop and span.start < file.span.stop]
 
     def answered(self, span: Span, empty: list[Span], *, again: bool) -> "Ledger":
-        """With `span` asked (the second time where `again`), of which the venue left `empty` without candles."""
+        """A ledger that records a request for `span` (the second where `again`) and the `empty` parts of the response."""
         once, holes = _outside(self.once, span), _outside(self.holes, span)
         return self._replace(once=(*once, *(() if again else empty)), holes=(*holes, *(empty if again else ())))
 
     def replacing(self, old: Iterable[DataFile], new: DataFile) -> "Ledger":
-        """With `new` in place of `old`."""
+        """A ledger with `new` in place of `old`."""
         return self._replace(files=tuple(sorted({*self.files} - {*old} | {new}, key=lambda file: file.span)))
 
     def forgetting(self, lost: DataFile) -> "Ledger":
-        """Without a file and all that was known inside its span."""
+        """A ledger without the file `lost` and all that was recorded inside its span."""
         kept = tuple(file for file in self.files if file != lost)
         once, holes = _outside(self.once, lost.span), _outside(self.holes, lost.span)
         return self._replace(files=kept, once=once, holes=holes).tidy()
 
     def tidy(self) -> "Ledger":
-        """The one spelling of this knowledge: spans joined, none before the listing or after the newest candle."""
+        """The normal form: spans joined, none before the listing or after the newest candle."""
         listing = self.listing
         if not self.files:
             return Ledger(listing=listing)
@@ -93,7 +93,7 @@ class NewerError(ValueError):
 
 
 def parse(data: bytes) -> Ledger:
-    """What `dump` wrote. Raises ValueError, KeyError or TypeError for anything else; NewerError for a later version's."""
+    """The ledger that `dump` wrote. Raises NewerError for a later version; ValueError, KeyError or TypeError for other content."""
     body = json.loads(data)
     if isinstance(body["version"], int) and body["version"] > VERSION:
         raise NewerError(body["version"])

@@ -1,4 +1,4 @@
-"""One series' folder: immutable data files, a manifest that names them, and `corrupt/` for what was found damaged."""
+"""One series' folder: immutable data files, a manifest that names them, and `corrupt/` for damaged files."""
 
 import errno
 import hashlib
@@ -62,7 +62,7 @@ def _damage(path: Path) -> Iterator[None]:
 
 
 class Shelf:
-    """The candles of one series. Reading needs no lock; what changes the folder does."""
+    """The candles of one series. Reading needs no lock; methods that change the folder do."""
 
     def __init__(self, folder: Path, bar: Bar) -> None:
         self.folder = folder
@@ -91,7 +91,7 @@ class Shelf:
             raise DamagedError(path, _("its content was changed")) from None
 
     def look(self, query: Callable[[Ledger], _Result]) -> _Result:
-        """`see(ledger)`; once more where a writer replaced files meanwhile. Raises DamagedError."""
+        """The result of `query(ledger)`, retried if a writer replaced files meanwhile. Raises DamagedError."""
         ledger = self.ledger()
         while True:
             try:
@@ -137,7 +137,7 @@ class Shelf:
     # ── writing, under the series' lock
 
     def open(self) -> tuple[Ledger, list[Path]]:
-        """What is held once leftovers are swept and damaged files set aside; and these, as they were named."""
+        """Remove leftovers and set damaged files aside. Returns the ledger and the former paths of the damaged files."""
         lost: list[Path] = []
         try:
             ledger = self.ledger()
@@ -158,10 +158,10 @@ class Shelf:
     def absorb(
         self, ledger: Ledger, span: Span, frames: Sequence[pl.DataFrame], *, oldest: bool, again: bool
     ) -> Ledger:
-        """Take in the venue's answer: `frames`, in the order of arrival, are all that it has inside `span`.
+        """Store the venue's response: `frames`, in the order of arrival, hold all its candles inside `span`.
 
-        `oldest`: it has nothing before. `again`: it was asked a second time, so that what is empty is its own hole.
-        A candle held already gives way to what the venue says now, and is logged. Raises DiskError.
+        `oldest`: the venue has nothing before `span`. `again`: this was the second request, so empty spans are the
+        venue's own gaps. New candles replace stored ones; revisions are logged. Raises DiskError.
         """
         touched = ledger.touching(span)
         new = whole = _latest(frames)
@@ -184,9 +184,9 @@ class Shelf:
         return ledger
 
     def _put(self, ledger: Ledger, span: Span, frame: pl.DataFrame, old: list[DataFile]) -> Ledger:
-        """One new file for `span` in place of `old`: written, then named in the manifest, then `old` removed."""
+        """Replace `old` by one new file for `span`: write it, name it in the manifest, then remove `old`."""
         if not ledger.files:
-            self._save(Ledger())  # a folder with data always has a manifest: else it was lost
+            self._save(Ledger())  # a folder with data always has a manifest, so a missing one is noticed
         file = self._write(self._claim(ledger, span, frame, old), frame)
         ledger = self._save(ledger.replacing(old, file).tidy())
         for path in {self.folder / other.name for other in old} - {self.folder / file.name}:
@@ -199,7 +199,7 @@ class Shelf:
             start = max(start, min(ledger.listing, int(frame["ts"][0])))
         stop = max([span.stop, *(file.span.stop for file in old)])
         if not any(file.span.start >= stop for file in ledger.files):
-            stop = int(frame["ts"][-1]) + self.bar.length  # what follows the newest candle may still come
+            stop = int(frame["ts"][-1]) + self.bar.length  # the venue may still publish bars after the newest candle
         return Span(start, stop)
 
     def _write(self, span: Span, frame: pl.DataFrame) -> DataFile:
@@ -239,7 +239,7 @@ class Shelf:
             sync_folder(self.folder)
 
     def _sweep(self, ledger: Ledger) -> None:
-        """Remove what a killed process left: files being written, and data files that no manifest came to name."""
+        """Remove what a killed process left: partly written files, and data files that the manifest does not name."""
         named = {file.name for file in ledger.files}
         for pattern in ("*.parquet", ".*.parquet.*", f".{MANIFEST}.*"):
             for path in self.folder.glob(pattern):
@@ -258,7 +258,7 @@ def empty_spans(times: np.ndarray, span: Span, bar: Bar) -> list[Span]:
 
 
 def _latest(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """One frame of `frames`, ascending; where several have a bar, the last one's."""
+    """`frames` merged, ascending; the last frame wins where several hold a bar."""
     return pl.concat(frames).unique("ts", keep="last").sort("ts")
 
 
@@ -270,15 +270,15 @@ def _log_revised(folder: Path, old: pl.DataFrame, new: pl.DataFrame) -> None:
 
 
 def _listing(ledger: Ledger, span: Span, new: pl.DataFrame) -> int | None:
-    """The first candle ever, if the venue has nothing before `span` and `new` inside it."""
+    """The first candle ever, where the venue has nothing before `span` and returned `new` inside it."""
     if new.height:
         return int(new["ts"][0])
-    # An empty answer at the newest end tells nothing: the first candle may just not be finished.
+    # An empty response at the newest end proves nothing: the first candle may be unfinished.
     return span.stop if any(file.span.start >= span.stop for file in ledger.files) else ledger.listing
 
 
 def _mergeable(ledger: Ledger) -> list[list[DataFile]]:
-    """Neighbouring files that fit into one, with nothing unknown between them."""
+    """Groups of neighbouring files that fit into one file, with nothing missing between them."""
     groups: list[list[DataFile]] = []
     for file in ledger.files:
         group = groups[-1] if groups else []

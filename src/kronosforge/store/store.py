@@ -1,4 +1,4 @@
-"""The store: what is held of every series, what is missing, and how the missing part is fetched."""
+"""The store: which candles it holds of every series, which are missing, and how those are fetched."""
 
 import logging
 import re
@@ -19,9 +19,9 @@ from kronosforge.source.base import Batch, Source
 from kronosforge.store.ledger import Ledger
 from kronosforge.store.shelf import DamagedError, Shelf
 
-# A killed download loses at most this much.
+# A killed download loses at most this many rows or seconds.
 FLUSH_ROWS, FLUSH_SECONDS = 5_000, 2.0
-# Files that a long download leaves lying before they are merged: the manifest, written each time, stays small.
+# Files that a long download writes before they are merged; keeps the manifest, rewritten each time, small.
 LOOSE_FILES = 32
 
 _VENUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+-]*")
@@ -29,15 +29,15 @@ _VENUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+-]*")
 log = logging.getLogger("kronosforge.store")
 
 Progress = Callable[[Series, int, int], None]
-"""Called with a series, the bars of the wanted span that were asked for or known, and all its bars."""
+"""Called with a series, the number of bars of the wanted span that are done, and their total."""
 
 
 class Updated(NamedTuple):
     """What an update did."""
 
-    asked: list[Span]  # what was missing, newest first
-    again: list[Span]  # what was empty and was asked a second time
-    holes: list[Span]  # what the venue does not have in the wanted span
+    asked: list[Span]  # missing spans that were fetched, newest first
+    again: list[Span]  # empty spans that were requested a second time
+    holes: list[Span]  # gaps of the venue in the wanted span
     set_aside: list[Path]  # damaged files
 
 
@@ -48,8 +48,8 @@ class Stock(NamedTuple):
     series: Series
     span: Span  # first open → last close
     rows: int
-    holes: list[Span]  # asked twice: the venue's own
-    listing: int | None  # the venue has nothing before, where that is known
+    holes: list[Span]  # requested twice: gaps of the venue itself
+    listing: int | None  # the venue has nothing before it; None where unknown
     files: int
     bytes: int
 
@@ -62,10 +62,10 @@ class Store:
         self._shelves: dict[Path, Shelf] = {}
 
     async def update(self, source: Source, series: Series, span: Span, progress: Progress | None = None) -> Updated:
-        """Bring here what `source` has inside `span` and the store has not; everything else is never asked.
+        """Fetch what `source` has inside `span` and the store lacks; nothing else is requested.
 
-        What comes back empty is asked a second time, then recorded as the venue's own. Damaged files are set aside and
-        fetched again. Interrupted anywhere, the next update goes on. Raises SourceError; BusyError where another
+        Empty spans are requested a second time, then recorded as the venue's own gaps. Damaged files are set aside and
+        their spans fetched again. After an interruption the next update continues. Raises SourceError; BusyError where another
         process holds the series for too long; DiskError.
         """
         shelf = self._shelf(source.venue, series)
@@ -89,7 +89,7 @@ class Store:
         return shelf.look(lambda ledger: shelf.candles(ledger, span))
 
     def times(self, venue: str, series: Series, span: Span) -> np.ndarray:
-        """The open times of what `read` gives, int64 ms, as the manifest knows them: no candle is read.
+        """The open times of the candles that `read` returns, int64 ms, from the manifest alone.
 
         Raises DataError for a damaged manifest.
         """
@@ -98,24 +98,24 @@ class Store:
         return np.concatenate([np.empty(0, np.int64), *opens])
 
     def missing(self, venue: str, series: Series, span: Span) -> list[Span]:
-        """What of `span` an update would ask for, ascending. Locks and writes nothing."""
+        """The parts of `span` that an update would fetch, ascending. Locks and writes nothing."""
         wanted = _on_grid(span, series.bar)
         gaps = self._ledger(venue, series).missing(wanted)
         log.debug("%s %s: wanted %s, missing %s", venue, series, wanted, ", ".join(map(str, gaps)) or "nothing")
         return gaps
 
     def held(self, venue: str, series: Series) -> list[Span]:
-        """Where everything that the venue has is here, ascending; its holes are inside."""
+        """Spans of which the store holds all that the venue has, ascending; includes its gaps."""
         ledger = self._ledger(venue, series)
         return join([*ledger.holes, *(file.span for file in ledger.files)])
 
     def holes(self, venue: str, series: Series, span: Span | None = None) -> list[Span]:
-        """Where (inside `span`) the venue was asked twice and has no candles, ascending."""
+        """Spans (inside `span`) that were requested twice and have no candles, ascending."""
         holes = self._ledger(venue, series).holes
         return list(holes) if span is None else _clipped(holes, span)
 
     def listing(self, venue: str, series: Series) -> int | None:
-        """The first candle that the venue has ever had, where that is known."""
+        """Open time of the first candle that the venue has ever had; None where unknown."""
         return self._ledger(venue, series).listing
 
     def inventory(self) -> list[Stock]:
@@ -127,7 +127,7 @@ class Store:
         try:
             series = Series(instrument_id(folder.parent.name), bar(folder.name))
             ledger = self._ledger(folder.parent.parent.name, series)
-        except ConfigError:  # no folder of ours
+        except ConfigError:  # not a folder of the store
             return None
         files = ledger.files
         if not files:
@@ -164,7 +164,7 @@ class Store:
 
 
 class _Download:
-    """Asks the source and puts the answers on the shelf as they come."""
+    """Fetches from the source and stores the batches as they arrive."""
 
     def __init__(
         self, source: Source, series: Series, shelf: Shelf, ledger: Ledger, report: Callable[[int], None]
@@ -177,7 +177,7 @@ class _Download:
         self.crowded = len(ledger.files) + LOOSE_FILES
 
     async def ask(self, span: Span, *, again: bool) -> None:
-        """Fetch `span`. What came before an interruption or an error is kept."""
+        """Fetch `span`. Batches that arrived before an interruption or an error are stored."""
         log.debug("%s: asking %s for %s%s", self.series, self.source.venue, span, " again" if again else "")
         came: list[Batch] = []
         cursor, saved = span.stop, time.monotonic()
@@ -197,7 +197,7 @@ class _Download:
             self._keep(came, span, again=again)
 
     def _keep(self, came: list[Batch], asked: Span, *, again: bool) -> None:
-        """Put the batches on the shelf and empty the list."""
+        """Store the batches and empty the list."""
         if not came:
             return
         newest, last = came[0], came[-1]
@@ -212,7 +212,7 @@ class _Download:
 
 
 def _check(venue: str, series: Series, batch: Batch) -> None:
-    """Refuse an answer that would spoil the store: wrong columns, disorder, bars of another anchor. Raises SourceError."""
+    """Refuse a batch that would corrupt the store: wrong columns, disorder, bars of another anchor. Raises SourceError."""
     assert batch.candles.schema == SCHEMA, batch.candles.schema
     times = batch.candles["ts"].to_numpy()
     if not len(times):
@@ -233,7 +233,7 @@ def _check(venue: str, series: Series, batch: Batch) -> None:
 
 
 def _reporter(series: Series, wanted: Span, asked: list[Span], progress: Progress | None) -> Callable[[int], None]:
-    """What tells `progress` that so many more bars were answered for."""
+    """A callback that adds its argument to the bars done and reports to `progress`."""
     total = wanted.bars(series.bar)
     answered = total - sum(gap.bars(series.bar) for gap in asked)
 
@@ -248,7 +248,7 @@ def _reporter(series: Series, wanted: Span, asked: list[Span], progress: Progres
 
 
 def _on_grid(span: Span, bar: Bar) -> Span:
-    """The same bars, named by the grid's own instants."""
+    """The same bars as a span whose ends lie on the grid."""
     return Span(bar.ceil(span.start), bar.ceil(span.stop))
 
 

@@ -1,4 +1,4 @@
-"""OKX API credentials: optional for candles, and checked with one signed call where a user wants to know."""
+"""OKX API credentials: optional for candles; a user can check them with one signed request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ VARIABLES = ("OKX_API_KEY", "OKX_API_SECRET", "OKX_API_PASSPHRASE")
 
 @dataclass(frozen=True)
 class Credentials:
-    """A full set. Its parts stand in no repr."""
+    """A full set, hidden from repr."""
 
     key: str = field(repr=False)
     secret: str = field(repr=False)
@@ -44,7 +44,7 @@ async def probe_credentials(config: SourceConfig, environ: Mapping[str, str]) ->
     """Ask OKX for the account's configuration with a signed call, and return what the keys may do, such as `read_only`.
 
     The signature carries the venue's clock, so that a wrong clock here does not look like a wrong key. Raises
-    CredentialsError that says in words what is missing or wrong, SourceError where OKX cannot be reached.
+    CredentialsError that explains what is missing or wrong, SourceError where OKX cannot be reached.
     """
     account = credentials(environ, required=True)
     assert account, "required, and not missing"

@@ -1,4 +1,4 @@
-"""What all exchanges share: a clock, a walk, and what a download costs."""
+"""What all exchanges share: the clock, the walk through history, and the cost of a download."""
 
 import time
 from abc import ABC, abstractmethod
@@ -17,31 +17,31 @@ from kronosforge.source.exchanges.walk import walk
 
 
 class ExchangeSource(ABC):
-    """A source behind a `Transport`. A venue says how to ask for the time and for pages, and what they cost."""
+    """A source behind a `Transport`. Subclasses request the time and pages, and estimate their cost."""
 
     stored = True
 
     def __init__(self, venue: str, transport: Transport) -> None:
         self.venue = venue
         self.transport = transport
-        self._ahead: float | None = None  # the venue's clock less ours, ms
+        self._ahead: float | None = None  # the venue's clock minus this machine's, ms
 
     @abstractmethod
     async def clock(self) -> int:
-        """The venue's clock as it answers it, ms."""
+        """The venue's clock as it reports it, ms."""
 
     @abstractmethod
     async def pages(self, series: Series) -> Pages:
-        """What the venue has of `series`. Raises NoDataError for an instrument that it does not know."""
+        """The pages of `series`. Raises NoDataError for an instrument that it does not know."""
 
     @abstractmethod
     def cost(self, series: Series, span: Span, now: int) -> Cost:
         """See `Source`."""
 
     async def now(self) -> int:
-        """The venue's clock, ms: asked once, then carried on by this machine's monotonic one.
+        """The venue's clock, ms: requested once, then advanced by this machine's monotonic clock.
 
-        It is late by the answer's way here, never early. Raises SourceError.
+        It is late by the response's travel time, never early. Raises SourceError.
         """
         if self._ahead is None:
             answer = await self.clock()
@@ -68,7 +68,7 @@ def pages_of(bars: int, limit: int) -> int:
 def place(name: str, home: str, url: str | None) -> tuple[str, str]:
     """(venue, address): `name` at the exchange's own address `home`, `name@host_port` elsewhere.
 
-    Candles of two places may differ, so that they never share a folder of the store. Raises ConfigError.
+    Candles of two addresses may differ, so they never share a folder of the store. Raises ConfigError.
     """
     address = (url or home).rstrip("/")
     if not is_http(address):

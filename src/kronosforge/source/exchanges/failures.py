@@ -1,4 +1,4 @@
-"""Why a request got no answer, in words, and that it is repeated.
+"""Messages for failed requests and their retries.
 
 The errors' own text is never shown: it may hold an address with a password.
 """
@@ -35,7 +35,7 @@ REASONS: tuple[tuple[tuple[type[BaseException], ...], Message], ...] = (
 
 
 def reason_of(error: BaseException, timeout_s: float) -> str:
-    """What happened instead of an answer within `timeout_s` seconds, in a few words."""
+    """Why there was no response within `timeout_s` seconds, in a few words."""
     specific = aiohttp.ClientProxyConnectionError, aiohttp.ClientConnectorDNSError, aiohttp.ClientSSLError
     if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, specific):
         error = error.os_error
@@ -47,7 +47,7 @@ def reason_of(error: BaseException, timeout_s: float) -> str:
 
 
 class Notices:
-    """Says that requests fail and are repeated, as it happens; on stderr, unless the log is configured otherwise."""
+    """Reports failed requests and retries as they happen; on stderr, unless logging is configured otherwise."""
 
     def __init__(self) -> None:
         self._next = 0.0  # monotonic seconds

@@ -1,4 +1,4 @@
-"""What a venue of pages gives: rows in one form, each time once, on the bar's grid."""
+"""Pages of candles: rows in one form, each time once, on the bar's grid."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
@@ -18,14 +18,14 @@ class Candle(NamedTuple):
     close: float
     vol: float
     amt: float
-    finished: bool  # confirmed by the venue, and over on its clock
+    finished: bool  # confirmed by the venue and closed on its clock
 
 
 Page = list[Candle]  # newest first, each time once
 
 
 class Pages(Protocol):
-    """What a venue has of one series."""
+    """The pages of one series at a venue."""
 
     series: Series
     limit: int  # bars that a page is expected to hold; fewer is no error
@@ -40,7 +40,7 @@ def as_page(candles: Iterable[Candle], series: Series, newest: int) -> Page:
     """The candles that open at or before `newest` as a page.
 
     Of two copies of a bar the finished one stays. Raises ValueError where two finished copies differ, SourceError for a
-    time that is no open of the bar: the venue counts its days or weeks in another way than this series does.
+    time off the bar's grid: the venue begins its days or weeks at other instants than this series.
     """
     page: dict[int, Candle] = {}
     for candle in candles:

@@ -1,4 +1,4 @@
-"""How fast a venue may be asked."""
+"""Rate limits of a venue."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ NEVER = float("-inf")
 
 
 class Token(NamedTuple):
-    """When its last request was answered, and sent; seconds of the event loop."""
+    """When its last request was answered and sent; seconds of the event loop."""
 
     answered: float = NEVER
     sent: float = NEVER

@@ -1,4 +1,4 @@
-"""One venue over HTTP: ccxt's raw endpoints, our own judgement of every answer, bounded retries.
+"""One venue over HTTP: ccxt's raw endpoints, our own check of every response, bounded retries.
 
 ccxt signs, builds addresses and speaks HTTP. Its exceptions are not used: their text may hold addresses and headers, and
 their classes hide codes that matter (OKX's 50119 is unmapped, HTML on HTTP 429 becomes ExchangeNotAvailable). Its log is
@@ -52,7 +52,7 @@ class FaultyAnswerError(Exception):
 
 
 class RefusedError(SourceError):
-    """The venue understood, and said no. `code` is its own."""
+    """The venue refused the request. `code` is the venue's own."""
 
     def __init__(self, detail: str, verdict: Verdict) -> None:
         super().__init__(detail)
@@ -60,19 +60,19 @@ class RefusedError(SourceError):
 
 
 class Endpoint(NamedTuple):
-    """A method of ccxt's raw interface, and the limit that it shares with whoever calls it."""
+    """A method of ccxt's raw interface, and the rate limit that all its callers share."""
 
     method: str
     limit: RateLimit
 
 
 class Transport:
-    """Asks one venue. Connects at the first request and belongs to the event loop of that moment.
+    """Sends requests to one venue. Connects at the first request and belongs to the event loop of that moment.
 
     venue     its name in messages
     exchange  ccxt's module and class, `okx`
     options   ccxt's settings: addresses, and credentials where requests are to be signed
-    judge     tells a good answer from a bad one
+    judge     returns what is wrong with a response, None for a good one
     """
 
     def __init__(
@@ -94,10 +94,10 @@ class Transport:
         self._network_errors: tuple[type[Exception], ...] = ()
 
     async def get(self, endpoint: Endpoint, params: Mapping[str, Any], what: str, read: Callable[[Any], T]) -> T:
-        """`read` of the answer. An answer that is missing, broken or a passing error is asked for again.
+        """`read` of the response. Missing and broken responses and temporary errors are retried.
 
         `what` says in a message what was asked for; `read` raises KeyError, IndexError, TypeError or ValueError on an
-        answer of the wrong shape. Raises RefusedError where asking again is no use, SourceError after the last try.
+        answer of the wrong shape. Raises RefusedError where a retry is useless, SourceError after the last attempt.
         """
         verdict = Verdict("", "", again=True)
         for attempt in range(self.tries):
@@ -134,7 +134,7 @@ class Transport:
         raise self.exhausted(what, verdict.reason)
 
     def exhausted(self, what: str, reason: str) -> SourceError:
-        """The error after the last try."""
+        """The error after the last attempt."""
         return SourceError(
             _(
                 "Could not fetch {what} from {venue} after {tries} attempts: {reason}; check the "

@@ -10,7 +10,7 @@ from kronosforge.core.i18n import _
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".feather", ".zip")
 
-# A single capital M is a month everywhere, which is no bar of ours; every other unit may be written in either case.
+# A single capital M is a month everywhere, which is not a supported bar; every other unit may be written in either case.
 _BAR = re.compile(
     r"(?:(?P<count>\d{1,4})(?P<unit>(?i:min|h|d|w)|m)|(?P<word>(?i:hourly|daily|weekly)))(?P<anchor>(?i:utc|@utc\+8)?)"
 )
@@ -20,7 +20,7 @@ _CODES = {length: code for code, length in LENGTHS.items()}
 
 
 class Named(NamedTuple):
-    """A file of candles and what its name says."""
+    """A candle file and the parts of its name."""
 
     path: Path
     instrument: str
@@ -62,7 +62,7 @@ def scan(folder: Path) -> list[Named]:
 
 
 def parse(path: Path) -> Named | None:
-    """What the name of `path` says; None where it names no series. `_` before the bar is tried before `-`."""
+    """The series that the name of `path` allows; None where it names none. `_` before the bar is tried before `-`."""
     suffix = max((s for s in SUFFIXES if path.name.lower().endswith(s)), key=len, default="")
     stem = path.name[: len(path.name) - len(suffix)]
     if not suffix:

@@ -1,4 +1,4 @@
-"""From the spellings of time to instants. Each value is read for certain or refused; nothing depends on its neighbours."""
+"""Parse written times. Ambiguous values are refused; no value is interpreted from its neighbours."""
 
 from typing import NamedTuple
 

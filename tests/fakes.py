@@ -1,4 +1,4 @@
-"""Small real parts that several tests share."""
+"""Small working parts shared by several tests."""
 
 from collections.abc import AsyncIterator, Iterable
 
@@ -35,10 +35,10 @@ def grid(bar: Bar, count: int, start: int = 0) -> list[int]:
 
 
 class MemorySource:
-    """A venue in memory: keeps the Source protocol over a frame, and remembers what it was asked.
+    """A Source over a frame in memory that records the spans requested from it.
 
-    `hidden` are bars that it forgets to send the first time. With `says_oldest` False it never tells where its history
-    begins. `fail_after` batches it breaks down.
+    `hidden` bars are left out of the first response. With `says_oldest` False no batch is marked `oldest`. After
+    `fail_after` batches it raises ConnectionResetError.
     """
 
     stored = True

@@ -1,4 +1,4 @@
-"""A store in a temporary folder, spoken to in bar numbers: short to write, easy to compare."""
+"""A store in a temporary folder, addressed by bar numbers: short to write, easy to compare."""
 
 import asyncio
 from pathlib import Path
@@ -38,7 +38,7 @@ class Bench:
         return self.store.read("memory", SERIES, span(start, stop))
 
     def times(self, start: int = 0, stop: int = 10_000) -> list[int]:
-        """Of the candles read, which must be those that the manifest knows of."""
+        """Times of the candles read, which must equal those in the manifest."""
         times = self.read(start, stop)["ts"].to_numpy()
         assert np.array_equal(times, self.store.times("memory", SERIES, span(start, stop)))
         return (times // BAR.length).tolist()

@@ -1,4 +1,4 @@
-"""A damaged store says so, and the next update mends it from the venue."""
+"""A damaged store is reported, and the next update repairs it from the venue."""
 
 import json
 from collections.abc import Callable

@@ -18,9 +18,9 @@ from kronosforge.source.exchanges.transport import Endpoint, RefusedError, Trans
 HOME = "https://api.binance.com"
 PERPETUAL = ".P"
 LIMIT = 1000  # rows of a page; futures would give 1500 at twice the weight
-SETTLES = 2_000  # ms after its close until a bar is taken for final: there is no confirm flag
+SETTLES = 2_000  # ms from its close until a bar counts as final: there is no confirm flag
 
-# Disconnected, too many requests, timeout, overloaded: they pass. An address that goes on asking is banned (HTTP 418).
+# Temporary: disconnected, too many requests, timeout, overloaded. An address that keeps asking is banned (HTTP 418).
 PASSING = frozenset({"-1000", "-1001", "-1003", "-1007", "-1008"})
 UNKNOWN_INSTRUMENT = "-1121"
 BANNED = 418
@@ -66,7 +66,7 @@ class BinanceSource(ExchangeSource):
         return Cost(pages, pages / self.endpoint(series).limit.rate)
 
     def endpoint(self, series: Series) -> Endpoint:
-        """Where the instrument's market is asked."""
+        """The endpoint of the instrument's market."""
         return self.futures if series.instrument.endswith(PERPETUAL) else self.spot
 
 

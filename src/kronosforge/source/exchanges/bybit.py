@@ -18,9 +18,9 @@ from kronosforge.source.exchanges.transport import Endpoint, RefusedError, Trans
 HOME = "https://api.bybit.com"
 CONTRACT = ".P"
 LIMIT = 1000  # rows of a page
-SETTLES = 2_000  # ms after its close until a bar is taken for final: there is no confirm flag
+SETTLES = 2_000  # ms from its close until a bar counts as final: there is no confirm flag
 
-# Server timeout, too many visits, server error, IP rate limit, system busy: they pass.
+# Temporary: server timeout, too many visits, server error, IP rate limit, system busy.
 PASSING = frozenset({"10000", "10006", "10016", "10018", "10429"})
 WRONG_PARAMETER = "10001"  # an unknown symbol comes as this
 

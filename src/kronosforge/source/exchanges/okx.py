@@ -19,9 +19,9 @@ from kronosforge.source.exchanges.transport import Endpoint, RefusedError, Trans
 
 HOME = "https://www.okx.com"
 LIMIT = 300  # rows of a page, for recent and old candles alike since June 2025
-REACH = 1440 - 40  # bars that /market/candles knows; the clock moves on while pages are under way
+REACH = 1440 - 40  # bars that /market/candles serves; the clock advances during requests
 
-# Unavailable, endpoint timeout, rate limit, systems busy, system error: they pass. All others are final.
+# Temporary: unavailable, endpoint timeout, rate limit, systems busy, system error. All others are final.
 PASSING = frozenset({"50001", "50004", "50011", "50013", "50026"})
 UNKNOWN_INSTRUMENT = "51001"
 
@@ -106,7 +106,7 @@ class OkxPages:
         self._coin_column = coin_column
 
     async def page(self, newest: int) -> Page:
-        """The newest bars that open at or before `newest`, from whichever endpoint knows them."""
+        """The newest bars that open at or before `newest`, from the endpoint that serves them."""
         now = await self._source.now()
         if newest - LIMIT * self.series.bar.length >= _reached(self.series.bar, now):
             page = await self._from(self._source.recent, newest)
@@ -149,7 +149,7 @@ def okx_bar(bar: Bar) -> str:
 
 
 def _reached(bar: Bar, now: int) -> int:
-    """The oldest bar that /market/candles is trusted to know."""
+    """The oldest bar that /market/candles is trusted to serve."""
     return bar.floor(now) - REACH * bar.length
 
 
@@ -166,5 +166,5 @@ def _listed(answer: Any, instrument: str) -> str:
 
 
 def _unknown_or(refused: RefusedError, venue: str, instrument: str) -> SourceError:
-    """A refusal as the user should read it."""
+    """The error shown to the user for a refused request."""
     return unknown(venue, instrument) if refused.code == UNKNOWN_INSTRUMENT else refused

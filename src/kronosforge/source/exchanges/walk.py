@@ -1,12 +1,12 @@
-"""The way back through a venue's history, page by page, so that no bar can be lost or doubled between two of them.
+"""Walk back through a venue's history page by page, without losing or doubling a bar between two pages.
 
-A page is asked for at a bar that is already known, and must begin with it. That one bar of overlap proves that nothing
-lies between the pages, and makes an empty or a wrong page provably wrong: it is asked for again. Only a page that holds
-nothing but the overlap is the beginning of history. A venue that is walked this way needs to keep one promise: a page
-asked for at T is the newest bars that open at or before T, without any left out.
+Each page is requested at a bar that an earlier page held, and must begin with it. This overlap of one bar proves that
+nothing lies between the pages; an empty or wrong page fails the proof and is requested again. Only a page that holds
+the overlap alone is the beginning of history. The walk relies on one property of the venue: a page requested at T holds
+the newest bars that open at or before T, with none left out.
 
-To use the venue's whole request rate, pages are under way at the cursors where a market without holes would have its
-page ends; where it has holes, or a page is short, the pages still have to join by the same proof.
+To use the whole request rate, pages are requested ahead, at the cursors where a market without gaps would have its page
+ends; where it has gaps, or a page is short, the pages still have to pass the same proof.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from kronosforge.source.exchanges.pages import Page, Pages
 from kronosforge.source.exchanges.transport import pause
 
 IN_FLIGHT = 16  # pages under way at once: OKX's 10 a second at 1.6 s of latency
-ANCHOR_TRIES = 8  # looks for the bar above a span, which proves the first page; it may be missing in truth
+ANCHOR_TRIES = 8  # requests for the bar above a span, which proves the first page; it may really be missing
 
 
 async def walk(pages: Pages, span: Span, now: int) -> AsyncGenerator[Batch, None]:
-    """`Source.fetch` for a venue of pages. `now` is the venue's clock, ms; later bars are not asked for.
+    """`Source.fetch` for a venue of pages. `now` is the venue's clock, ms; later bars are not requested.
 
     Raises NoDataError where the venue has no candle of the series at all, SourceError where its pages do not join.
     """
@@ -61,7 +61,7 @@ async def walk(pages: Pages, span: Span, now: int) -> AsyncGenerator[Batch, None
 
 
 class _Ahead:
-    """Pages under way, newest first, down to `start`; `oldest` is the end of what is known."""
+    """Pages requested ahead, newest first, down to `start`; `oldest` is the oldest bar fetched so far."""
 
     def __init__(self, pages: Pages, start: int, oldest: int) -> None:
         self._pages = pages
@@ -71,18 +71,18 @@ class _Ahead:
         self._under_way: deque[tuple[int, asyncio.Task[Page]]] = deque()
 
     async def join(self, page: Page) -> Page | None:
-        """A page that overlaps `known`, the page that reaches furthest back; None where nothing older exists."""
+        """The next page, which overlaps `page`, the oldest one so far; None where nothing older exists."""
         cursor, task = self._take(page[-1].ts)
         overlap = next(candle.ts for candle in page if candle.ts <= cursor)
         page = await self._proven(await task, cursor, overlap)
         if [candle.ts for candle in page] != [page[-1].ts]:
             return page
-        # the beginning is remembered for good, so it is worth a second look
+        # the beginning is stored permanently, so it is checked a second time
         page = await self._proven(await self._pages.page(cursor), cursor, overlap)
         return page if len(page) > 1 else None
 
     def _take(self, oldest: int) -> tuple[int, asyncio.Task[Page]]:
-        """The next page under way; where that would leave a gap below `oldest`, a page at `oldest` itself."""
+        """The next requested page; where that would leave a gap below `oldest`, a page at `oldest` itself."""
         self._next = min(self._next, oldest)
         while len(self._under_way) < IN_FLIGHT and self._next > self._start:
             self._under_way.append((self._next, self._ask(self._next)))
@@ -123,7 +123,7 @@ class _Ahead:
         )
 
     async def close(self) -> None:
-        """Give up what is still under way."""
+        """Cancel the pages still requested."""
         tasks = [task for _, task in self._under_way]
         for task in tasks:
             task.cancel()
@@ -131,7 +131,7 @@ class _Ahead:
 
 
 async def _top(pages: Pages, at: int) -> Page:
-    """The page at `at`, if possible one that begins there: with the bar above the span, mostly the one now forming."""
+    """The page at `at`, if possible one that begins there: with the bar above the span, usually the forming one."""
     best: Page = []
     for _try in range(ANCHOR_TRIES):
         page = await pages.page(at)
@@ -143,7 +143,7 @@ async def _top(pages: Pages, at: int) -> Page:
 
 
 def _added(page: Page, span: Span) -> Span:
-    """The part of `span` that `page` makes known, where all above it is known."""
+    """The part of `span` that `page` covers, where all above it is covered."""
     return Span(min(max(span.start, page[-1].ts), span.stop), span.stop)
 
 
@@ -155,9 +155,9 @@ def _batch(page: Page, span: Span) -> Batch:
 
 
 async def _expect_nothing(pages: Pages, below: int, now: int) -> None:
-    """Prove that no bar opens at or before `below`, where pages came back empty: halve the way to the oldest bar there is.
+    """Prove that no bar opens at or before `below`, where pages were empty, by bisecting to the oldest bar.
 
-    Raises NoDataError where there is no bar at all, SourceError where the answers contradict each other.
+    Raises NoDataError where there is no bar at all, SourceError where responses contradict each other.
     """
     newest = await _top(pages, pages.series.bar.floor(now))
     if not newest:

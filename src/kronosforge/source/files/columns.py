@@ -1,6 +1,6 @@
-"""Which column of a file is which: the spellings of OKX, Binance, Bybit, Kronos, CryptoDataDownload, Yahoo, A-share tools.
+"""Identify the columns of a file: the spellings of OKX, Binance, Bybit, Kronos, CryptoDataDownload, Yahoo, A-share tools.
 
-A column that no list below knows is refused: it might be the volume that was meant.
+A column on none of the lists below is refused: it might be the intended volume.
 """
 
 import re
@@ -23,7 +23,7 @@ _SPELLINGS = {
     "vol": "vol volume v basevolume baseassetvolume 成交量",
     "amt": "amt amount turnover quotevolume quoteassetvolume 成交额",
     "confirm": "confirm confirmed isclosed",
-    # Known, and not needed. The datetime_<place> columns repeat the time for people.
+    # Known and not needed. The datetime_<place> columns repeat the time in readable form.
     "ignored": "closetime numberoftrades tradecount trades count takerbuybaseassetvolume takerbuyquoteassetvolume "
     "takerbuybasevolume takerbuyquotevolume ignore vwap adjclose dividends stocksplits capitalgains "
     "datetimeutc datetimeshanghai",

@@ -1,4 +1,4 @@
-"""Candles from a folder on this machine: CSV (plain, gzip, zip), Parquet, Feather. What is not certain is refused."""
+"""Candles from a folder on this machine: CSV (plain, gzip, zip), Parquet, Feather. Ambiguous content is refused."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ _YES, _NO = ["1", "1.0", "true"], ["0", "0.0", "false"]
 class FilesSource:
     """The files of one folder, each one series, as `filenames` says. Implements `source.base.Source`.
 
-    Its frames hold the rows as they stand: in file order, with duplicates, rows off the grid, broken rows and rows
+    Its frames hold the unchanged rows: in file order, with duplicates, rows off the grid, broken rows and rows
     without a time (`ts` null); and a Boolean column `confirm` where the file says which bars are finished. The clean
     stage counts and drops them.
     """
@@ -53,7 +53,7 @@ class FilesSource:
         return sorted({series for named in scan(self.folder) for series in named.readings}, key=str)
 
     async def now(self) -> int:
-        """Close time of the newest finished bar in the folder: files know no other clock. Raises SourceError, NoDataError."""
+        """Close time of the newest finished bar in the folder: files have no other clock. Raises SourceError, NoDataError."""
         newest = [close for series in self.available() if (close := self._newest_close(series)) is not None]
         if newest:
             return max(newest)
@@ -65,7 +65,7 @@ class FilesSource:
         )
 
     def _newest_close(self, series: Series) -> int | None:
-        """None for a file that is refused: it says why when it is asked for."""
+        """None for a file that cannot be read; `fetch` reports why."""
         try:
             candles = self.read(series)
         except SourceError as error:
@@ -85,7 +85,7 @@ class FilesSource:
     def read(self, series: Series) -> pl.DataFrame:
         """Every row of the file of `series`: candles.SCHEMA, and `confirm` where the file has it.
 
-        Raises NoDataError where no file is named so; SourceError (file, line, reason) where it cannot be read for certain.
+        Raises NoDataError where no file has this name; SourceError (file, line, reason) where its content is ambiguous.
         """
         named = choose(self.folder, series)
         return candles_of(read(named.path), series, self.config)

@@ -1,4 +1,4 @@
-"""From a file's bytes to columns, as they stand: every row kept, in file order; nothing read into the values yet."""
+"""From a file's bytes to raw columns: every row kept, in file order, values not yet interpreted."""
 
 import csv
 import gzip
@@ -19,12 +19,12 @@ import pyarrow.parquet as pq
 from kronosforge.core.errors import SourceError
 from kronosforge.core.i18n import Message, _
 
-# A file, or what it unpacks to, may be this large: some five million rows of CSV, which take ten times that in memory
-# while they are read. It stops archives made to fill memory.
+# Largest file, unpacked: some five million rows of CSV, which take ten times that in memory while they are read.
+# Protects against archives made to fill memory.
 MAX_BYTES = 1 << 29
 MAX_ROWS = 20_000_000
 
-# What people and programs write where there is no value.
+# Spellings of a missing value.
 MISSING = ["", "nan", "nat", "null", "none", "na", "n/a"]
 
 _BOM = b"\xef\xbb\xbf"
@@ -53,7 +53,7 @@ _UNPACKING = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
 
 _BRIEF = reprlib.Repr()
 _BRIEF.maxstring, _BRIEF.maxlist = 60, 16
-# What a message quotes from a file, which may hold anything: one line, not too long.
+# Quotes file content in messages: one line of limited length, whatever the file holds.
 shown = _BRIEF.repr
 
 
@@ -62,13 +62,13 @@ class Table(NamedTuple):
 
     name: str
     frame: pl.DataFrame  # strings from CSV, typed from Parquet and Feather
-    first: int = 1  # line of the first row, where lines are what people see
+    first: int = 1  # line of the first row in a text file
     lines: bool = True  # False: counted in rows
     scale: float = 1.0  # prices are divided by it
     utc: bool = False  # the file itself says that its times are UTC
 
     def unread(self, column: str, values: pl.Series) -> int | None:
-        """The first row where `column` holds something and `values`, what was read from it, nothing."""
+        """The first row where `column` has a value and `values`, parsed from it, has none."""
         rows = (self.frame[column].is_not_null() & values.is_null()).arg_true()
         blank = self.frame[column].gather(rows).cast(pl.String).str.strip_chars().str.to_lowercase().is_in(MISSING)
         left = rows.filter(~blank)
@@ -242,7 +242,7 @@ def _ragged(name: str, line: int, count: int, width: int) -> SourceError:
 
 
 def _quoted(name: str, data: bytes, line: int) -> tuple[list[str], pl.DataFrame]:
-    """The slow, exact way, for the rare file with quotes."""
+    """Parse a file with quotes: slow, exact and rarely needed."""
     reader = csv.reader(io.StringIO(data.decode().rstrip(), newline=""), strict=True)
     rows: list[list[str]] = []
     try:

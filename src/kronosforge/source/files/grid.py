@@ -1,4 +1,4 @@
-"""From a file's times to open times, and the proof that its rows are bars of the size that its name says."""
+"""From a file's times to open times; checks that its rows are bars of the size in its name."""
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ def opens(table: Table, times: Times, bar: Bar, label: str) -> pl.Series:
     """Open times, ms UTC; null where a row has no time. `label` is `close` where times name a bar's end.
 
     A day of an exchange that closes at night is named by its date, 00:00 UTC, whatever its own offset; `label` does not
-    move it, nor any other date without a time of day. Raises SourceError where the rows are no bars of this size.
+    move it, nor any other date without a time of day. Raises SourceError where the rows are not bars of this size.
     """
     if _are_sessions(times, bar):
         ts = times.wall
@@ -46,7 +46,7 @@ def _are_sessions(times: Times, bar: Bar) -> bool:
 
 
 def _check(table: Table, ts: pl.Series, bar: Bar) -> None:
-    """Single rows off the grid are for the clean stage; a file whose rows are another bar is refused."""
+    """Refuse a file whose rows are another bar. Single rows off the grid are left to the clean stage."""
     instants = ts.drop_nulls().unique().sort().to_numpy()
     if not len(instants):
         raise table.refuse(0, Message("no row has a time; fill in the time column"))

@@ -242,3 +242,20 @@ def test_a_record_that_leads_nowhere_is_damage_and_no_older_training(workspace: 
     record.symlink_to("nowhere")
     with pytest.raises(ModelError, match=r"training\.json cannot be used"):
         fine_tuned(workspace / MODELS, TINY)
+
+
+@pytest.mark.parametrize("stage", ["tokenizer", "predictor"])
+def test_a_finished_training_without_its_published_model_is_not_kept(
+    workspace: Path, config: ModelConfig, stage: str
+) -> None:
+    shutil.rmtree(workspace / MODELS / stage / "best_model")
+    with pytest.raises(ModelError, match=r"config.json cannot be used \(it is missing\).*--models model_t --force"):
+        train(config, workspace, [stage])
+    train(config, workspace, force=True)
+    digests(workspace / MODELS)
+
+
+def test_a_predictor_is_not_trained_on_a_tokenizer_that_changed(workspace: Path, config: ModelConfig) -> None:
+    other_bytes(workspace / MODELS / "tokenizer" / "best_model" / "model.safetensors")
+    with pytest.raises(ModelError, match=r"tokenizer/best_model/model.safetensors cannot be used \(its content"):
+        train(with_seed(config), workspace, ["predictor"], force=True)

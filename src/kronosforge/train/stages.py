@@ -17,7 +17,7 @@ from kronosforge.core.i18n import _
 from kronosforge.dataset.loader import Loader, Windows
 from kronosforge.dataset.manifest import read_manifest, refuse_damaged
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
-from kronosforge.model.checkpoint import Checkpoint, digest
+from kronosforge.model.checkpoint import CONFIG, WEIGHTS, Checkpoint, digest
 from kronosforge.model.presets import refuse_mismatch, refuse_other_publication
 from kronosforge.train import lora
 from kronosforge.train.devices import Place, place
@@ -34,7 +34,13 @@ from kronosforge.workspace.paths import (
     model_folders,
     workspace_root,
 )
-from kronosforge.workspace.training_record import last_record, published_record, read_training, refuse_other_files
+from kronosforge.workspace.training_record import (
+    last_record,
+    published_record,
+    read_training,
+    refuse_other_files,
+    unusable,
+)
 
 StageName: TypeAlias = Literal["tokenizer", "predictor"]
 STAGES: tuple[StageName, ...] = ("tokenizer", "predictor")
@@ -230,10 +236,13 @@ def _one(
 
 
 def _refuse_damaged_publication(folder: Path) -> None:
-    """Raise ModelError where the published checkpoint of a finished run is not whole: it would be kept for good."""
+    """Raise ModelError where a published file of a finished run is missing or changed."""
     path = published_record(folder)
     if os.path.lexists(path):
         refuse_other_files(path, read_training(path))
+    for file in (path.with_name(CONFIG), path.with_name(WEIGHTS)):  # records before 2026-11-26 name no files
+        if not file.is_file():
+            raise unusable(file, _("it is missing"), path.parents[2].name)
 
 
 def curve(rules: TrainConfig) -> dict[str, Any]:
@@ -325,6 +334,7 @@ def the_tokenizer(rules: TrainConfig, where: ModelFolders) -> KronosTokenizer:
     """The tokenizer whose ids the predictor reads: the one just trained, else the given or published one."""
     trained = where.stage("tokenizer") / BEST
     if trained.exists():
+        _refuse_damaged_publication(trained.parent)
         return KronosTokenizer.from_pretrained(trained)
     if rules.init == "pretrained":
         try:

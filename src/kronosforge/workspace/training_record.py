@@ -71,14 +71,19 @@ def refuse_other_files(path: Path, record: TrainingRecord) -> None:
         except OSError as error:
             problem = os.strerror(error.errno or 0)
         if problem:
-            raise ModelError(
-                _(
-                    "{file} cannot be used ({problem}); train the model again: kronosforge train --models {model} --force",
-                    file=file,
-                    problem=problem,
-                    model=path.parents[2].name,
-                )
-            )
+            raise unusable(file, problem, path.parents[2].name)
+
+
+def unusable(file: Path, problem: str, model: str) -> ModelError:
+    """The error for a published file of `model`, with the command that replaces it."""
+    return ModelError(
+        _(
+            "{file} cannot be used ({problem}); train the model again: kronosforge train --models {model} --force",
+            file=file,
+            problem=problem,
+            model=model,
+        )
+    )
 
 
 def read_training(path: Path) -> TrainingRecord:

@@ -34,9 +34,9 @@ def test_what_is_saved_is_what_was_loaded(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "copy/config.json").read_text()) == json.loads(
         (REFERENCE / "tokenizer_tiny/config.json").read_text()
     )
-    ours, theirs = (load_file(f / "model.safetensors") for f in (tmp_path / "copy", REFERENCE / "tokenizer_tiny"))
-    assert ours.keys() == theirs.keys()
-    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    ours, reference = (load_file(f / "model.safetensors") for f in (tmp_path / "copy", REFERENCE / "tokenizer_tiny"))
+    assert ours.keys() == reference.keys()
+    assert all(torch.equal(ours[key], reference[key]) for key in reference)
 
 
 def test_a_loaded_network_is_in_eval_mode(tmp_path: Path) -> None:

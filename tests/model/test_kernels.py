@@ -21,8 +21,8 @@ def test_rms_norm_equals_its_formula() -> None:
     plain = x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-5) * weight
     expected = [plain, *torch.autograd.grad(plain, (x, weight), slope)]
     ours = kernels.rms_norm(x, weight, 1e-5)
-    for found, wanted in zip([ours, *torch.autograd.grad(ours, (x, weight), slope)], expected, strict=True):
-        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+    for actual, wanted in zip([ours, *torch.autograd.grad(ours, (x, weight), slope)], expected, strict=True):
+        torch.testing.assert_close(actual, wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_rotation_equals_its_formula() -> None:
@@ -40,10 +40,10 @@ def test_attention_equals_torchs(causal: bool) -> None:
     plain = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
     ours = kernels.attention(q, k, v, p=0.0, causal=causal)
     torch.testing.assert_close(ours, plain)
-    for found, wanted in zip(
+    for actual, wanted in zip(
         torch.autograd.grad(ours, (q, k, v), slope), torch.autograd.grad(plain, (q, k, v), slope), strict=True
     ):
-        torch.testing.assert_close(found, wanted)
+        torch.testing.assert_close(actual, wanted)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.25, 0.5])

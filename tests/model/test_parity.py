@@ -38,8 +38,8 @@ def predictor(name: str) -> KronosPredictor:
     return KronosPredictor.from_pretrained(REFERENCE / PREDICTORS[name])
 
 
-def close(found: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+def close(output: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(output, expected, rtol=0, atol=1e-5)
 
 
 def test_a_tokenizer_encodes_and_decodes_as_upstream(tokenizer: KronosTokenizer, vectors: dict[str, Tensor]) -> None:
@@ -55,18 +55,18 @@ def test_a_tokenizer_encodes_and_decodes_as_upstream(tokenizer: KronosTokenizer,
 def test_a_tokenizer_reconstructs_as_upstream(
     tokenizer: KronosTokenizer, vectors: dict[str, Tensor], mode: str
 ) -> None:
-    found = tokenizer.train(mode == "train")(vectors["x"])
-    assert torch.equal(found.ids, vectors[f"tokenizer.{mode}.indices"])
-    close(found.from_s1, vectors[f"tokenizer.{mode}.recon_s1"])
-    close(found.full, vectors[f"tokenizer.{mode}.recon"])
-    close(found.quantized, vectors[f"tokenizer.{mode}.quantized"])
-    close(found.quantizer_loss[None], vectors[f"tokenizer.{mode}.bsq_loss"])
+    output = tokenizer.train(mode == "train")(vectors["x"])
+    assert torch.equal(output.ids, vectors[f"tokenizer.{mode}.indices"])
+    close(output.from_s1, vectors[f"tokenizer.{mode}.recon_s1"])
+    close(output.full, vectors[f"tokenizer.{mode}.recon"])
+    close(output.quantized, vectors[f"tokenizer.{mode}.quantized"])
+    close(output.quantizer_loss[None], vectors[f"tokenizer.{mode}.bsq_loss"])
 
 
 def test_a_tokenizers_gradients_are_upstreams(tokenizer: KronosTokenizer, vectors: dict[str, Tensor]) -> None:
     x = vectors["x"]
-    found = tokenizer.train()(x)
-    loss = (F.mse_loss(found.from_s1, x) + F.mse_loss(found.full, x) + found.quantizer_loss) / 2
+    output = tokenizer.train()(x)
+    loss = (F.mse_loss(output.from_s1, x) + F.mse_loss(output.full, x) + output.quantizer_loss) / 2
     loss.backward()
     close(loss[None], vectors["tokenizer.train_loss"])
     for key in ("embed.weight", "quant_embed.weight"):
@@ -128,8 +128,8 @@ def test_no_logit_in_eval_mode_sees_a_later_bar(predictor: KronosPredictor, vect
             for t in later:
                 t[:, bar:] = t[:, bar:].flip(0)
             after = predictor(*later, later[0])
-            for one, other in zip(before, after, strict=True):
-                assert torch.equal(one[:, :bar], other[:, :bar])
+            for first, second in zip(before, after, strict=True):
+                assert torch.equal(first[:, :bar], second[:, :bar])
             assert not torch.equal(before[1][:, bar:], after[1][:, bar:])
 
 
@@ -141,8 +141,8 @@ def test_our_normalisation_gives_upstreams_token_ids(tokenizer: KronosTokenizer)
     float32 = ((window - window.mean(1, keepdim=True)) / (window.std(1, keepdim=True, correction=0) + 1e-5)).clip(-5, 5)
     ours = torch.from_numpy(normalize(window.numpy(), 90, 5.0))
     with torch.no_grad():
-        for one, other in zip(tokenizer.encode(ours), tokenizer.encode(float32), strict=True):
-            assert torch.equal(one, other)
+        for first, second in zip(tokenizer.encode(ours), tokenizer.encode(float32), strict=True):
+            assert torch.equal(first, second)
 
 
 def test_arguments_are_those_of_the_published_config(tokenizer: KronosTokenizer) -> None:

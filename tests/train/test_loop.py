@@ -184,8 +184,8 @@ def test_accumulated_batches_equal_one_large_batch(trained: Path, config: ModelC
         for _, batch in zip(range(3), stage.train.epoch(1), strict=False):
             training.step(batch)
         ends.append([p.detach() for p in stage.objective.parameters()])
-    for one, other in zip(*ends, strict=True):
-        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+    for first, other in zip(*ends, strict=True):
+        torch.testing.assert_close(first, other, rtol=0, atol=1e-5)
 
 
 def test_a_nan_stops_the_run_and_names_step_windows_and_the_last_good_state(config: ModelConfig, root: Path) -> None:
@@ -317,11 +317,11 @@ except TrainingError as error:
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
 def test_out_of_memory_says_what_to_change(root: Path, shared: Path) -> None:
     command = [sys.executable, "-c", HUNGRY, *map(str, (root, shared, Path(__file__).resolve().parents[2]))]
-    found = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300).stderr
-    assert "out of memory on cpu" in found
-    assert "64 × 25" in found
-    assert "--batch-size 32 with accumulate=2" in found
-    assert found.count("\n") == 1
+    message = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300).stderr
+    assert "out of memory on cpu" in message
+    assert "64 × 25" in message
+    assert "--batch-size 32 with accumulate=2" in message
+    assert message.count("\n") == 1
 
 
 RANKS = """

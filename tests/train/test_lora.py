@@ -29,9 +29,9 @@ def test_a_merged_network_is_an_ordinary_one_with_the_same_logits():
     ordinary = lora.merged(network)
     assert ordinary.state_dict().keys() == KronosPredictor(PRESETS["tiny"].predictor).state_dict().keys()
     after, apart = ordinary(*ids, stamp, ids[0]), network(*ids, stamp, ids[0])
-    for one, other, was in zip(after, apart, before, strict=True):
-        torch.testing.assert_close(one, other, rtol=0, atol=1e-4)
-        assert not torch.allclose(one, was, atol=1e-2)
+    for merged, other, was in zip(after, apart, before, strict=True):
+        torch.testing.assert_close(merged, other, rtol=0, atol=1e-4)
+        assert not torch.allclose(merged, was, atol=1e-2)
 
 
 def test_it_trains_resumes_and_saves_an_ordinary_checkpoint(config, root):

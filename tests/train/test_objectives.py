@@ -56,10 +56,10 @@ def test_scores_count_the_bars_after_the_lookback_only(objective: TokenizerObjec
     whole = batch()
     with torch.no_grad():
         sums = objective.eval().measure(whole, LOOKBACK)
-        more = objective.measure(whole, LOOKBACK - 1)
+        longer = objective.measure(whole, LOOKBACK - 1)
     bars = {TokenizerObjective: -1 - 128, PredictorObjective: -2}[type(objective)]
     assert sums[bars] == WINDOWS * (PREDICT + 1)
-    assert more[bars] == WINDOWS * (PREDICT + 2)
+    assert longer[bars] == WINDOWS * (PREDICT + 2)
 
 
 @pytest.mark.parametrize("bar", [LOOKBACK, BARS - 2, BARS - 1])
@@ -86,20 +86,20 @@ def test_no_loss_term_sees_a_later_bar(predictor: PredictorObjective, bar: int) 
 def test_the_tokenizers_report_names_each_feature_and_its_health(tokenizer: TokenizerObjective) -> None:
     whole = batch()
     whole.x[0, LOOKBACK:, 4] = 5.0
-    found = scores(tokenizer, whole)
-    features = [found[f"reconstruction_{name}"] for name in ("open", "high", "low", "close", "vol", "amt")]
-    assert found["reconstruction"] == pytest.approx(sum(features) / 6)
-    assert found["clipped_vol"] == pytest.approx(1 / WINDOWS)
-    assert found["clipped"] == pytest.approx(1 / WINDOWS / 6)
+    metrics = scores(tokenizer, whole)
+    features = [metrics[f"reconstruction_{name}"] for name in ("open", "high", "low", "close", "vol", "amt")]
+    assert metrics["reconstruction"] == pytest.approx(sum(features) / 6)
+    assert metrics["clipped_vol"] == pytest.approx(1 / WINDOWS)
+    assert metrics["clipped"] == pytest.approx(1 / WINDOWS / 6)
     used = tokenizer.network.encode(whole.x)
-    assert found["s1_codes_used"] == len(used[0].unique()) / 64
-    assert found["s2_codes_used"] == len(used[1].unique()) / 64
+    assert metrics["s1_codes_used"] == len(used[0].unique()) / 64
+    assert metrics["s2_codes_used"] == len(used[1].unique()) / 64
 
 
 def test_an_untrained_predictor_knows_nothing(predictor: PredictorObjective) -> None:
-    found = scores(predictor, batch())
-    assert found["s1"] == pytest.approx(math.log(64), abs=0.8)
-    assert found["loss"] == pytest.approx((found["s1"] + found["s2"]) / 2)
+    metrics = scores(predictor, batch())
+    assert metrics["s1"] == pytest.approx(math.log(64), abs=0.8)
+    assert metrics["loss"] == pytest.approx((metrics["s1"] + metrics["s2"]) / 2)
 
 
 def test_the_predictors_training_leaves_its_tokenizer_alone(predictor: PredictorObjective) -> None:

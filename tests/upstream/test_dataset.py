@@ -58,7 +58,7 @@ def place(tmp_path_factory, shared):
     folder = tmp_path_factory.mktemp("dataset")
     raw = pl.read_csv(shared / "data/okx/BTC-USDT-SWAP_4H.csv")
     names = dict(zip(["ts", *FEATURES], ["ts", "open", "high", "low", "close", "volCcy", "volCcyQuote"], strict=True))
-    frame = raw.select(pl.col(theirs).alias(ours) for ours, theirs in names.items())
+    frame = raw.select(pl.col(upstream_name).alias(ours) for ours, upstream_name in names.items())
     frame = frame.with_columns(pl.exclude("ts").cast(pl.Float64), segment=pl.row_index() // 3000 + 1)
     btc = series("BTC-USDT-SWAP_4H")
     with DatasetWriter(folder, cuts([(btc, frame["ts"].to_numpy())], SplitConfig()), RULES.window) as writer:

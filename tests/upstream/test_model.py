@@ -24,24 +24,24 @@ def upstream(monkeypatch: pytest.MonkeyPatch) -> object:
 
 def test_a_tokenizer_goes_there_and_back(upstream: object, tmp_path: Path) -> None:
     ours = KronosTokenizer(PRESETS["tiny"].tokenizer).eval()
-    theirs = upstream.KronosTokenizer.from_pretrained(str(ours.save_pretrained(tmp_path / "ours"))).eval()
+    published = upstream.KronosTokenizer.from_pretrained(str(ours.save_pretrained(tmp_path / "ours"))).eval()
     x = torch.randn(2, 30, 6)
     with torch.no_grad():
-        assert all(torch.equal(a, b) for a, b in zip(ours.encode(x), theirs.encode(x, half=True), strict=True))
-    theirs.save_pretrained(str(tmp_path / "theirs"))
+        assert all(torch.equal(a, b) for a, b in zip(ours.encode(x), published.encode(x, half=True), strict=True))
+    published.save_pretrained(str(tmp_path / "theirs"))
     back = KronosTokenizer.from_pretrained(tmp_path / "theirs")
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), back.parameters(), strict=True))
 
 
 def test_a_predictor_goes_there_and_back(upstream: object, tmp_path: Path) -> None:
     ours = KronosPredictor(PRESETS["tiny"].predictor).eval()
-    theirs = upstream.Kronos.from_pretrained(str(ours.save_pretrained(tmp_path / "ours"))).eval()
+    published = upstream.Kronos.from_pretrained(str(ours.save_pretrained(tmp_path / "ours"))).eval()
     s1, s2 = torch.randint(0, 64, (2, 2, 30))
     stamp = torch.zeros(2, 30, 5)
     with torch.no_grad():
-        for a, b in zip(ours.decode_s1(s1, s2, stamp), theirs.decode_s1(s1, s2, stamp), strict=True):
+        for a, b in zip(ours.decode_s1(s1, s2, stamp), published.decode_s1(s1, s2, stamp), strict=True):
             torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
-    theirs.save_pretrained(str(tmp_path / "theirs"))
+    published.save_pretrained(str(tmp_path / "theirs"))
     back = KronosPredictor.from_pretrained(tmp_path / "theirs")
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), back.parameters(), strict=True))
 
@@ -54,7 +54,7 @@ def test_a_published_pair_goes_there(upstream: object, tmp_path: Path) -> None:
     progress = {**asdict(Progress(epochs=[epoch], finished=True))}
     complete(tmp_path, tokenizer, TrainingRecord.model_validate({"progress": progress, "facts": {"dataset": "0"}}))
     assert (tmp_path / "best_model" / "training.json").exists()
-    theirs = upstream.Kronos.from_pretrained(str(tmp_path / "best_model"))
-    assert all(torch.equal(a, b) for a, b in zip(predictor.parameters(), theirs.parameters(), strict=True))
-    theirs = upstream.KronosTokenizer.from_pretrained(str(tmp_path / "best_model" / "tokenizer"))
-    assert all(torch.equal(a, b) for a, b in zip(tokenizer.parameters(), theirs.parameters(), strict=True))
+    published = upstream.Kronos.from_pretrained(str(tmp_path / "best_model"))
+    assert all(torch.equal(a, b) for a, b in zip(predictor.parameters(), published.parameters(), strict=True))
+    published = upstream.KronosTokenizer.from_pretrained(str(tmp_path / "best_model" / "tokenizer"))
+    assert all(torch.equal(a, b) for a, b in zip(tokenizer.parameters(), published.parameters(), strict=True))

@@ -234,18 +234,22 @@ def _checked(weights: dict[str, Tensor], network: nn.Module, path: Path) -> dict
         if weights[key].shape != wanted[key].shape
     ]
     not_finite = [key for key, tensor in weights.items() if not torch.isfinite(tensor).all()]
-    for words, keys in {
+    for problem, keys in {
         "missing": missing,
         "unknown": unknown,
         "wrong shape": shapes,
         "not finite": not_finite,
     }.items():
         if keys:
-            raise _broken(path, f"{words}: {', '.join(keys[:3])}" + f" (+ {len(keys) - 3})" * (len(keys) > 3))
+            raise _broken(path, f"{problem}: {', '.join(keys[:3])}" + f" (+ {len(keys) - 3})" * (len(keys) > 3))
     return weights
 
 
-def _broken(path: Path, found: str) -> ModelError:
+def _broken(path: Path, problem: str) -> ModelError:
     return ModelError(
-        _("{path} cannot be used ({value}); take the checkpoint from where it came from again", path=path, value=found)
+        _(
+            "{path} cannot be used ({value}); take the checkpoint from where it came from again",
+            path=path,
+            value=problem,
+        )
     )

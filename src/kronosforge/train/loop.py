@@ -128,8 +128,8 @@ class Training:
         sums.append(self._backward(*last, batch.total))
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, self.stage.clip)
         names = [*sums[0], "stop"]
-        mine = torch.tensor([*(sum(part[name] for part in sums) for name in sums[0]), float(stopping)]).double()
-        values = dict(zip(names, self.place.sum(mine).tolist(), strict=True))
+        local = torch.tensor([*(sum(part[name] for part in sums) for name in sums[0]), float(stopping)]).double()
+        values = dict(zip(names, self.place.sum(local).tolist(), strict=True))
         stop = values.pop("stop") > 0
         values["norm"] = float(norm)
         self._refuse_unsound(batch, values)
@@ -153,7 +153,7 @@ class Training:
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "memory" not in str(error):
                 raise
-            rules, found = self.stage.rules, next(iter(str(error).splitlines()), type(error).__name__)
+            rules, problem = self.stage.rules, next(iter(str(error).splitlines()), type(error).__name__)
             parameters = sum(p.numel() for p in self.stage.objective.parameters())
             size = max(1, rules.batch_size // 2)
             detail = (
@@ -167,7 +167,7 @@ class Training:
                     "smaller model",
                     name=self.stage.name,
                     device=self.place.device,
-                    value=found,
+                    value=problem,
                     detail=detail,
                     size=size,
                     accumulate=rules.accumulate * 2,
@@ -189,7 +189,7 @@ class Training:
         if math.isfinite(values["norm"]) and loss <= first + 10 * max(1.0, abs(first)):  # false for NaN
             return
         names = self.stage.windows.names(batch.windows.numpy()[:3])
-        more = f" (+ {len(batch.windows) - len(names)})" * (len(batch.windows) > len(names))
+        others = f" (+ {len(batch.windows) - len(names)})" * (len(batch.windows) > len(names))
         figures = f"loss {loss:.4g}, gradient norm {values['norm']:.4g}, first loss {first:.4g}"
         raise TrainingError(
             _(
@@ -199,7 +199,7 @@ class Training:
                 step=progress.step + 1,
                 figures=figures,
                 names=", ".join(names),
-                value=more,
+                value=others,
                 folder=self.stage.folder / LAST,
             )
         )

@@ -60,23 +60,23 @@ class TokenizerObjective(Objective):
 
     def forward(self, x: Tensor, stamp: Tensor) -> dict[str, Tensor]:
         """Source: upstream's finetune/train_tokenizer.py."""
-        found = self.network(x)
-        coarse, full = F.mse_loss(found.from_s1.float(), x), F.mse_loss(found.full.float(), x)
-        loss = (coarse + full + found.quantizer_loss) / 2
-        return {"loss": loss, "reconstruction": full, "coarse": coarse, "quantizer": found.quantizer_loss}
+        output = self.network(x)
+        coarse, full = F.mse_loss(output.from_s1.float(), x), F.mse_loss(output.full.float(), x)
+        loss = (coarse + full + output.quantizer_loss) / 2
+        return {"loss": loss, "reconstruction": full, "coarse": coarse, "quantizer": output.quantizer_loss}
 
     def measure(self, batch: Batch, lookback: int) -> Tensor:
-        found = self.network(batch.x)
+        output = self.network(batch.x)
         later = batch.x[:, lookback:]
-        full = (found.full[:, lookback:].float() - later).square().sum(dim=(0, 1))  # (6,)
-        coarse = (found.from_s1[:, lookback:].float() - later).square().sum()
+        full = (output.full[:, lookback:].float() - later).square().sum(dim=(0, 1))  # (6,)
+        coarse = (output.from_s1[:, lookback:].float() - later).square().sum()
         clipped = (later.abs() >= self._clip).sum(dim=(0, 1))  # (6,)
         codes = [
             torch.bincount(ids.flatten(), minlength=2**n)
-            for ids, n in zip(self.network.split(found.ids), self.network.bits, strict=True)
+            for ids, n in zip(self.network.split(output.ids), self.network.bits, strict=True)
         ]
         counts = torch.tensor([len(later), later[..., 0].numel()])
-        return _doubles(full, clipped, coarse, found.quantizer_loss * len(later), counts, *codes)
+        return _doubles(full, clipped, coarse, output.quantizer_loss * len(later), counts, *codes)
 
     def metrics(self, sums: Tensor) -> dict[str, float]:
         n = len(FEATURES)

@@ -214,17 +214,17 @@ def _one(
         shutil.rmtree(folder / LAST, ignore_errors=True)
         shutil.rmtree(folder / CANDIDATE, ignore_errors=True)
     here.barrier()
-    found = saved(folder) if here.main or not force else None
-    if found and not (resume or found[0].finished):
+    earlier = saved(folder) if here.main or not force else None
+    if earlier and not (resume or earlier[0].finished):
         raise _unfinished(folder)
     start = build(config, where, name)
     own = {"stage": name, "world": here.world, "tokenizer_ids": start.objective.ids_of}
     facts = facts | curve(config.train) | own
-    if found:
-        must_match(found[1], facts, folder, new_data=new_data)
+    if earlier:
+        must_match(earlier[1], facts, folder, new_data=new_data)
     stage = assemble(config, where, name, start, facts, here)
-    progress = found[0] if found else Progress()
-    if found:
+    progress = earlier[0] if earlier else Progress()
+    if earlier:
         restore(folder, start.objective.network, stage.optimizer)
     kept = progress.finished
     if kept and here.main:

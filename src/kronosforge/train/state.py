@@ -181,21 +181,21 @@ def _load(path: Path) -> dict[str, Tensor]:
         raise _broken(path, str(error).splitlines()[0]) from None
 
 
-def must_match(found: Mapping[str, Any], now: Mapping[str, Any], folder: Path, *, new_data: bool) -> None:
+def must_match(recorded: Mapping[str, Any], now: Mapping[str, Any], folder: Path, *, new_data: bool) -> None:
     """Raise UsageError where a run cannot go on as it was: another dataset (unless `new_data`) or other settings."""
-    if found["dataset"] != now["dataset"] and not new_data:
+    if recorded["dataset"] != now["dataset"] and not new_data:
         raise UsageError(
             _(
                 "{folder} was trained on dataset {dataset}, and the dataset is now {dataset2}; "
                 "--accept-new-data goes on with it, --force trains anew",
                 folder=folder,
-                dataset=found["dataset"][:12],
+                dataset=recorded["dataset"][:12],
                 dataset2=now["dataset"][:12],
             )
         )
-    changed = sorted(key for key in now if key != "dataset" and found.get(key) != now[key])
+    changed = sorted(key for key in now if key != "dataset" and recorded.get(key) != now[key])
     if changed:
-        detail = ", ".join(f"{key} {found.get(key)!r} → {now[key]!r}" for key in changed[:4])
+        detail = ", ".join(f"{key} {recorded.get(key)!r} → {now[key]!r}" for key in changed[:4])
         raise UsageError(
             _(
                 "{folder} was trained with other settings ({detail}); put them back, or --force trains anew",
@@ -210,5 +210,5 @@ def seed_step(seed: int, step: int, rank: int) -> None:
     torch.manual_seed(((seed * 1_000_003 + step) * 1_000_003 + rank) % 2**63)
 
 
-def _broken(path: Path, found: str) -> ModelError:
-    return ModelError(_("{path} cannot be used ({value}); --force trains anew", path=path, value=found))
+def _broken(path: Path, problem: str) -> ModelError:
+    return ModelError(_("{path} cannot be used ({value}); --force trains anew", path=path, value=problem))

@@ -1,5 +1,6 @@
 """Frames in, paths out: the reference vectors, independence of what stands beside, and what is refused."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -253,3 +254,50 @@ def test_a_name_that_is_no_model_says_what_is_expected(tmp_path: Path, monkeypat
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError, match="nope is neither a folder nor a trained model of this workspace"):
         Forecaster.from_tuned("nope")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"horizon": 2.5}, "horizon is 2.5; it must be a whole number"),
+        ({"horizon": None}, "horizon is None"),
+        ({"samples": "2"}, "samples is '2'"),
+        ({"samples": True}, "samples is True"),
+        ({"lookback": 2.5}, "lookback is 2.5"),
+        ({"seed": "1"}, "seed is '1'"),
+        ({"top_k": 1.0}, "top_k is 1.0"),
+        ({"temperature": "1"}, "temperature is '1'; it must be a finite number"),
+        ({"top_p": float("nan")}, "top_p is nan"),
+    ],
+)
+def test_arguments_of_another_type_are_refused_by_name(
+    forecaster: Forecaster, candles: pd.DataFrame, arguments: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        forecaster.forecast(candles, **{"horizon": 3, **arguments})
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"clip": 0}, {"clip": float("nan")}, {"clip": "x"}, {"max_context": -5}, {"max_context": "x"}]
+)
+def test_a_forecaster_refuses_arguments_that_no_network_has(
+    tokenizer: KronosTokenizer, predictor: KronosPredictor, arguments: dict[str, object]
+) -> None:
+    with pytest.raises(UsageError, match=next(iter(arguments))):
+        Forecaster(tokenizer, predictor, **arguments)
+
+
+def test_numpy_s_whole_numbers_are_whole_numbers(forecaster: Forecaster, candles: pd.DataFrame) -> None:
+    forecast = forecaster.forecast(candles, np.int64(2), np.int32(1), seed=np.int64(3), lookback=np.int16(16))
+    assert forecast.paths.shape == (1, 2, 6)
+
+
+@pytest.mark.parametrize(("column", "value"), [("volume", 1e308), ("amount", 1e155), ("volume", 1e200)])
+def test_values_that_cannot_be_scaled_are_refused(
+    forecaster: Forecaster, candles: pd.DataFrame, column: str, value: float
+) -> None:
+    name = next(name for name in (column, column[:3], "vol" if column == "volume" else "amt") if name in candles)
+    huge = candles.copy()
+    huge.iloc[3, huge.columns.get_loc(name)] = value
+    with pytest.raises(DataError, match=r"in row 4; values above 1e\+30 cannot be scaled"):
+        forecaster.forecast(huge, 2)

@@ -17,8 +17,9 @@ from kronosforge.core.errors import ModelError, UsageError
 from kronosforge.core.i18n import _
 from kronosforge.dataset.normalize import normalize, scale
 from kronosforge.dataset.windows import Calendar
+from kronosforge.forecast.arguments import finite, whole
 from kronosforge.forecast.engine import Engine, Sliding
-from kronosforge.forecast.history import Bars, Values, check_lookback
+from kronosforge.forecast.history import LEAST, Bars, Values, check_lookback
 from kronosforge.forecast.repair import repair, violations
 from kronosforge.forecast.result import Forecast
 from kronosforge.forecast.sampling import DEFAULTS, Sampler, uniforms
@@ -86,6 +87,17 @@ class Forecaster:
         (2048 for Kronos-mini), else 512. `clip` is as in training.
         Raises UsageError where the device is unknown or not available, ModelError where the two do not belong together.
         """
+        finite(clip=clip)
+        whole(max_context=max_context if max_context is not None else 1)
+        if clip <= 0 or (max_context is not None and max_context < LEAST):
+            raise UsageError(
+                _(
+                    "clip {clip}, max_context {max_context}: the first must be above 0, the second at least {least} bars",
+                    clip=clip,
+                    max_context=max_context,
+                    least=LEAST,
+                )
+            )
         refuse_mismatch(tokenizer.arguments, predictor.arguments)
         self.device = choose(device or next(predictor.parameters()).device, float64=True)
         self.max_context = max_context or context_of(predictor.arguments)
@@ -175,6 +187,7 @@ class Forecaster:
 
         self._check(horizon, samples, sliding)
         check_lookback(lookback)
+        whole(seed=seed)
         given = frames if isinstance(frames, Mapping) else {SINGLE: frames}
         tables = {key: adapter.read(key, frame, horizon, lookback, future, calendar) for key, frame in given.items()}
         sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p)
@@ -207,6 +220,7 @@ class Forecaster:
         return {job.key: _forecast(job, np.concatenate(parts[job.key]), raw) for job in jobs}
 
     def _check(self, horizon: int, samples: int, sliding: str) -> None:
+        whole(horizon=horizon, samples=samples)
         if not 0 < horizon < self.max_context:
             raise UsageError(
                 _(

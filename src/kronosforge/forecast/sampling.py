@@ -14,6 +14,7 @@ from torch import Tensor
 from kronosforge.config import SamplingConfig
 from kronosforge.core.errors import UsageError
 from kronosforge.core.i18n import _
+from kronosforge.forecast.arguments import finite, whole
 from kronosforge.model.predictor import draw
 
 DEFAULTS = SamplingConfig()
@@ -35,6 +36,8 @@ class Sampler:
     fan is narrower than the model's."""
 
     def __post_init__(self) -> None:
+        finite(temperature=self.temperature, top_p=self.top_p)
+        whole(top_k=self.top_k)
         if not (self.temperature > 0 and self.top_k >= 0 and 0 < self.top_p <= 1):
             raise UsageError(
                 _(

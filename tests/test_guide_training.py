@@ -108,7 +108,10 @@ def test_one_failing_model_does_not_stop_the_other(finetune: Path, workspace: Pa
     models = summary(workspace)
     assert models["model_b_1d"]["status"] == "done"
     assert models["model_a_4h"]["status"] == "failed"
-    assert "prepare the dataset again" in models["model_a_4h"]["error"]
+    assert (
+        "make it anew with: python prepare_kronos_data_simple.py --config model_a_4h --force"
+        in models["model_a_4h"]["error"]
+    )
     assert "❌ model_a_4h" in done.stdout
     assert "--models model_a_4h" in done.stdout
     assert "--resume" in done.stdout

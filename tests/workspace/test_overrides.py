@@ -196,3 +196,9 @@ def test_the_source_without_a_model(
 ) -> None:
     source = resolve_source(name, environ)
     assert (source.name, source.url) == expected
+
+
+def test_a_value_of_set_that_is_nested_too_deep_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="is not JSON") as error:
+        resolve(CONFIG, {"--set": ["target_symbols=" + "[" * 100_000]}, {})
+    assert len(str(error.value)) < 1000

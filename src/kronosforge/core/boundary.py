@@ -49,7 +49,7 @@ def _explained(error: BaseException) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         return _("interrupted; what was finished is kept"), 130
     if isinstance(error, UnicodeEncodeError):  # of a name on the command line
-        return _("{text!r} cannot be written as UTF-8; choose another name", text=error.object[:200]), 2
+        return _("A name on the command line holds bytes that are not text; choose another name"), 2
     if isinstance(error, OSError):
         return _refused(error), 4
     text = _("internal error, please report it") + f": {type(error).__name__}: {error}"

@@ -159,9 +159,9 @@ def _read(key: str, text: str, field: Field) -> Any:
     if (field.many or field.mapping) and text[:1] in ("[", "{"):
         try:
             return json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(
-                _("{set} {key}: {text!r} is not JSON: {error}", set=SET, key=key, text=text, error=error)
+                _("{set} {key}: {text!r} is not JSON: {error}", set=SET, key=key, text=text[:200], error=error)
             ) from None
     return _listed(text) if field.many else text
 

@@ -18,6 +18,7 @@ SUFFIXES = (".py", ".md", ".html", ".css", ".js", ".sh", ".toml")
 CHINESE = re.compile("[\u3400-\u9fff\uff00-\uffef]")
 # Documents in Chinese or in both languages, and tests of wide characters; the Chinese names of columns are data.
 IN_CHINESE = (
+    *("data/", "logs/", "outputs/"),  # of a checkout that is a workspace as well
     *("README.zh-CN.md", "README_KRONOS.md", "KRONOS_DATA_GUIDE.md", "KRONOS_MULTI_MODEL_GUIDE.md", "docs/zh/"),
     *("Kronos/finetune/README_MULTI_MODEL.md", "src/kronosforge/workspace/template/README.md"),
     *("src/kronosforge/source/files/columns.py", "tests/"),

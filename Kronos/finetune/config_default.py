@@ -50,28 +50,28 @@ config = ModelConfig(
         # `files` only: the zone of times that carry none, such as `Asia/Shanghai`.
         # timezone="UTC",
     ),
-    # What is checked and what happens to what is found. Nothing is repaired without being counted.
+    # How candles are checked and repaired. Every repair is counted.
     clean=CleanConfig(
         # When bars are due: `24/7`, or a calendar of exchange_calendars such as `XSHG` or `XNYS`. A model of
         # several markets gives one for each series key or instrument, `{"600519.SH_1D": "XSHG"}`; `"*"` stands
         # for the rest, else `24/7`.
         # calendar="24/7",
-        # Missing bars: `split` the series into segments, `fill` them flat with volume 0, or `fail`.
-        # holes="split",
-        # With `fill`: the longest hole, in bars, that is filled; a longer one splits.
+        # What to do at missing bars: `split` the series into segments, `fill` them flat with volume 0, or
+        # `fail`.
+        # gaps="split",
+        # With `fill`: the longest gap, in bars, that is filled; the series is split at longer ones.
         # max_fill=3,
-        # |ln(open / previous close)| above this is a jump that the market did not trade through (a split, a
-        # relisting, a wrong unit): the series is cut there. 0.4 is +49 % or −33 % between two neighbouring
-        # bars.
+        # Largest |ln(open / previous close)| between neighbouring bars. At a larger jump (a share split, a
+        # relisting, a wrong unit) the series is split into segments. 0.4 is +49 % or −33 %.
         # max_gap=0.4,
-        # Longest run of bars without trade that is kept; a longer one is a dead market, and taken out.
+        # Largest number of consecutive bars without trade that are kept; more are dropped.
         # max_flat_run=48,
-        # Share of broken bars above which a series is refused instead of mended.
+        # Largest share of broken bars; a series with more is refused.
         # max_bad_share=0.02,
-        # Bars that look saved before they closed: `drop` them, or `keep` them where a market really trades like
+        # Bars that were saved before they closed: `drop` them, or `keep` them where a market really trades like
         # that.
         # frozen="drop",
-        # What volume is counted in, in coins or shares: 100 for Chinese lots, 0.01 for BTC-USDT-SWAP contracts.
+        # Coins or shares per unit of volume: 100 for Chinese lots, 0.01 for BTC-USDT-SWAP contracts.
         # volume_unit=1.0,
     ),
     # Chronological split: the cut instants are the same for every series of the model.

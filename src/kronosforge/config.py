@@ -16,6 +16,8 @@ from kronosforge.core.suggestions import closest, did_you_mean
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 ALWAYS_OPEN = "24/7"
+FORMER_NAMES = {"clean.holes": "clean.gaps"}
+"""Settings that were renamed: former key → key. Config files, `--set` and recorded manifests may still use the former."""
 
 
 class Section(BaseModel):
@@ -46,26 +48,43 @@ class SourceConfig(Section):
 
 
 class CleanConfig(Section):
-    """What is checked and what happens to what is found. Nothing is repaired without being counted."""
+    """How candles are checked and repaired. Every repair is counted."""
 
     calendar: str | dict[str, str] = ALWAYS_OPEN
     """When bars are due: `24/7`, or a calendar of exchange_calendars such as `XSHG` or `XNYS`. A model of several markets
     gives one for each series key or instrument, `{"600519.SH_1D": "XSHG"}`; `"*"` stands for the rest, else `24/7`."""
-    holes: Literal["split", "fill", "fail"] = "split"
-    """Missing bars: `split` the series into segments, `fill` them flat with volume 0, or `fail`."""
+    gaps: Literal["split", "fill", "fail"] = "split"
+    """What to do at missing bars: `split` the series into segments, `fill` them flat with volume 0, or `fail`."""
     max_fill: Annotated[int, Field(ge=1, le=100)] = 3
-    """With `fill`: the longest hole, in bars, that is filled; a longer one splits."""
+    """With `fill`: the longest gap, in bars, that is filled; the series is split at longer ones."""
     max_gap: Annotated[float, Field(gt=0)] = 0.4
-    """|ln(open / previous close)| above this is a jump that the market did not trade through (a split, a relisting,
-    a wrong unit): the series is cut there. 0.4 is +49 % or −33 % between two neighbouring bars."""
+    """Largest |ln(open / previous close)| between neighbouring bars. At a larger jump (a share split, a relisting, a wrong
+    unit) the series is split into segments. 0.4 is +49 % or −33 %."""
     max_flat_run: Annotated[int, Field(ge=2)] = 48
-    """Longest run of bars without trade that is kept; a longer one is a dead market, and taken out."""
+    """Largest number of consecutive bars without trade that are kept; more are dropped."""
     max_bad_share: Annotated[float, Field(ge=0, lt=1)] = 0.02
-    """Share of broken bars above which a series is refused instead of mended."""
+    """Largest share of broken bars; a series with more is refused."""
     frozen: Literal["drop", "keep"] = "drop"
-    """Bars that look saved before they closed: `drop` them, or `keep` them where a market really trades like that."""
+    """Bars that were saved before they closed: `drop` them, or `keep` them where a market really trades like that."""
     volume_unit: Annotated[float, Field(gt=0)] = 1.0
-    """What volume is counted in, in coins or shares: 100 for Chinese lots, 0.01 for BTC-USDT-SWAP contracts."""
+    """Coins or shares per unit of volume: 100 for Chinese lots, 0.01 for BTC-USDT-SWAP contracts."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_holes(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "holes" not in values:
+            return values
+        others = {name: value for name, value in values.items() if name != "holes"}
+        holes, gaps = values["holes"], values.get("gaps", values["holes"])
+        if holes != gaps:
+            raise ValueError(
+                _(
+                    "found gaps {gaps!r} and holes {holes!r}; holes is the former name of gaps, give gaps only",
+                    gaps=gaps,
+                    holes=holes,
+                )
+            )
+        return {**others, "gaps": gaps}
 
     def calendar_of(self, series: Series) -> str:
         """The calendar of one series: by its key, else by its instrument, else that of `*`, else `24/7`."""

@@ -27,7 +27,7 @@ CHANGES = st.one_of(
 )  # fmt: skip
 RULES = st.builds(
     CleanConfig,
-    holes=st.sampled_from(["split", "fill"]),
+    gaps=st.sampled_from(["split", "fill"]),
     max_fill=st.integers(1, 5),
     max_flat_run=st.integers(2, 30),
     max_gap=st.sampled_from([0.05, 0.4]),
@@ -143,7 +143,7 @@ def test_cleaning_again_drops_nothing(frame, rules):
     again = clean(cleaned.candles.drop("segment"), HOURLY, SPAN, rules)
     assert not [f for f in again.findings if f.action in ("dropped", "derived")]
     # Only that a stretch was dead before it became a gap is forgotten: now it may be filled.
-    if rules.holes == "split" or "dead" not in [gap.kind for gap in cleaned.gaps]:
+    if rules.gaps == "split" or "dead" not in [gap.kind for gap in cleaned.gaps]:
         assert again.candles.equals(cleaned.candles)
 
 

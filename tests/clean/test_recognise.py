@@ -119,4 +119,4 @@ def test_a_market_that_never_closes_does_not_wait_for_the_calendars():
 
 def test_where_gaps_are_forbidden_those_of_sessions_are_named():
     with pytest.raises(DataError, match=r"103 gap\(s\), the first at .*calendar 24/5 fits 100 % of the bars"):
-        cleaned(due("24/5", "AAA_1D"), "AAA_1D", holes="fail")
+        cleaned(due("24/5", "AAA_1D"), "AAA_1D", gaps="fail")

@@ -270,7 +270,7 @@ def test_holes_split_the_series():
 
 def test_short_holes_are_filled_flat_and_longer_ones_split():
     frame = walk()
-    cleaned = run(without(frame, 50, 51, 90, 91, 92, 93), holes="fill", max_fill=3)
+    cleaned = run(without(frame, 50, 51, 90, 91, 92, 93), gaps="fill", max_fill=3)
     assert counts(cleaned) == {"filled": 2, "hole": 4}
     made = cleaned.candles.filter(pl.col("origin") == "filled")
     close = frame["close"][49]
@@ -280,7 +280,7 @@ def test_short_holes_are_filled_flat_and_longer_ones_split():
 
 
 def test_a_dead_stretch_is_not_filled_again():
-    assert counts(run(flat(walk(), 50, 60), holes="fill", max_fill=100, max_flat_run=5)) == {"dead": 10, "hole": 10}
+    assert counts(run(flat(walk(), 50, 60), gaps="fill", max_fill=100, max_flat_run=5)) == {"dead": 10, "hole": 10}
 
 
 def test_a_jump_over_a_filled_hole_is_cut():
@@ -288,14 +288,14 @@ def test_a_jump_over_a_filled_hole_is_cut():
         pl.when(pl.int_range(pl.len()) >= 80).then(pl.col(c) / 2).otherwise(c).alias(c)
         for c in ("open", "high", "low", "close", "amt")
     )
-    cleaned = run(frame, holes="fill")
+    cleaned = run(frame, gaps="fill")
     assert counts(cleaned) == {"filled": 1, "jump": 1}
     assert cleaned.candles["segment"].to_list() == [1] * 81 + [2] * 119
 
 
 def test_holes_can_be_forbidden():
-    with pytest.raises(DataError, match=r"1 gap\(s\), the first at 2024-01-03T02:00Z .* set clean.holes"):
-        run(without(walk(), 50), holes="fail")
+    with pytest.raises(DataError, match=r"1 gap\(s\), the first at 2024-01-03T02:00Z .* set clean.gaps"):
+        run(without(walk(), 50), gaps="fail")
 
 
 def test_bars_missing_at_the_ends_are_told_and_are_no_holes():

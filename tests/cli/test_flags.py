@@ -103,9 +103,9 @@ def test_a_misspelt_word_gets_a_suggestion(
 
 
 def test_the_command_that_trains_the_same_has_every_setting_that_train_takes() -> None:
-    words = "pipeline --source sandbox --epochs 3 --freeze-tokenizer --set train.patience=2 --set clean.holes=fill"
+    words = "pipeline --source sandbox --epochs 3 --freeze-tokenizer --set train.patience=2 --set clean.gaps=fill"
     flags = model_flags(build_parser().parse_args(words.split()))
-    assert shlex.join(flags) == "--freeze-tokenizer --epochs 3 --set train.patience=2 --set clean.holes=fill"
+    assert shlex.join(flags) == "--freeze-tokenizer --epochs 3 --set train.patience=2 --set clean.gaps=fill"
     assert model_flags(build_parser().parse_args(["train", *flags])) == flags
 
 
@@ -129,9 +129,9 @@ def explained(capsys: pytest.CaptureFixture[str], *flags: str) -> dict[str, tupl
 
 
 def test_explain_shows_what_set_each_value(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = explained(capsys, "--set", "train.patience=7", "--set", "clean.holes=fill", "--source", "sandbox")
+    rows = explained(capsys, "--set", "train.patience=7", "--set", "clean.gaps=fill", "--source", "sandbox")
     assert rows["train.patience"] == ("7", "command line --set train.patience")
-    assert rows["clean.holes"] == ("fill", "command line --set clean.holes")
+    assert rows["clean.gaps"] == ("fill", "command line --set clean.gaps")
     assert rows["source.name"] == ("sandbox", "command line --source")
     assert rows["train.epochs"] == ("5", "default")
 

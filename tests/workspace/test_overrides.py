@@ -2,10 +2,11 @@
 
 import pytest
 
-from kronosforge.config import ModelConfig
+from kronosforge.config import CleanConfig, ModelConfig
 from kronosforge.core.errors import ConfigError, UsageError
 from kronosforge.workspace.overrides import explain, resolve, resolve_source
 from kronosforge.workspace.settings import SETTINGS, Setting
+from kronosforge.workspace.validation import validate
 
 CONFIG = ModelConfig(model_name="M", target_symbols=["A_4H", "B_4H"], records_per_timeframe=700)
 
@@ -39,7 +40,7 @@ def test_explain_names_every_setting_and_what_set_it() -> None:
     assert origins["since"] == "command line --since"
     assert origins["source.name"] == "environment KRONOS_SOURCE"
     assert origins["records_per_timeframe"] == "config file"
-    assert origins["dataset_path"] == origins["clean.holes"] == "default"
+    assert origins["dataset_path"] == origins["clean.gaps"] == "default"
 
 
 def test_timeframes_mean_every_instrument_at_each_of_them() -> None:
@@ -100,7 +101,7 @@ def test_okx_s_address_is_nobody_else_s(name: str, url: str | None) -> None:
         ("train.tokenizer_lr=none", "train.tokenizer_lr", None),
         ("train.compile=true", "train.compile", True),
         ("train.freeze_tokenizer=no", "train.freeze_tokenizer", False),
-        ("clean.holes=fill", "clean.holes", "fill"),
+        ("clean.gaps=fill", "clean.gaps", "fill"),
         ("forecast.quantiles=0.1, 0.9", "forecast.quantiles", [0.1, 0.9]),
         ("forecast.quantiles=[0.1, 0.9]", "forecast.quantiles", [0.1, 0.9]),
         ("train.betas=0.8,0.9", "train.betas", (0.8, 0.9)),
@@ -116,6 +117,26 @@ def test_set_reaches_every_kind_of_setting(assignment: str, key: str, expected: 
     resolved = resolve(CONFIG, {"--set": ["train.patience=1", assignment]}, {})
     assert value(resolved.config, key) == expected
     assert resolved.set_by[key] == f"command line --set {key}"
+
+
+def test_the_former_name_of_a_setting_still_works() -> None:
+    resolved = resolve(CONFIG, {"--set": ["clean.holes=fill"]}, {})
+    assert (resolved.config.clean.gaps, resolved.set_by["clean.gaps"]) == ("fill", "command line --set clean.holes")
+    config = CONFIG.model_copy(update={"clean": CleanConfig.model_validate({"holes": "fill"})})
+    assert resolve(config, {}, {}).config.clean.gaps == "fill"
+    assert resolve(config, {"--set": ["clean.gaps=fail"]}, {}).config.clean.gaps == "fail"
+
+
+def test_a_setting_and_its_former_name_with_different_values_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"--set clean\.gaps and --set clean\.holes exclude each other"):
+        resolve(CONFIG, {"--set": ["clean.gaps=fill", "clean.holes=fail"]}, {})
+    assert resolve(CONFIG, {"--set": ["clean.gaps=fill", "clean.holes=fill"]}, {}).config.clean.gaps == "fill"
+    values = {"model_name": "M", "target_symbols": ["A_4H"], "clean": {"gaps": "fill", "holes": "fail"}}
+    with pytest.raises(
+        ConfigError, match=r"config_m\.py: clean: found gaps 'fill' and holes 'fail'; .* give gaps only"
+    ):
+        validate(values, "config_m.py")
+    assert validate({**values, "clean": {"gaps": "fill", "holes": "fill"}}).clean.gaps == "fill"
 
 
 def test_set_wins_over_the_environment_and_the_config_file() -> None:
@@ -150,7 +171,7 @@ def test_a_wrong_set_is_a_usage_error(assignment: str, message: str) -> None:
             r"train.epochs \(command line --set train.epochs\): found '0'; .*greater than or equal to 1",
         ),
         ("train.epochs=many", r"train.epochs \(.*\): found 'many'; .*integer"),
-        ("clean.holes=mend", r"found 'mend'; .*'split', 'fill' or 'fail'"),
+        ("clean.gaps=mend", r"found 'mend'; .*'split', 'fill' or 'fail'"),
         ("train.betas=0.9,x", r"train.betas \(command line --set train.betas\): found 'x'"),
         ("train.mix=[1]", r"train.mix \(.*\): found \[1\]; Input should be 'bars' or 'series' or .* valid dictionary$"),
         ("until=31/01/2025", "not a time; write 2025-01-31"),

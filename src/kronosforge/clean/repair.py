@@ -246,14 +246,14 @@ def find_gaps(candles: Sound, grid: Grid, bar: Bar) -> list[Gap]:
 def close_gaps(
     candles: Sound, grid: Grid, series: Series, rules: CleanConfig, log: Log
 ) -> tuple[pl.DataFrame, Instants, list[Gap]]:
-    """Candles, their ordinals and the gaps that stay open, by the policy `holes`. Raises DataError with `fail`."""
+    """Candles, their ordinals and the gaps that stay open, by the setting `clean.gaps`. Raises DataError with `fail`."""
     gaps = find_gaps(candles, grid, series.bar)
-    if gaps and rules.holes == "fail":
+    if gaps and rules.gaps == "fail":
         _refuse_gaps(gaps, series, session_gaps(candles.frame["ts"].to_numpy(), series) if grid.continuous else None)
     filled: list[Gap] = []
     left: list[Gap] = []
     for gap in gaps:
-        short = rules.holes == "fill" and gap.bars <= rules.max_fill and gap.kind != "dead"
+        short = rules.gaps == "fill" and gap.bars <= rules.max_fill and gap.kind != "dead"
         (filled if short else left).append(gap)
     log.add("hole", sum(h.bars for h in left), map(_shown, left[:3]))
     log.add("filled", sum(h.bars for h in filled), map(_shown, filled[:3]))
@@ -265,7 +265,7 @@ def close_gaps(
 
 def _refuse_gaps(gaps: list[Gap], series: Series, sessions: SessionGaps | None) -> None:
     first = "; ".join(map(_shown, gaps[:3]))
-    advice = Message("set clean.holes = 'split' or 'fill', or choose a span without gaps")
+    advice = Message("set clean.gaps = 'split' or 'fill', or choose a span without gaps")
     if sessions:
         advice = calendar_advice({series: sessions})[series]
     raise DataError(

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from kronosforge.config import ModelConfig
+from kronosforge.config import FORMER_NAMES, ModelConfig
 from kronosforge.core.errors import DataError, ExistsError, UsageError
 from kronosforge.core.i18n import _
 from kronosforge.dataset import PICKLES
@@ -49,15 +49,16 @@ def refuse_other_model(folder: Path, config: ModelConfig) -> None:
             _refuse_other_model(folder, read_manifest(folder, config.name), config)
 
 
-def differences(made: Mapping[str, Any], config: ModelConfig) -> Iterator[tuple[str, Any, Any]]:
-    """(setting, value of the dataset, value asked for) of each decisive setting that differs.
+def differences(recorded_config: Mapping[str, Any], config: ModelConfig) -> Iterator[tuple[str, Any, Any]]:
+    """(setting, recorded value, requested value) of each setting that affects the dataset and differs.
 
-    A setting that the dataset does not record is newer than the dataset, and had its default.
+    A setting that the manifest does not record was added to kronosforge later and is taken to be equal.
     """
-    asked = public(config)
+    requested = public(config)
     for key in DECISIVE:
-        for setting, value in _flat(key, asked[key]):
-            recorded = dict(_flat(key, made.get(key))).get(setting, value)
+        values = {FORMER_NAMES.get(name, name): value for name, value in _flat(key, recorded_config.get(key))}
+        for setting, value in _flat(key, requested[key]):
+            recorded = values.get(setting, value)
             if recorded != value and setting not in INDIFFERENT:
                 yield setting, recorded, value
 
@@ -97,8 +98,8 @@ def _refuse_other_model(folder: Path, manifest: Manifest, config: ModelConfig) -
 
 
 def _other_settings(folder: Path, different: list[tuple[str, Any, Any]], manifest: Manifest) -> str:
-    listed = ", ".join(f"{key} {made!r} → {asked!r}" for key, made, asked in different[:SHOWN])
-    more = f" (+ {len(different) - SHOWN})" * (len(different) > SHOWN)
+    listed = ", ".join(f"{key} {recorded!r} → {requested!r}" for key, recorded, requested in different[:SHOWN])
+    others = f" (+ {len(different) - SHOWN})" * (len(different) > SHOWN)
     created = manifest.created_at
     counts = ", ".join(f"{split} {count}" for split, count in manifest.windows.items())
     return _(
@@ -106,7 +107,7 @@ def _other_settings(folder: Path, different: list[tuple[str, Any, Any]], manifes
         "replaces it (made {created}; windows: {counts}), --output-dir writes elsewhere",
         folder=folder,
         listed=listed,
-        value=more,
+        value=others,
         created=created,
         counts=counts,
     )

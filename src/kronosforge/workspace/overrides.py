@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
-from kronosforge.config import ModelConfig, SourceConfig
+from kronosforge.config import FORMER_NAMES, ModelConfig, SourceConfig
 from kronosforge.core.errors import UsageError
 from kronosforge.core.i18n import _
 from kronosforge.core.suggestions import did_you_mean
@@ -78,9 +78,10 @@ def _from_flags(flags: Mapping[str, Any]) -> dict[str, Override]:
 
 def _from_set(assignments: Iterable[str]) -> dict[str, Override]:
     """The overrides of every `--set section.field=value`; of two for one key, the last. Raises UsageError."""
-    overrides = {}
+    overrides: dict[str, Override] = {}
     for assignment in assignments:
-        key, equals, text = (part.strip() for part in assignment.partition("="))
+        name, equals, text = (part.strip() for part in assignment.partition("="))
+        key = FORMER_NAMES.get(name, name)
         if not equals:
             raise UsageError(
                 _(
@@ -92,7 +93,11 @@ def _from_set(assignments: Iterable[str]) -> dict[str, Override]:
             )
         if key not in fields():
             raise _unknown(key)
-        overrides[key] = _on_command_line(_read(key, text, fields()[key]), f"{SET} {key}")
+        override = _on_command_line(_read(key, text, fields()[key]), f"{SET} {name}")
+        earlier = overrides.get(key, override)
+        if earlier.name != override.name and earlier.value != override.value:
+            raise _exclusive(earlier, override)
+        overrides[key] = override
     return overrides
 
 
@@ -119,9 +124,11 @@ def _refuse_conflicts(by_flag: dict[str, Override], by_set: dict[str, Override])
     if "since" in both and both["since"].value is not None and "records_per_timeframe" in both:
         pairs.append((both["since"], both["records_per_timeframe"]))
     for first, second in pairs:
-        raise UsageError(
-            _("{name} and {name2} exclude each other; give one of them", name=first.name, name2=second.name)
-        )
+        raise _exclusive(first, second)
+
+
+def _exclusive(first: Override, second: Override) -> UsageError:
+    return UsageError(_("{name} and {name2} exclude each other; give one of them", name=first.name, name2=second.name))
 
 
 def _with_series(overrides: dict[str, Override], config: ModelConfig) -> dict[str, Override]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kronosforge.core.errors import DataError
 from kronosforge.engine.base import Job
-from kronosforge.engine.local import LocalEngine
+from kronosforge.engine.local import LocalEngine, Slot
 from kronosforge.engine.parent import PR_SET_PDEATHSIG
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +45,18 @@ def shows_where_it_runs() -> int:
     return 0
 
 
+def shows_its_gpus() -> int:
+    print(os.environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
+    return 0
+
+
+def shows_its_time() -> int:
+    print(time.monotonic(), flush=True)
+    time.sleep(0.3)
+    print(time.monotonic(), flush=True)
+    return 0
+
+
 def waits(path: str) -> int:
     """Say its process and wait for a minute; on request save, which takes a moment, and end."""
     Path(path).write_text(str(os.getpid()))
@@ -70,4 +82,4 @@ def waits_with_the_lock_of_python(path: str) -> int:
 
 if __name__ == "__main__":
     folder, function = Path(sys.argv[1]), sys.argv[2]
-    LocalEngine([PLACE], folder).run([job("a", function, path=str(folder / "pid"))], folder / "logs", print)
+    LocalEngine([Slot(PLACE)], folder).run([job("a", function, path=str(folder / "pid"))], folder / "logs", print)

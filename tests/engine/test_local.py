@@ -7,13 +7,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from kronosforge.engine.base import Job, Outcome
-from kronosforge.engine.local import LocalEngine, slots
+from kronosforge.engine.local import LocalEngine, Slot, cores, slots, visible_gpus
 from tests.engine.jobs import PLACE, ROOT, job
 from tests.processes import alive, gone, until
 
@@ -23,7 +22,7 @@ def run_jobs(
 ) -> tuple[list[Outcome], list[tuple[str, str]]]:
     """The outcomes, and each line with the name of its job."""
     lines: list[tuple[str, str]] = []
-    engine = LocalEngine([{**PLACE, **variables}] * places, folder)
+    engine = LocalEngine([Slot({**PLACE, **variables})] * places, folder)
     return engine.run(jobs, folder / "logs", lambda name, line: lines.append((name, line))), lines
 
 
@@ -78,15 +77,60 @@ def test_jobs_share_the_machine(tmp_path: Path) -> None:
     assert time.monotonic() - begin < sum(outcome.seconds for outcome in outcomes)
 
 
+@pytest.mark.parametrize("count", [2, 10_000])
+def test_slots_without_a_gpu_are_equal_shares_of_the_cores(count: int) -> None:
+    jobs = [job(str(number), "prints", lines=[])._replace(gpu="any") for number in range(count)]
+    places = slots(jobs, visible_gpus(0), at_once=count)
+    assert len(places) == min(count, cores())
+    assert {slot.gpu for slot in places} == {None}
+    assert {int(slot.environ["OMP_NUM_THREADS"]) for slot in places} == {max(1, cores() // count)}
+
+
 @pytest.mark.parametrize(
-    ("count", "gpus", "variable"),
-    [(2, 0, "OMP_NUM_THREADS"), (10_000, 0, "OMP_NUM_THREADS"), (2, 2, "CUDA_VISIBLE_DEVICES")],
+    ("variable", "count", "names"),
+    [
+        (None, 2, ["0", "1"]),
+        ("2,3", 2, ["2", "3"]),
+        (" GPU-8a1f, GPU-77c0 ", 2, ["GPU-8a1f", "GPU-77c0"]),
+        ("2,3,-1,4", 2, ["2", "3"]),  # CUDA reads the list up to the first id that does not exist
+        ("", 0, []),
+    ],
 )
-def test_slots_are_gpus_or_equal_shares_of_the_cores(count: int, gpus: int, variable: str) -> None:
-    shares: list[Mapping[str, str]] = slots(count, gpus)
-    assert len(shares) == count
-    values = [share[variable] for share in shares]
-    assert values == ["0", "1"] if gpus else len(set(values)) == 1 and int(values[0]) >= 1
+def test_the_visible_gpus_are_those_of_the_users_list(
+    monkeypatch: pytest.MonkeyPatch, variable: str | None, count: int, names: list[str]
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
+    assert visible_gpus(count) == names
+
+
+def test_each_job_gets_the_gpu_that_it_asks_for_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that names a GPU counts it among all visible ones, so it sees them all, as a job for a GPU that is missing."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-8a1f")
+    for name, value in PLACE.items():
+        monkeypatch.setenv(name, value)
+    asked = {"any 1": "any", "second": 1, "any 2": "any", "cpu": None, "seventh": 7}
+    jobs = [job(name, "shows_its_gpus")._replace(gpu=gpu) for name, gpu in asked.items()]  # type: ignore[arg-type]
+    engine = LocalEngine(slots(jobs, visible_gpus(2), at_once=5), tmp_path)
+    shown: dict[str, str] = {}
+    engine.run(jobs, tmp_path / "logs", shown.__setitem__)
+    assert {shown.pop("any 1"), shown.pop("any 2")} <= {"2", "GPU-8a1f"}
+    assert shown == {"second": "2,GPU-8a1f", "cpu": "", "seventh": "2,GPU-8a1f"}
+
+
+def test_jobs_of_one_gpu_run_one_after_the_other_and_those_of_the_cores_meanwhile(tmp_path: Path) -> None:
+    places = [Slot(PLACE, 0), Slot(PLACE)]
+    jobs = [job(name, "shows_its_time")._replace(gpu=gpu) for name, gpu in {"a": 0, "b": 0, "c": None}.items()]
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in PLACE.items():
+            patch.setenv(name, value)
+        times: dict[str, list[float]] = {}
+        LocalEngine(places, tmp_path).run(
+            jobs, tmp_path / "logs", lambda name, line: times.setdefault(name, []).append(float(line))
+        )
+    assert times["a"][1] <= times["b"][0]
+    assert times["c"][0] < times["b"][0]
 
 
 def test_a_job_finds_stdin_empty_and_no_module_in_its_folder(tmp_path: Path) -> None:
@@ -96,7 +140,7 @@ def test_a_job_finds_stdin_empty_and_no_module_in_its_folder(tmp_path: Path) -> 
 
 
 def test_cancelled_jobs_save_and_no_further_one_starts(tmp_path: Path) -> None:
-    engine = LocalEngine([PLACE], tmp_path)
+    engine = LocalEngine([Slot(PLACE)], tmp_path)
     jobs = [job(name, "waits", path=str(tmp_path / name)) for name in "ab"]
 
     def cancel() -> None:

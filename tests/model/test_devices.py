@@ -7,7 +7,7 @@ import torch
 
 from kronosforge.core.errors import UsageError
 from kronosforge.model import PRESETS, KronosTokenizer, devices
-from kronosforge.model.devices import available, choose
+from kronosforge.model.devices import available, choose, gpu_of
 
 
 @pytest.fixture
@@ -85,3 +85,20 @@ def test_a_number_may_follow_a_device_that_there_is_one_of() -> None:
     assert choose("cpu:0") == torch.device("cpu")
     assert choose(torch.device("cpu")) == torch.device("cpu")
     assert available()[-1] == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("name", "gpu"),
+    [
+        ("auto", "any"),
+        ("cuda", "any"),
+        ("cuda:0", 0),
+        ("cuda:3", 3),
+        ("cpu", None),
+        ("cpu:0", None),
+        ("mps", None),
+        ("tpu", None),
+    ],
+)
+def test_a_device_name_says_which_gpu_it_is(name: str, gpu: object) -> None:
+    assert gpu_of(name) == gpu

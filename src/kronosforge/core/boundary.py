@@ -7,12 +7,14 @@ import os
 import sys
 
 from kronosforge.core.console import printable
-from kronosforge.core.errors import KronosForgeError
+from kronosforge.core.errors import STOPPED, KronosForgeError
 from kronosforge.core.i18n import _
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+ERROR = "Error: "  # begins the line on stderr that says why a process fails
 
 
 def configure_logging() -> None:
@@ -47,7 +49,7 @@ def _explained(error: BaseException) -> tuple[str, int]:
     if isinstance(error, KronosForgeError):
         return str(error), error.exit_code
     if isinstance(error, KeyboardInterrupt):
-        return _("interrupted; what was finished is kept"), 130
+        return _("interrupted; what was finished is kept"), STOPPED
     if isinstance(error, UnicodeEncodeError):  # of a name on the command line
         return _("A name on the command line holds bytes that are not text; choose another name"), 2
     if isinstance(error, OSError):
@@ -65,7 +67,7 @@ def _refused(error: OSError) -> str:
 
 
 def _report(message: str, exit_code: int) -> int:
-    if os.environ.get("LOG_LEVEL", "").strip().upper() == "DEBUG" and exit_code != 130:
+    if os.environ.get("LOG_LEVEL", "").strip().upper() == "DEBUG" and exit_code != STOPPED:
         sys.excepthook(*sys.exc_info())
     print_error(message)
     return exit_code
@@ -73,4 +75,4 @@ def _report(message: str, exit_code: int) -> int:
 
 def print_error(message: str) -> None:
     """One line on stderr; control characters from outside are escaped."""
-    print(f"Error: {printable(message)}", file=sys.stderr, flush=True)
+    print(f"{ERROR}{printable(message)}", file=sys.stderr, flush=True)

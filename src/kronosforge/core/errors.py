@@ -16,6 +16,8 @@ KronosForgeError            exit code
 
 from kronosforge.core.i18n import _
 
+STOPPED = 130  # the exit code of what was stopped on request: 128 + SIGINT, as shells count
+
 
 class KronosForgeError(Exception):
     """Base of every error that the command line turns into one line and an exit code."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 LIVE = "~ "  # begins a line that only shows progress: it is passed on, and left out of the log
 
@@ -13,26 +13,29 @@ class Job(NamedTuple):
     name: str
     function: str  # import path, `package.module:function`; it returns an exit code, and what it prints is its log
     data: Mapping[str, Any]  # its keyword arguments, as JSON
+    gpu: int | Literal["any"] | None = (
+        None  # the GPU that it uses: an index among the visible ones, any of them, or none
+    )
 
 
 class Outcome(NamedTuple):
     """How a job ended."""
 
     name: str
-    exit_code: int  # 130: stopped on request
+    exit_code: int  # core.errors.STOPPED: stopped on request
     error: str  # why it failed, in one line; empty where it succeeded
     seconds: float
     log: Path
 
 
-Watch = Callable[[str, str], None]
+OnLine = Callable[[str, str], None]
 """Called with the name of a job and a line that it printed, as it is printed."""
 
 
 class Engine(Protocol):
     """Runs jobs."""
 
-    def run(self, jobs: Sequence[Job], logs: Path, watch: Watch) -> list[Outcome]:
+    def run(self, jobs: Sequence[Job], logs: Path, on_line: OnLine) -> list[Outcome]:
         """Run every job and return their outcomes in order; each writes `logs`/<name>.log. One that fails stops no other.
 
         Ctrl-C, a request to end and a closed terminal cancel the run.

@@ -1,7 +1,9 @@
 """The device that networks run on, chosen in one place for training, forecasting and evaluating."""
 
 import logging
+from contextlib import suppress
 from functools import cache
+from typing import Literal
 
 import torch
 
@@ -43,6 +45,18 @@ def choose(name: str | torch.device = "auto", *, float64: bool = False, local_ra
 def gpus() -> int:
     """How many CUDA devices this machine has."""
     return torch.cuda.device_count()
+
+
+def gpu_of(name: str) -> int | Literal["any"] | None:
+    """The GPU that the device called `name` is: its number, any for `auto` and `cuda`, None for one that is no GPU.
+
+    None, too, for a name that `choose` refuses.
+    """
+    with suppress(UsageError):
+        kind, number = _parsed(name)
+        if kind in ("auto", "cuda"):
+            return "any" if number is None else number
+    return None
 
 
 def _parsed(name: str) -> tuple[str, int | None]:

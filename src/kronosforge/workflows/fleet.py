@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from kronosforge.core.errors import ModelError, TrainingError
+from kronosforge.core.errors import STOPPED, ModelError, TrainingError
 from kronosforge.core.i18n import _
 from kronosforge.engine.base import LIVE
 from kronosforge.workspace.paths import BEST
@@ -14,8 +14,8 @@ from kronosforge.workspace.training_record import ProgressRecord, last_record, r
 
 __all__ = ["LIVE", "MARKS", "STATUS", "fleet_code", "model_code", "read_stages", "record_times", "summary_lines"]
 
-EXPLAINED = (2, 3, 4, 5, 130)  # exit codes that say what failed, see core.errors; others are of a process that died
-STATUS = {0: "done", 130: "stopped"}  # by exit code; any other has failed
+EXPLAINED = (2, 3, 4, 5, STOPPED)  # exit codes that say what failed, see core.errors; others are of a process that died
+STATUS = {0: "done", STOPPED: "stopped"}  # by exit code; any other has failed
 MARKS = {"done": "✅", "stopped": "⏸", "failed": "❌"}
 NOTHING: Mapping[str, int] = MappingProxyType({})
 HEADLINES = {"tokenizer": "reconstruction", "predictor": "loss"}  # the metric that chooses the best epoch
@@ -28,8 +28,8 @@ def model_code(code: int) -> int:
 
 def fleet_code(codes: Sequence[int]) -> int:
     """The exit code of a fleet whose models ended with `codes`: 130 where one was stopped, that of a single model, else 5."""
-    if 130 in codes:
-        return 130
+    if STOPPED in codes:
+        return STOPPED
     if len(codes) == 1:
         return model_code(codes[0])
     return TrainingError.exit_code if any(codes) else 0

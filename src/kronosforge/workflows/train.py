@@ -9,10 +9,10 @@ from typing import Any, Literal, NamedTuple
 
 from kronosforge.config import ModelConfig
 from kronosforge.core.files import write_atomic
-from kronosforge.engine.base import LIVE, Engine, Job, Outcome, Watch
-from kronosforge.engine.local import LocalEngine, cores, slots
+from kronosforge.engine.base import LIVE, Engine, Job, OnLine, Outcome
+from kronosforge.engine.local import LocalEngine, Slot, slots, visible_gpus
 from kronosforge.engine.parent import die_with_parent
-from kronosforge.model.devices import gpus
+from kronosforge.model.devices import gpu_of, gpus
 from kronosforge.train import STAGES, StageName, TrainedStage
 from kronosforge.train import train as train_stages
 from kronosforge.train.cost import cost
@@ -62,7 +62,7 @@ def train_fleet(
     *,
     mode: Mode = "sequential",
     max_workers: int | None = None,
-    watch: Watch = lambda model, line: None,
+    watch: OnLine = lambda model, line: None,
     resume_commands: Mapping[str, str] | None = None,
     engine: Engine | None = None,
 ) -> FleetResult:
@@ -80,7 +80,7 @@ def train_fleet(
             dataset_fingerprint(model_folders(config, root).dataset, config)
     logs = training_logs(root, datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ"))
     jobs = [_job(name, config, root, stages, options) for name, config in models.items()]
-    engine = engine or _local(models, root, mode, max_workers)
+    engine = engine or _local(jobs, root, mode, max_workers)
     before = {name: record_times(model_folder(root, name)) for name in models}
     outcomes = engine.run(jobs, logs, watch)
     summary = _summary(outcomes, root, logs, resume_commands or {}, before)
@@ -102,18 +102,17 @@ def training_cost(config: ModelConfig, root: Path, stages: Sequence[StageName] =
     return cost(config, model_folders(config, root), tuple(stages))
 
 
-def _local(models: Mapping[str, ModelConfig], root: Path, mode: Mode, max_workers: int | None) -> LocalEngine:
+def _local(jobs: Sequence[Job], root: Path, mode: Mode, max_workers: int | None) -> LocalEngine:
     if mode == "sequential":
-        return LocalEngine([{}], root)
-    devices = {config.train.device for config in models.values()}
-    count = 0 if devices <= {"cpu", "mps"} else gpus()
-    at_once = max(1, min(len(models), max_workers or len(models), count or cores()))
-    return LocalEngine(slots(at_once, count), root)
+        return LocalEngine([Slot()], root)
+    at_once = max(1, max_workers or len(jobs))
+    count = gpus() if any(job.gpu is not None for job in jobs) else 0
+    return LocalEngine(slots(jobs, visible_gpus(count), at_once), root, at_once)
 
 
 def _job(name: str, config: ModelConfig, root: Path, stages: Sequence[StageName], options: Options) -> Job:
     data = {"config": config.model_dump(mode="json"), "root": str(root), "stages": list(stages), **options._asdict()}
-    return Job(name, "kronosforge.workflows.train:train_job", data)
+    return Job(name, "kronosforge.workflows.train:train_job", data, gpu_of(config.train.device))
 
 
 def train_job(

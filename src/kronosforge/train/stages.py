@@ -24,7 +24,7 @@ from kronosforge.train.devices import Place, place
 from kronosforge.train.journal import Journal
 from kronosforge.train.loop import Training, Watch
 from kronosforge.train.objectives import Objective, PredictorObjective, TokenizerObjective
-from kronosforge.train.state import Progress, Stage, complete, must_match, restore, saved
+from kronosforge.train.state import Progress, Stage, complete, must_match, recover_saved, restore, saved
 from kronosforge.workspace.paths import (
     BEST,
     CANDIDATE,
@@ -124,7 +124,7 @@ def _forget(where: ModelFolders, stages: Iterable[StageName], here: Place) -> No
     stage begins: only that run says which tokenizer is its own.
     """
     if here.main:
-        _complete_published(where)
+        _complete_published(where, here)
     for name in stages:
         with _held(where.stage(name), here):
             if here.main and published_record(where.stage(name)).exists():
@@ -132,12 +132,12 @@ def _forget(where: ModelFolders, stages: Iterable[StageName], here: Place) -> No
     here.barrier()
 
 
-def _complete_published(where: ModelFolders) -> None:
+def _complete_published(where: ModelFolders, here: Place) -> None:
     """Put the tokenizer of a training before 2026-11-26 beside its predictor, before another takes its place."""
     folder, tokenizer = where.stage("predictor"), where.stage("tokenizer") / BEST
     if published_record(folder).exists() or not all(path.exists() for path in (folder / BEST, tokenizer)):
         return
-    with suppress(ModelError):  # what is broken cannot be kept
+    with _held(folder, here), suppress(ModelError):  # what is broken cannot be kept
         record, network = read_training(last_record(folder)), KronosTokenizer.from_pretrained(tokenizer)
         if record.progress.finished and digest(network) == record.facts.get("tokenizer_ids"):
             complete(folder, network, record)
@@ -210,11 +210,13 @@ def _one(
     resume: bool, force: bool, new_data: bool, watch: Watch | None,
 ) -> TrainedStage:  # fmt: skip
     folder = where.stage(name)
-    if force and here.main:
-        shutil.rmtree(folder / LAST, ignore_errors=True)
-        shutil.rmtree(folder / CANDIDATE, ignore_errors=True)
+    if here.main:  # it alone holds the lock
+        if force:
+            shutil.rmtree(folder / LAST, ignore_errors=True)
+            shutil.rmtree(folder / CANDIDATE, ignore_errors=True)
+        recover_saved(folder)
     here.barrier()
-    earlier = saved(folder) if here.main or not force else None
+    earlier = saved(folder)
     if earlier and not (resume or earlier[0].finished):
         raise _unfinished(folder)
     start = build(config, where, name)

@@ -142,11 +142,18 @@ def _as_text(progress: Mapping[str, Any], facts: Mapping[str, Any], **others: An
     return json.dumps({"progress": progress, "facts": facts, **others}, indent=2, ensure_ascii=False) + "\n"
 
 
+def recover_saved(folder: Path) -> None:
+    """Finish, or sweep away, what a killed `save` left of the `last/` in `folder`. Call it under the lock of `folder`."""
+    if (folder / LAST).exists():
+        recover(folder / LAST, TRAINING, FILES)
+
+
 def saved(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
-    """Progress and facts of the `last/` in `folder`, None where there is none. Raises ModelError where it is broken."""
+    """Progress and facts of the `last/` in `folder`, None where there is none. Raises ModelError where it is broken.
+
+    Reads only, so that any process may call it; what a killed `save` left is put in order by `recover_saved`.
+    """
     path = last_record(folder)
-    if path.parent.exists():
-        recover(path.parent, TRAINING, FILES)
     if not path.exists():
         return None
     record = read_training(path)

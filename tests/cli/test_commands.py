@@ -104,6 +104,16 @@ def test_check_reports_a_source_that_does_not_exist(
     assert "'nowhere'" in checks["exchange"]["detail"]
 
 
+def test_check_takes_a_relative_kronos_home_from_the_workspace_as_prepare_does(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / ".env").write_text("KRONOS_HOME=upstream\nKRONOS_SOURCE=sandbox\n", "utf-8")
+    monkeypatch.chdir(workspace / "Kronos" / "finetune")
+    run(["check", "--json"])
+    checks = {line["name"]: line for line in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["upstream checkout"]["detail"].startswith(f"{workspace / 'upstream'}: ")
+
+
 @pytest.mark.parametrize(
     ("key", "state", "told"),
     [("sandbox-key", "ok", "accepted"), ("sandbox-key-elsewhere", "fail", "50119"), ("no-key", "fail", "50111")],

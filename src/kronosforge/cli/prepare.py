@@ -21,8 +21,9 @@ def run(arguments: Namespace) -> int:
         raise UsageError(_("--config is missing; --list-configs shows the names it takes"))
     context = open_context(arguments)
     resolved = context.model(arguments.config)
-    kronos = arguments.kronos_dir or context.environ.get("KRONOS_HOME")
-    where = dataset_folders(resolved.config, context.root, kronos=kronos, copy=not arguments.no_copy)
+    where = dataset_folders(
+        resolved.config, context.root, context.environ, kronos_dir=arguments.kronos_dir, copy=not arguments.no_copy
+    )
     if arguments.explain or arguments.dry_run:
         return _preview(context, resolved, where)
     force = arguments.force or _replace(resolved, where)

@@ -18,6 +18,7 @@ from kronosforge.workflows.fetch import opened
 from kronosforge.workspace.discovery import find_root
 from kronosforge.workspace.loading import ConfigManager, environment
 from kronosforge.workspace.overrides import resolve_source
+from kronosforge.workspace.paths import kronos_checkout
 
 LIBRARIES = ("polars", "pyarrow", "numpy", "pydantic", "ccxt", "exchange_calendars")
 ROOM = 2 * 10**9  # bytes; a dataset of a million candles and its store take about a tenth of it
@@ -50,8 +51,8 @@ def checks(script: str = "", source: str | None = None) -> Iterator[Check]:
     yield _disk(root)
     yield _guarded(_("exchange"), lambda: _exchange(_source(source, environ), environ, root))
     yield _guarded(_("credentials"), lambda: _credentials(_source(source, environ), environ))
-    if home := environ.get("KRONOS_HOME"):
-        yield _guarded(_("upstream checkout"), lambda: _upstream(Path(home)))
+    if checkout := kronos_checkout(root, environ):
+        yield _guarded(_("upstream checkout"), lambda: _upstream(checkout))
 
 
 def _guarded(name: str, look: Callable[[], tuple[str, str]]) -> Check:

@@ -148,7 +148,7 @@ class _Run(NamedTuple):
 
     def prepare(self, name: str) -> PreparedDataset:
         config, settings = self.models[name], self.settings
-        where = dataset_folders(config, self.root, kronos=self.environ.get("KRONOS_HOME"))
+        where = dataset_folders(config, self.root, self.environ)
         return prepare(config, where, self.environ, force=settings.force, strict=settings.strict)
 
     def train(self, names: list[str], resume_commands: Mapping[str, str]) -> FleetResult | None:

@@ -76,7 +76,7 @@ def prepare(
     """
     root = where.root if where else workspace_root()
     environ = environment(str(root)) if environ is None else environ
-    where = where or dataset_folders(config, root, kronos=environ.get("KRONOS_HOME"))
+    where = where or dataset_folders(config, root, environ)
     if interrupted(where.dataset):
         with _writing(where):
             recover(where.dataset, MANIFEST, DATASET_FILES)

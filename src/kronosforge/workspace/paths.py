@@ -14,7 +14,9 @@ result from any current folder.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kronosforge.config import ModelConfig
@@ -92,9 +94,27 @@ def dataset_folder(config: ModelConfig, root: Path) -> Path:
     return (root / config.dataset_path).resolve()
 
 
-def dataset_folders(config: ModelConfig, root: Path, *, kronos: str | None = None, copy: bool = True) -> DatasetFolders:
-    """Where `prepare` reads and writes; `kronos` is a Kronos checkout other than the workspace's own."""
-    finetune = root / kronos / "finetune" if kronos else root / FINETUNE
+def kronos_checkout(root: Path, environ: Mapping[str, str], kronos_dir: str | None = None) -> Path | None:
+    """The Kronos checkout that the user names: `kronos_dir`, which is `--kronos-dir`, else KRONOS_HOME, else None.
+
+    A relative path means the workspace `root`.
+    """
+    named = kronos_dir or environ.get("KRONOS_HOME")
+    return root / named if named else None
+
+
+def dataset_folders(
+    config: ModelConfig,
+    root: Path,
+    environ: Mapping[str, str] = MappingProxyType({}),
+    *,
+    kronos_dir: str | None = None,
+    copy: bool = True,
+) -> DatasetFolders:
+    """Where `prepare` reads and writes. Unless `copy` is False, the copy for Kronos goes to `finetune/data` of the
+    `kronos_checkout`, or of the workspace's own Kronos where the user names none."""
+    checkout = kronos_checkout(root, environ, kronos_dir)
+    finetune = checkout / "finetune" if checkout else root / FINETUNE
     return DatasetFolders(root, dataset_folder(config, root), finetune / "data" if copy else None)
 
 

@@ -28,8 +28,9 @@ from kronosforge.core.bars import DAY, MINUTE, series
 from kronosforge.core.candles import FEATURES, SCHEMA
 from kronosforge.dataset import DatasetWriter
 from kronosforge.dataset.loader import Batch, Loader, Windows
-from kronosforge.dataset.native import CANDLES, FOLDER, TIME, NativeWriter, write_index
+from kronosforge.dataset.native import CANDLES, TIME, NativeWriter, write_index
 from kronosforge.split import Cuts
+from kronosforge.workspace.paths import NATIVE
 
 SERIES, BARS, BATCH = 20, 10_000, 50
 FASTER = 100.0  # times upstream, both in one process
@@ -110,7 +111,7 @@ def speed(folder: Path, home: Path, rounds: int) -> Iterable[dict[str, object]]:
 
 def large(folder: Path, bars: int) -> None:
     """A dataset of `bars` minutes in twenty series; only the arrays."""
-    place = folder / FOLDER / "train"
+    place = folder / NATIVE / "train"
     place.mkdir(parents=True)
     columns = walk(bars // SERIES, 0)
     with (place / CANDLES).open("wb") as candles, (place / TIME).open("wb") as times:
@@ -118,7 +119,7 @@ def large(folder: Path, bars: int) -> None:
         for number in range(SERIES):
             writer.add(f"S{number:02d}_1m", START + np.arange(bars // SERIES) * MINUTE, columns)
         writer.finish()
-    write_index(folder, {"train": writer.runs})
+    write_index(folder, {"train": writer.segments})
 
 
 def grown(folder: Path) -> list[float]:

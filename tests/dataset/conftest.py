@@ -1,4 +1,4 @@
-"""Small datasets of made-up but valid candles, on which tests can tamper."""
+"""Small datasets of synthetic but valid candles, which tests may damage."""
 
 import hashlib
 import json
@@ -47,12 +47,12 @@ class Prepared(NamedTuple):
     def summary(self) -> dict:
         return json.loads((self.folder / "data_summary.json").read_text())
 
-    def say(self, summary: dict) -> None:
+    def write_summary(self, summary: dict) -> None:
         (self.folder / "data_summary.json").write_text(json.dumps(summary))
 
     def rehash(self) -> None:
         """Make the summary agree with the files as they are."""
-        self.say({**self.summary(), "files": listed(self.folder)})
+        self.write_summary({**self.summary(), "files": listed(self.folder)})
 
 
 def listed(folder: Path) -> list[dict]:
@@ -77,20 +77,20 @@ def prepared(tmp_path: Path) -> Prepared:
         written = [writer.add(series(key), candles) for key, candles in model.items()]
         writer.finish()
     (folder / "report.html").write_text("<p>report</p>")
-    made = Prepared(folder, cuts, window)
-    made.say(
+    dataset = Prepared(folder, cuts, window)
+    dataset.write_summary(
         {
             "schema": 1,
             "output_directory": "dataset",
             "files": listed(folder),
             "cuts": {"train_end": iso(cuts.train_end), "val_end": iso(cuts.val_end)},
             "window": {"lookback": 8, "predict": 3, "bars": window},
-            "windows": total(one.windows for one in written),
-            "series": {one.series: {"windows": one.windows} for one in written},
+            "windows": total(series_.windows for series_ in written),
+            "series": {series_.series: {"windows": series_.windows} for series_ in written},
             "config": {"dataset": {"clip": 5.0}, "clean": {"calendar": "24/7"}},
         }
     )
-    return made
+    return dataset
 
 
 @pytest.fixture(scope="session")

@@ -25,11 +25,11 @@ def test_three_pickles_and_the_summary_arrive(prepared, tmp_path):
 def test_an_older_copy_is_replaced_and_other_files_stay(prepared, tmp_path):
     target = tmp_path / "data"
     target.mkdir()
-    for name in (*PICKLES, "mine.txt"):
+    for name in (*PICKLES, "notes.txt"):
         (target / name).write_text("old")
     hand_over(prepared.folder, target)
-    assert names(target) == sorted([*PICKLES, MANIFEST, "mine.txt"])
-    assert (target / "mine.txt").read_text() == "old"
+    assert names(target) == sorted([*PICKLES, MANIFEST, "notes.txt"])
+    assert (target / "notes.txt").read_text() == "old"
     assert (target / "val_data.pkl").read_bytes() == (prepared.folder / "val_data.pkl").read_bytes()
 
 

@@ -16,22 +16,22 @@ from kronosforge.dataset.loader import Loader, Windows
 from tests.processes import gone, processes_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create 4 worker processes")  # on few cores
-RULES = DatasetConfig(lookback=8, predict=3)
+SETTINGS = DatasetConfig(lookback=8, predict=3)
 BATCH = 16
 
 
 @pytest.fixture
 def windows(prepared) -> Windows:
-    return Windows.open(prepared.folder, "train", RULES)
+    return Windows.open(prepared.folder, "train", SETTINGS)
 
 
 def numbers(batches) -> list[list[int]]:
     return [batch.windows.tolist() for batch in batches]
 
 
-def same(one, other) -> bool:
+def same(batch, other) -> bool:
     """Whether two batches are equal to the last bit."""
-    return one.total == other.total and all(torch.equal(a, b) for a, b in zip(one[:3], other[:3], strict=True))
+    return batch.total == other.total and all(torch.equal(a, b) for a, b in zip(batch[:3], other[:3], strict=True))
 
 
 @pytest.mark.parametrize("workers", [0, 2, 4])
@@ -97,8 +97,8 @@ def test_a_batch_is_what_its_windows_hold(windows):
     batch = next(Loader(windows, BATCH).epoch(0))
     x, stamp = windows.gather(batch.windows.numpy())
     assert [(part.shape, part.dtype) for part in batch[:3]] == [
-        ((BATCH, RULES.window, 6), torch.float32),
-        ((BATCH, RULES.window, 5), torch.int64),
+        ((BATCH, SETTINGS.window, 6), torch.float32),
+        ((BATCH, SETTINGS.window, 5), torch.int64),
         ((BATCH,), torch.int64),
     ]
     assert np.array_equal(batch.x.numpy(), x)

@@ -1,4 +1,4 @@
-"""The memory-mapped form: a fixed head, and refusal of what is not whole."""
+"""The memory-mapped form: a header of fixed length, and refusal of incomplete files."""
 
 import json
 
@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from kronosforge.core.errors import DataError
-from kronosforge.dataset.native import head, open_split
+from kronosforge.dataset.native import header, open_split
 
 
 @pytest.mark.parametrize("shape", [(0, 6), (5, 6), (10**12, 6), (0,), (10**15,)])
-def test_the_head_is_as_long_for_any_number_of_rows(shape):
-    assert len(head("<f4", shape)) == 128
+def test_the_header_is_as_long_for_any_number_of_rows(shape):
+    assert len(header("<f4", shape)) == 128
 
 
 def test_the_arrays_are_plain_npy_files_and_mapped_read_only(prepared):
@@ -36,9 +36,9 @@ def test_a_missing_or_broken_file_is_named(prepared, name):
 
 def test_rows_and_index_must_agree(prepared):
     index = prepared.folder / "native" / "index.json"
-    runs = json.loads(index.read_text())
-    runs["val"][-1][2] += 1
-    index.write_text(json.dumps(runs))
+    segments = json.loads(index.read_text())
+    segments["val"][-1][2] += 1
+    index.write_text(json.dumps(segments))
     with pytest.raises(DataError, match="rows"):
         open_split(prepared.folder, "val")
 

@@ -1,4 +1,4 @@
-"""The computed permutation is one, looks random, and shares an epoch as it was told."""
+"""The computed permutation is a permutation, looks random, and divides an epoch as the mix says."""
 
 from collections import Counter
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kronosforge.core.errors import ConfigError
-from kronosforge.dataset.order import Order, groups, permute, word
+from kronosforge.dataset.order import Order, groups, permute, splitmix64
 
 SERIES = {"A_1H": 30, "B_1H": 100, "C_1H": 7}
 keys = st.integers(0, 2**64 - 1)
@@ -37,9 +37,9 @@ def test_it_is_a_bijection(n, key):
 @given(st.integers(10**6, 2**50 - 1), keys, st.data())
 def test_large_ones_stay_inside_and_never_meet(n, key, data):
     positions = data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=50, unique=True))
-    found = permuted(positions, n, key)
-    assert ((found >= 0) & (found < n)).all()
-    assert len(set(found.tolist())) == len(positions)
+    permutation = permuted(positions, n, key)
+    assert ((permutation >= 0) & (permutation < n)).all()
+    assert len(set(permutation.tolist())) == len(positions)
 
 
 @pytest.mark.parametrize("n", [k * k + d for k in (2, 2**16, 2**24) for d in (-1, 0, 1)])
@@ -56,22 +56,22 @@ def test_a_key_an_element_is_each_key_by_itself():
 @pytest.mark.parametrize("n", [5, 20])
 def test_every_pair_comes_first_as_often(n):
     draws = 40_000
-    many = word(np.array([9], np.uint64), np.arange(draws, dtype=np.uint64))
+    many = splitmix64(np.array([9], np.uint64), np.arange(draws, dtype=np.uint64))
     first, second = (permute(np.full(draws, i), np.array([n]), many) for i in (0, 1))
-    found = np.bincount(first * n + second, minlength=n * n).reshape(n, n)[~np.eye(n, dtype=bool)]
-    chi, freedom = ((found - found.mean()) ** 2).sum() / found.mean(), found.size - 1
+    pairs = np.bincount(first * n + second, minlength=n * n).reshape(n, n)[~np.eye(n, dtype=bool)]
+    chi, freedom = ((pairs - pairs.mean()) ** 2).sum() / pairs.mean(), pairs.size - 1
     assert chi < freedom + 4 * np.sqrt(2 * freedom)
 
 
-def test_the_words_are_those_of_splitmix64():
+def test_the_numbers_are_those_of_splitmix64():
     """The first two of seed 0, as published with the generator."""
-    words = word(np.zeros(2, np.uint64), np.array([1, 2], np.uint64))
-    assert words.tolist() == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4]
+    numbers = splitmix64(np.zeros(2, np.uint64), np.array([1, 2], np.uint64))
+    assert numbers.tolist() == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4]
 
 
 def test_neighbours_part():
-    found = permuted(np.arange(100_000), 100_000, 3)
-    assert abs(np.corrcoef(found[:-1], found[1:])[0, 1]) < 0.02
+    permutation = permuted(np.arange(100_000), 100_000, 3)
+    assert abs(np.corrcoef(permutation[:-1], permutation[1:])[0, 1]) < 0.02
 
 
 def test_each_seed_and_each_epoch_has_its_own_order():
@@ -86,9 +86,9 @@ def test_the_order_is_the_same_in_every_version():
 
 
 def test_a_sample_has_no_window_twice_and_another_one_each_epoch():
-    one, other = (set(epoch("bars", 50, number=e).tolist()) for e in (0, 1))
-    assert len(one) == len(other) == 50
-    assert one != other
+    first, second = (set(epoch("bars", 50, number=e).tolist()) for e in (0, 1))
+    assert len(first) == len(second) == 50
+    assert first != second
 
 
 def test_an_epoch_longer_than_the_split_goes_through_it_again():
@@ -124,7 +124,7 @@ def test_the_series_are_shuffled_among_each_other():
 
 
 @pytest.mark.parametrize(
-    ("mix", "per_epoch", "said"),
+    ("mix", "per_epoch", "message"),
     [
         ({"A_1H": 1, "B_1H": 1}, None, "C_1H"),
         ({**dict.fromkeys(SERIES, 1), "D_1H": 1}, None, "D_1H"),
@@ -135,6 +135,6 @@ def test_the_series_are_shuffled_among_each_other():
         ("bars", 0, "1 or more"),
     ],
 )
-def test_what_cannot_be_shared_is_refused(mix, per_epoch, said):
-    with pytest.raises(ConfigError, match=said):
+def test_what_cannot_be_shared_is_refused(mix, per_epoch, message):
+    with pytest.raises(ConfigError, match=message):
         groups(SERIES, mix, per_epoch)

@@ -1,4 +1,4 @@
-"""The safe reader: runs nothing but three constructors, whatever a file says."""
+"""The safe reader: calls only three constructors, whatever a file contains."""
 
 import io
 import os
@@ -18,10 +18,10 @@ from kronosforge.dataset.unpickle import load
 
 
 class Evil:
-    """Calls `function(*given)` when it is unpickled."""
+    """Calls `function(*args)` when it is unpickled."""
 
-    def __init__(self, function, *given):
-        self.call = (function, given)
+    def __init__(self, function, *args):
+        self.call = (function, args)
 
     def __reduce__(self):
         return self.call
@@ -39,14 +39,14 @@ def data():
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Where a test puts what it made of it."""
+    """Where a test writes a broken pickle."""
     return tmp_path_factory.mktemp("broken") / "train_data.pkl"
 
 
 def test_a_malicious_pickle_is_refused_and_not_run(tmp_path):
     file, trace = tmp_path / "train_data.pkl", tmp_path / "trace"
     file.write_bytes(pickle.dumps({"A_1H": Evil(os.mkdir, str(trace))}))
-    with pytest.raises(DataError, match=r"was not run \(found UnpicklingError: posix.mkdir"):
+    with pytest.raises(DataError, match=r"was not loaded \(found UnpicklingError: posix.mkdir"):
         load(file)
     assert not trace.exists()
 
@@ -84,7 +84,7 @@ def test_a_file_cannot_reach_the_constructors_themselves(tmp_path, name):
 def test_a_file_cut_short_anywhere_is_refused(data, place):
     for length in range(len(data)):
         place.write_bytes(data[:length])
-        with pytest.raises(DataError, match="not a whole dataset pickle"):
+        with pytest.raises(DataError, match="not a complete dataset pickle"):
             load(place)
 
 
@@ -99,7 +99,7 @@ def test_a_changed_byte_gives_frames_or_a_refusal_and_nothing_else(data, place, 
 def test_anything_but_a_dict_of_frames_is_refused(tmp_path, content):
     file = tmp_path / "x.pkl"
     file.write_bytes(pickle.dumps(content))
-    with pytest.raises(DataError, match="not a whole dataset pickle"):
+    with pytest.raises(DataError, match="not a complete dataset pickle"):
         load(file)
 
 

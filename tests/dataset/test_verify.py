@@ -26,7 +26,7 @@ def detail(prepared, name):
 
 
 def rewrite(prepared, split, change):
-    """Write a split's frames anew after `change(key, times, values)`, in both forms, hashes and all."""
+    """Write a split's frames again after `change(key, times, values)`, in both forms, hashes and all."""
     frames = load(prepared.folder / f"{split}_data.pkl")
     folder = prepared.folder / "native"
     index = json.loads((folder / "index.json").read_text())
@@ -42,7 +42,7 @@ def rewrite(prepared, split, change):
                 writer.add(key, times, list(values.T))
         for writer in writers:
             writer.finish()
-    native.write_index(prepared.folder, {**index, split: writers[1].runs})
+    native.write_index(prepared.folder, {**index, split: writers[1].segments})
     prepared.rehash()
 
 
@@ -73,7 +73,7 @@ def test_missing_and_unlisted_files_are_found(prepared):
     assert detail(prepared, "files") == "report.html is missing; native/notes.txt is not in the summary"
 
 
-def test_the_copy_for_kronos_is_known_as_such_and_by_its_bytes(prepared, tmp_path):
+def test_the_copy_for_kronos_is_checked_by_its_bytes(prepared, tmp_path):
     hand_over(prepared.folder, tmp_path / "kronos")
     assert [(check.name, check.ok) for check in verify.verify(tmp_path / "kronos")] == [
         ("summary", True),
@@ -94,16 +94,16 @@ def test_a_dataset_without_its_native_form_is_no_copy(prepared):
 def test_a_summary_cannot_point_outside_the_dataset(prepared):
     summary = prepared.summary()
     summary["files"].append({"filename": "../../etc/passwd", "sha256": ""})
-    prepared.say(summary)
+    prepared.write_summary(summary)
     assert detail(prepared, "files") == "../../etc/passwd is missing"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 99}', '{"schema": 1, "files": 3}'])
-def test_a_summary_that_is_none_ends_it(prepared, text):
+def test_a_broken_summary_ends_the_checks(prepared, text):
     (prepared.folder / "data_summary.json").write_text(text)
     [only] = verify.verify(prepared.folder)
     assert not only.ok
-    assert "no summary of a dataset that this version knows" in only.detail
+    assert "not a dataset summary that this version can read" in only.detail
 
 
 def test_a_folder_without_a_summary_is_no_dataset(tmp_path):
@@ -122,7 +122,7 @@ def put(column, row, value):
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "said"),
+    ("column", "value", "message"),
     [
         ("close", np.nan, "not finite: 1"),
         ("vol", np.inf, "not finite: 1"),
@@ -132,16 +132,16 @@ def put(column, row, value):
         ("amt", -1.0, "negative volume or turnover: 1"),
     ],
 )
-def test_candles_that_cannot_be_are_found(prepared, column, value, said):
+def test_impossible_candles_are_found(prepared, column, value, message):
     rewrite(prepared, "train", put(column, 5, value))
     assert "train" in failed(prepared)
-    assert f"BTC_1H: {said}" in detail(prepared, "train").replace("values that are ", "").replace(
+    assert f"BTC_1H: {message}" in detail(prepared, "train").replace("values that are ", "").replace(
         "prices that are ", ""
     )
 
 
 @pytest.mark.parametrize("shift", [HOUR, -HOUR, 1])
-def test_a_hole_or_a_step_back_inside_a_frame_is_found(prepared, shift):
+def test_a_gap_or_a_step_back_inside_a_frame_is_found(prepared, shift):
     def change(key, times, values):
         return np.where(np.arange(len(times)) > 5, times + shift, times), values
 
@@ -153,26 +153,26 @@ def test_a_hole_or_a_step_back_inside_a_frame_is_found(prepared, shift):
 def test_sessions_may_have_pauses(prepared):
     summary = prepared.summary()
     summary["config"]["clean"]["calendar"] = "XSHG"
-    prepared.say(summary)
+    prepared.write_summary(summary)
     rewrite(prepared, "test", lambda key, times, values: (times + (np.arange(len(times)) > 5) * HOUR, values))
     assert failed(prepared) == []
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         (b"\x08datetime", b"\x08datetimE", "not a DatetimeIndex named datetime"),
         (b"\x03vol", b"\x03voL", "columns are not"),
     ],
 )
-def test_another_index_name_or_column_is_found(prepared, old, new, said):
+def test_another_index_name_or_column_is_found(prepared, old, new, message):
     path = prepared.folder / "val_data.pkl"
     data = path.read_bytes()
     assert old in data
     path.write_bytes(data.replace(old, new))
     prepared.rehash()
     assert "val" in failed(prepared)
-    assert said in detail(prepared, "val")
+    assert message in detail(prepared, "val")
 
 
 def test_a_pickle_that_runs_code_fails_its_split(prepared):
@@ -188,7 +188,7 @@ def test_native_values_that_are_not_the_pickles_are_found(prepared):
     path.write_bytes(data)
     prepared.rehash()
     assert failed(prepared) == ["test"]
-    assert "native/ holds other values" in detail(prepared, "test")
+    assert "native/ has other values" in detail(prepared, "test")
 
 
 def test_keys_that_the_index_does_not_have_are_found(prepared):
@@ -202,7 +202,7 @@ def test_wrong_counts_of_windows_are_found(prepared):
     summary = prepared.summary()
     summary["windows"]["val"] += 1
     summary["series"]["BTC_1H"]["windows"]["test"] -= 1
-    prepared.say(summary)
+    prepared.write_summary(summary)
     assert failed(prepared) == ["windows"]
     right = prepared.summary()
     assert f"val: {right['windows']['val'] - 1} ≠ {right['windows']['val']}" in detail(prepared, "windows")
@@ -214,7 +214,7 @@ def test_a_bar_beyond_a_cut_is_a_leak(prepared, split, bars):
     assert failed(prepared) == ["leaks"]
 
 
-def test_bars_that_stand_twice_are_a_leak(prepared):
+def test_bars_that_occur_twice_are_a_leak(prepared):
     gap = 152 * HOUR  # the second segment of BTC onto its first one
 
     def change(key, times, values):
@@ -222,7 +222,7 @@ def test_bars_that_stand_twice_are_a_leak(prepared):
 
     rewrite(prepared, "train", change)
     assert failed(prepared) == ["leaks"]
-    assert "bars stand twice" in detail(prepared, "leaks")
+    assert "bars occur twice" in detail(prepared, "leaks")
 
 
 def test_a_normalisation_that_sees_the_future_is_found(prepared, monkeypatch):

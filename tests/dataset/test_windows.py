@@ -14,32 +14,32 @@ from kronosforge.dataset.native import open_split
 from kronosforge.dataset.windows import Calendar, Windows
 from kronosforge.split import starts
 
-RULES = DatasetConfig(lookback=8, predict=3)
+SETTINGS = DatasetConfig(lookback=8, predict=3)
 instants = st.integers(-(10**12), 4 * 10**12)  # ms, 1938 to 2096
 
 
 @pytest.fixture
 def windows(prepared) -> Windows:
-    return Windows.open(prepared.folder, "train", RULES)
+    return Windows.open(prepared.folder, "train", SETTINGS)
 
 
 def by_hand(prepared, split="train") -> np.ndarray:
     """Every legal window of a split, raw, (W, 12, 6)."""
-    candles, _, runs = open_split(prepared.folder, split)
-    rows = starts(((run.offset, run.length) for run in runs), RULES.window)
-    return np.stack([candles[row : row + RULES.window] for row in rows])
+    candles, _, segments = open_split(prepared.folder, split)
+    rows = starts(((segment.offset, segment.length) for segment in segments), SETTINGS.window)
+    return np.stack([candles[row : row + SETTINGS.window] for row in rows])
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_they_are_those_that_were_counted(prepared, split):
-    assert len(Windows.open(prepared.folder, split, RULES)) == prepared.summary()["windows"][split]
+    assert len(Windows.open(prepared.folder, split, SETTINGS)) == prepared.summary()["windows"][split]
 
 
 def test_each_is_its_bars_by_the_formula(prepared, windows):
     raw = by_hand(prepared).astype(np.float64)
-    past = raw[:, : RULES.lookback]
-    spread = np.sqrt(((past - past.mean(1, keepdims=True)) ** 2).sum(1, keepdims=True) / RULES.lookback) + 1e-5
-    expected = np.clip((raw - past.mean(1, keepdims=True)) / spread, -RULES.clip, RULES.clip).astype(np.float32)
+    past = raw[:, : SETTINGS.lookback]
+    spread = np.sqrt(((past - past.mean(1, keepdims=True)) ** 2).sum(1, keepdims=True) / SETTINGS.lookback) + 1e-5
+    expected = np.clip((raw - past.mean(1, keepdims=True)) / spread, -SETTINGS.clip, SETTINGS.clip).astype(np.float32)
     candles, _ = windows.gather(np.arange(len(windows)))
     assert candles.dtype == np.float32
     assert candles == pytest.approx(expected, abs=1e-6)
@@ -49,26 +49,26 @@ def test_their_order_in_a_batch_is_the_order_asked_for(windows):
     asked = np.array([200, 3, 139, 138, 3])
     together, alone = windows.gather(asked), [windows.gather(asked[i : i + 1]) for i in range(len(asked))]
     for part in (0, 1):
-        assert together[part].tobytes() == b"".join(one[part].tobytes() for one in alone)
+        assert together[part].tobytes() == b"".join(arrays[part].tobytes() for arrays in alone)
 
 
 def test_the_horizon_moves_nothing_before_it_and_the_lookback_moves_all(prepared):
-    file, rows = prepared.folder / "native" / "train" / "candles.npy", RULES.window
+    file, rows = prepared.folder / "native" / "train" / "candles.npy", SETTINGS.window
     whole, last = np.load(file), np.array([0])
 
     def moved(row: int) -> np.ndarray:
         changed = whole.copy()
         changed[row] *= 1.01
         np.save(file, changed)
-        return Windows.open(prepared.folder, "train", RULES).gather(last)[0][0]
+        return Windows.open(prepared.folder, "train", SETTINGS).gather(last)[0][0]
 
-    before = Windows.open(prepared.folder, "train", RULES).gather(last)[0][0].copy()
-    for row in range(RULES.lookback, rows):
+    before = Windows.open(prepared.folder, "train", SETTINGS).gather(last)[0][0].copy()
+    for row in range(SETTINGS.lookback, rows):
         after = moved(row)
-        assert after[: RULES.lookback].tobytes() == before[: RULES.lookback].tobytes()
+        assert after[: SETTINGS.lookback].tobytes() == before[: SETTINGS.lookback].tobytes()
         assert (after[row] != before[row]).any()
-    for row in range(RULES.lookback):
-        inside = np.abs(before) < RULES.clip
+    for row in range(SETTINGS.lookback):
+        inside = np.abs(before) < SETTINGS.clip
         assert (moved(row) != before)[inside].all()
 
 
@@ -84,8 +84,8 @@ def test_time_features_are_those_of_pandas(times):
 
 def test_every_window_has_the_features_of_its_own_times(prepared, windows):
     time = open_split(prepared.folder, "train").time
-    rows = starts(((run.offset, run.length) for run in open_split(prepared.folder, "train").runs), RULES.window)
-    index = pd.to_datetime(time[rows[:, None] + np.arange(RULES.window)].ravel(), unit="ms")
+    rows = starts(((s.offset, s.length) for s in open_split(prepared.folder, "train").segments), SETTINGS.window)
+    index = pd.to_datetime(time[rows[:, None] + np.arange(SETTINGS.window)].ravel(), unit="ms")
     stamps = windows.gather(np.arange(len(windows)))[1].reshape(-1, 5)
     assert np.array_equal(stamps[:, 1:4], np.stack([index.hour, index.day_of_week, index.day], axis=1))
 
@@ -99,15 +99,15 @@ def test_a_window_is_named_by_its_series_and_first_bar(windows):
 def test_a_series_is_all_its_segments(windows):
     assert list(windows.series) == ["BTC_1H", "ETH_1H"]
     assert sum(windows.series.values()) == len(windows)
-    assert windows.series["ETH_1H"] == 196 - RULES.window + 1
+    assert windows.series["ETH_1H"] == 196 - SETTINGS.window + 1
 
 
 def test_another_process_gets_the_path_and_not_the_candles(windows):
     sent = pickle.dumps(windows)
     assert len(sent) < 1000
     asked = np.array([5])
-    for mine, its in zip(windows.gather(asked), pickle.loads(sent).gather(asked), strict=True):
-        assert np.array_equal(mine, its)
+    for array, other in zip(windows.gather(asked), pickle.loads(sent).gather(asked), strict=True):
+        assert np.array_equal(array, other)
 
 
 @pytest.mark.parametrize("method", ["gather", "names"])
@@ -121,4 +121,4 @@ def test_a_split_without_a_window_is_refused(prepared):
     with pytest.raises(DataError, match="no window of 401 bars"):
         Windows.open(prepared.folder, "train", DatasetConfig(lookback=300, predict=100))
     with pytest.raises(DataError, match="missing or broken"):
-        Windows.open(prepared.folder / "nowhere", "train", RULES)
+        Windows.open(prepared.folder / "nowhere", "train", SETTINGS)

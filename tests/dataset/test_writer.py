@@ -63,9 +63,9 @@ def test_every_legal_window_is_there_once_and_no_other(candles, segments, edges,
         for split in SPLITS:
             frames = load(Path(folder) / f"{split}_data.pkl")
             opens = [f.index.asi8 // 1_000_000 for f in frames.values()]
-            found = [t for times in opens for t in times[: len(times) - window + 1]]
-            assert sorted(found) == sorted(legal[split])
-            assert written.windows[split] == len(found)
+            starts = [t for times in opens for t in times[: len(times) - window + 1]]
+            assert sorted(starts) == sorted(legal[split])
+            assert written.windows[split] == len(starts)
             assert written.rows[split] == sum(map(len, opens))
             assert written.keys[split] == list(frames)
     assert written.bars_in_no_window == len(ts) - sum(written.rows.values())
@@ -87,13 +87,13 @@ def test_native_rows_are_the_pickles_rows(tmp_path, candles):
     write(tmp_path, cut_after(frame, 60, 90), 10, frame)
     for split in SPLITS:
         arrays, frames = open_split(tmp_path, split), load(tmp_path / f"{split}_data.pkl")
-        assert [run.key for run in arrays.runs] == list(frames)
-        for key, offset, length in arrays.runs:
+        assert [segment.key for segment in arrays.segments] == list(frames)
+        for key, offset, length in arrays.segments:
             rows = slice(offset, offset + length)
             assert np.array_equal(arrays.candles[rows], frames[key].to_numpy().astype(np.float32))
             assert np.array_equal(arrays.time[rows] * 1_000_000, frames[key].index.asi8)
         assert arrays.candles.dtype == np.float32
-        assert len(arrays.candles) == len(arrays.time) == sum(run.length for run in arrays.runs)
+        assert len(arrays.candles) == len(arrays.time) == sum(segment.length for segment in arrays.segments)
 
 
 def test_the_same_candles_give_the_same_bytes_however_they_are_chunked(tmp_path, candles):
@@ -106,7 +106,7 @@ def test_the_same_candles_give_the_same_bytes_however_they_are_chunked(tmp_path,
     assert tree(tmp_path / "a") == tree(tmp_path / "b")
 
 
-def test_long_runs_are_converted_whole(tmp_path):
+def test_long_segments_are_converted_completely(tmp_path):
     bars = (1 << 16) + 3
     ramp = np.arange(bars, dtype=np.float64)
     frame = pl.DataFrame({"ts": np.arange(bars) * HOUR, **dict.fromkeys(FEATURES, ramp)})
@@ -143,7 +143,7 @@ def test_pickles_are_hashed_as_they_are_written(tmp_path, candles):
     assert writer.digests == {name: digest for name, digest in tree(tmp_path).items() if name.endswith(".pkl")}
 
 
-def test_a_disk_that_cannot_keep_what_was_written_is_heard(tmp_path, candles, monkeypatch):
+def test_a_disk_that_cannot_keep_what_was_written_is_an_error(tmp_path, candles, monkeypatch):
     def refuse(descriptor):
         raise OSError(errno.EIO, "Input/output error")
 

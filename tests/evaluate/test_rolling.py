@@ -37,7 +37,7 @@ def casters(settings: EvaluateConfig) -> dict[str, Caster]:
 def test_every_legal_origin_and_no_bar_of_train_or_val(dataset: Path, config: ModelConfig) -> None:
     test, split = TestSplit(dataset, config.dataset), open_split(dataset, "test")
     origins = test.origins(1)
-    assert len(origins) == sum(run.length - 8 - 4 + 1 for run in split.runs)
+    assert len(origins) == sum(segment.length - 8 - 4 + 1 for segment in split.segments)
     newest = max(int(open_split(dataset, name).time.max()) for name in ("train", "val"))
     assert origins.begin.min() > newest
     known, ahead = test.read(origins, np.arange(len(origins)))
@@ -109,9 +109,9 @@ def test_bars_after_a_horizon_move_nothing_before_it(
 def test_mase_is_scaled_by_training_alone(dataset: Path, config: ModelConfig) -> None:
     test, split = TestSplit(dataset, config.dataset), open_split(dataset, "train")
     moves = one_bar_moves(split)
-    run = split.runs[0]
-    close = split.candles[run.offset : run.offset + run.length, CLOSE].astype(float)
-    assert moves[run.key] == pytest.approx(np.mean([abs(b / a - 1) for a, b in pairwise(close)]))
+    segment = split.segments[0]
+    close = split.candles[segment.rows, CLOSE].astype(float)
+    assert moves[segment.key] == pytest.approx(np.mean([abs(b / a - 1) for a, b in pairwise(close)]))
     origins = test.origins(1)
     assert set(test.unit(origins)) == set(moves.values())
 

@@ -243,7 +243,7 @@ def test_wrong_numbers_are_refused_with_what_is_allowed(root: Path, config: Mode
 
 
 def test_more_folds_than_fit_leave_nothing_behind(root: Path, config: ModelConfig) -> None:
-    with pytest.raises(DataError, match=r"fold \d+ of 50 has too few windows .* records per series"):
+    with pytest.raises(DataError, match=r"Fold \d+ of 50 has too few windows .* records per series"):
         walk_forward(config, 50, root)
     assert not (root / PLACE).exists()
 

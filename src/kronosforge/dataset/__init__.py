@@ -1,4 +1,4 @@
-"""The finished dataset: pickles for upstream's trainer, arrays for ours. Reading pickles is in `unpickle`, checks in `verify`."""
+"""The finished dataset: pickles for upstream's trainer, arrays for ours. `unpickle` reads pickles, `verify` checks datasets."""
 
 from kronosforge.dataset.handover import DATASET_FILES, PICKLES, SCHEMA, hand_over
 from kronosforge.dataset.writer import DatasetWriter, Written

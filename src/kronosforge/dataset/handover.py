@@ -1,4 +1,4 @@
-"""Give Kronos' own trainer a copy of a dataset, in the folder where it looks."""
+"""Copy a dataset into the folder from which Kronos' own trainer reads."""
 
 import shutil
 from pathlib import Path
@@ -11,14 +11,14 @@ from kronosforge.workspace.paths import MANIFEST, NATIVE, REPORT
 SCHEMA = 1  # numbers the manifest's layout
 PICKLES = tuple(f"{split}_data.pkl" for split in SPLITS)
 DATASET_FILES = (*PICKLES, NATIVE, REPORT)
-"""What a dataset's folder holds beside its manifest."""
+"""Files and folders of a dataset, without its manifest."""
 
 
 def hand_over(dataset: Path, target: Path) -> None:
-    """Copy the three pickles and the summary of `dataset` into `target`, all or none; other files there stay.
+    """Copy the three pickles and the summary of `dataset` into `target`, all or none; other files there are kept.
 
-    A copy, not a link: who writes into Kronos' folder must not reach our dataset through it. Nothing happens where the
-    dataset already lies there. Raises DiskError, BusyError.
+    A copy, not a link: what is written into Kronos' folder must not change the dataset. Does nothing if `target` is the
+    dataset's own folder. Raises DiskError, BusyError.
     """
     if target.resolve() == dataset.resolve():
         return

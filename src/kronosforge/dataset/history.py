@@ -1,4 +1,4 @@
-"""The bars of a finished dataset, its splits joined again: a history that can be cut anew."""
+"""The bars of a finished dataset with its splits joined again, so that they can be cut differently."""
 
 from itertools import groupby
 from pathlib import Path
@@ -8,38 +8,33 @@ import numpy as np
 import polars as pl
 
 from kronosforge.core.bars import Series
-from kronosforge.core.bars import series as parsed
+from kronosforge.core.bars import series as parse_series
 from kronosforge.core.candles import FEATURES
-from kronosforge.dataset.native import open_split
-from kronosforge.split import SPLITS, Cuts, Runs, Times, count, total
+from kronosforge.dataset.native import Segment, open_split
+from kronosforge.split import SPLITS, Cuts, Timeline, Times, count, total
 
 
-class _Piece(NamedTuple):
-    """A run of a split."""
+class _Part(NamedTuple):
+    """The part of a segment that lies in one split."""
 
-    key: str
     split: str
-    rows: slice
+    segment: Segment
 
 
 class History:
-    """Every series of a dataset, as segments without a hole.
+    """Every series of a dataset as segments without gaps.
 
-    A segment goes on over a cut where the next bar opens as the last one closes. Elsewhere it ends there: pieces that
-    were too short for a window are in no split, and an exchange's closing hour cannot be told from them.
+    A segment continues across a cut if the next bar opens when the last one closes. Otherwise it ends there: parts that
+    were shorter than a window are in no split, and cannot be distinguished from the closing hours of an exchange.
     """
 
     def __init__(self, dataset: Path) -> None:
-        """Of the finished dataset in a folder. Raises DataError where it is missing or broken."""
+        """Reads the finished dataset in a folder. Raises DataError if it is missing or broken."""
         self._splits = {split: open_split(dataset, split) for split in SPLITS}
-        pieces = [
-            _Piece(run.key, split, slice(run.offset, run.offset + run.length))
-            for split, found in self._splits.items()
-            for run in found.runs
-        ]
-        pieces.sort(key=_name)  # stable: each series' pieces stay in the order of time
-        grouped = {parsed(name): list(its) for name, its in groupby(pieces, key=_name)}
-        self._segments = {series: self._joined(its, series.bar.length) for series, its in grouped.items()}
+        parts = [_Part(split, segment) for split, arrays in self._splits.items() for segment in arrays.segments]
+        parts.sort(key=_series)  # stable: the parts of a series stay in the order of time
+        grouped = {parse_series(key): list(group) for key, group in groupby(parts, key=_series)}
+        self._segments = {series: self._joined(group, series.bar.length) for series, group in grouped.items()}
 
     @property
     def series(self) -> list[Series]:
@@ -47,45 +42,50 @@ class History:
         return list(self._segments)
 
     @property
-    def runs(self) -> Runs:
-        """All bars, as stretches."""
-        return Runs.join(Runs.of(np.concatenate(self.times(series)), series.bar.length) for series in self.series)
+    def timeline(self) -> Timeline:
+        """The open times of all bars of all series."""
+        return Timeline.join(Timeline.of(np.concatenate(self.times(s)), s.bar.length) for s in self.series)
 
     def times(self, series: Series) -> list[Times]:
         """The open times (ms) of each segment."""
         return [
-            np.concatenate([self._splits[piece.split].time[piece.rows] for piece in segment])
-            for segment in self._segments[series]
+            np.concatenate([self._splits[split].time[segment.rows] for split, segment in parts])
+            for parts in self._segments[series]
         ]
 
     def candles(self, series: Series) -> pl.DataFrame:
-        """`ts`, Kronos' features as float64 (of the dataset's float32), and `segment` (UInt32, from 1)."""
-        lengths = [len(times) for times in self.times(series)]
-        pieces = [piece for segment in self._segments[series] for piece in segment]
-        values = np.concatenate([self._splits[piece.split].candles[piece.rows] for piece in pieces])
+        """`ts`, Kronos' features as float64 (from the dataset's float32), and `segment` (UInt32, from 1)."""
+        times = self.times(series)
+        parts = [part for segment in self._segments[series] for part in segment]
+        values = np.concatenate([self._splits[split].candles[segment.rows] for split, segment in parts])
         columns = dict(zip(FEATURES, values.astype(np.float64).T, strict=True))
-        numbers = np.repeat(np.arange(1, len(lengths) + 1, dtype=np.uint32), lengths)
-        return pl.DataFrame({"ts": np.concatenate(self.times(series)), **columns, "segment": numbers})
+        numbers = np.repeat(np.arange(1, len(times) + 1, dtype=np.uint32), [len(opens) for opens in times])
+        return pl.DataFrame({"ts": np.concatenate(times), **columns, "segment": numbers})
 
-    def windows(self, at: Cuts, window: int) -> dict[str, int]:
-        """Split → windows of `window` bars, cut there."""
-        parts = (at.slices(times, series.bar.length) for series in self.series for times in self.times(series))
-        return total({split: count([rows.stop - rows.start], window) for split, rows in part.items()} for part in parts)
+    def windows(self, cuts: Cuts, window: int) -> dict[str, int]:
+        """Split → windows of `window` bars, if the history is split at `cuts`."""
+        slices = (cuts.slices(times, series.bar.length) for series in self.series for times in self.times(series))
+        return total(
+            {split: count([rows.stop - rows.start], window) for split, rows in part.items()} for part in slices
+        )
 
-    def _joined(self, pieces: list[_Piece], length: int) -> list[list[_Piece]]:
-        segments: list[list[_Piece]] = []
-        for piece in pieces:
-            before = segments[-1][-1] if segments else None
-            if before and before.key == piece.key and self._time(before, -1) + length == self._time(piece, 0):
-                segments[-1].append(piece)
+    def _joined(self, parts: list[_Part], length: int) -> list[list[_Part]]:
+        segments: list[list[_Part]] = []
+        for part in parts:
+            previous = segments[-1][-1] if segments else None
+            if (
+                previous
+                and previous.segment.key == part.segment.key
+                and self._time(previous, -1) + length == self._time(part, 0)
+            ):
+                segments[-1].append(part)
             else:
-                segments.append([piece])
+                segments.append([part])
         return segments
 
-    def _time(self, piece: _Piece, which: int) -> int:
-        return int(self._splits[piece.split].time[piece.rows][which])
+    def _time(self, part: _Part, index: int) -> int:
+        return int(self._splits[part.split].time[part.segment.rows][index])
 
 
-def _name(piece: _Piece) -> str:
-    """Of the piece's series: `KEY#2` is the second segment of `KEY`."""
-    return piece.key.partition("#")[0]
+def _series(part: _Part) -> str:
+    return part.segment.series

@@ -1,8 +1,8 @@
-"""Does an upstream Kronos checkout let the future into what its model sees? Asked by moving the future.
+"""Check whether the training windows of an upstream Kronos checkout leak the future into the model's input.
 
-Upstream normalised training windows with statistics of the whole window until April 2026 (its pull request 234); a
-checkout older than that trains on a leak. Its `finetune/dataset.py` is run as it is, on one window of ours, twice: the
-second time only the bars after the lookback are moved. If the lookback's tensor moves with them, it leaks.
+Until April 2026 upstream normalised training windows with statistics of the whole window (fixed by its pull request 234),
+so an older checkout trains on a leak. The probe runs its unchanged `finetune/dataset.py` twice on one window, the second
+time with other bars after the lookback. If the tensor of the lookback changes, the checkout leaks.
 """
 
 import importlib.util
@@ -42,7 +42,7 @@ print(json.dumps(x.tolist()))
 
 
 class Verdict(NamedTuple):
-    """What the probe found: `ok`, `warn` (it could not be run) or `fail` (it leaks), and a sentence."""
+    """The result of the probe: `ok`, `warn` (it could not run) or `fail` (it leaks), and a sentence."""
 
     state: str
     detail: str
@@ -55,11 +55,13 @@ def probe_checkout(home: Path) -> Verdict:
         return Verdict("fail", _("no {name} in {parent}", name=dataset.name, parent=dataset.parent))
     if importlib.util.find_spec("torch") is None:
         return Verdict("warn", _("leak probe not run: it needs torch"))
-    calm, moved = _lookback(dataset.parent, future=1.0), _lookback(dataset.parent, future=3.0)
-    if isinstance(calm, str) or isinstance(moved, str):
-        reason = calm if isinstance(calm, str) else moved
-        return Verdict("warn", _("leak probe not run: {reason}", reason=reason))
-    if np.array_equal(calm, moved):
+    tensors = []
+    for future in (1.0, 3.0):
+        tensor = _lookback(dataset.parent, future)
+        if isinstance(tensor, str):
+            return Verdict("warn", _("leak probe not run: {reason}", reason=tensor))
+        tensors.append(tensor)
+    if np.array_equal(tensors[0], tensors[1]):
         return Verdict("ok", _("leak probe: the future does not reach the lookback"))
     return Verdict(
         "fail",
@@ -68,18 +70,18 @@ def probe_checkout(home: Path) -> Verdict:
 
 
 def _lookback(finetune: Path, future: float) -> NDArray[np.float64] | str:
-    """The (LOOKBACK, 6) tensor that upstream makes when the bars after it are times `future`; or why it makes none."""
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        (place / "config.py").write_text(CONFIG, "utf-8")
-        (place / "probe.py").write_text(PROGRAM, "utf-8")
-        _write_window(place / "train_data.pkl", future)
+    """Upstream's (LOOKBACK, 6) tensor of a window whose prices rise `future` times as fast after it, or the error."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "config.py").write_text(CONFIG, "utf-8")
+        (folder / "probe.py").write_text(PROGRAM, "utf-8")
+        _write_window(folder / "train_data.pkl", future)
         command = [sys.executable, "probe.py", str(finetune.resolve())]
         environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-        ran = subprocess.run(command, cwd=place, env=environ, capture_output=True, text=True, check=False)  # noqa: S603
-    if ran.returncode:
-        return ran.stderr.strip().rpartition("\n")[2] or f"exit {ran.returncode}"
-    return np.array(json.loads(ran.stdout.strip().rpartition("\n")[2]))[:LOOKBACK]
+        done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        return done.stderr.strip().rpartition("\n")[2] or f"exit {done.returncode}"
+    return np.array(json.loads(done.stdout.strip().rpartition("\n")[2]))[:LOOKBACK]
 
 
 def _write_window(path: Path, future: float) -> None:

@@ -1,4 +1,4 @@
-"""Windows to batches of tensors: each legal window once an epoch, split over ranks, whatever the number of workers."""
+"""From windows to batches of tensors: each window once an epoch, split over ranks, for any number of workers."""
 
 import multiprocessing
 import os
@@ -21,24 +21,24 @@ __all__ = ["Batch", "Loader", "Mix", "Windows"]
 
 
 class Batch(NamedTuple):
-    """What one rank sees in one step."""
+    """The windows of one rank in one step."""
 
     x: Tensor  # (B, T, 6) float32, normalised by the lookback, clipped
     stamp: Tensor  # (B, T, 5) int64: minute, hour, weekday (Monday 0), day, month of the open time, UTC
-    windows: Tensor  # (B,) int64, the windows' numbers in the split
-    total: int  # windows of this step on all ranks together
+    windows: Tensor  # (B,) int64, the numbers of the windows in the split
+    total: int  # windows of this step on all ranks
 
 
-_Job: TypeAlias = tuple[Ints, int]  # what makes a batch: the windows' numbers, and the step's total
-_AHEAD = 32  # steps whose windows are drawn at once: numpy takes as long for fifty numbers as for a thousand
+_Job: TypeAlias = tuple[Ints, int]  # what a batch is made of: `windows` and `total`
+_AHEAD = 32  # steps whose windows are drawn together: numpy takes as long for fifty numbers as for a thousand
 
 
 class Loader:
-    """Batches of a split. Which windows meet in a step depends on `seed`, the epoch and `batch_size` × `world` only.
+    """Batches of a split. The windows of a step depend only on `seed`, the epoch and `batch_size` × `world`.
 
-    Step k takes positions [k, k + 1) × batch_size × world of the epoch's permutation, and rank r its rth stretch of them.
-    The last step is split as evenly as can be, and takes in a tail of fewer windows than ranks: every rank makes the same
-    number of steps, none with an empty batch. Weighted by `total`, gradients are those of one process.
+    Step k takes positions [k, k + 1) × batch_size × world of the epoch's permutation, and rank r the rth part of them. The
+    last step is split as evenly as possible and includes a remainder of fewer windows than ranks: every rank makes the
+    same number of steps, none with an empty batch. Weighted by `total`, gradients equal those of one process.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class Loader:
         mix: Mix = "bars",
         per_epoch: int | None = None,
     ) -> None:
-        """`mix` shares an epoch of `per_epoch` windows (all of them by default) among the series: see `order.groups`.
+        """`mix` divides an epoch of `per_epoch` windows (by default all) among the series: see `order.groups`.
 
-        `workers` read ahead where a disk is slow; candles in memory come several times faster without. Raises ConfigError
-        for a mix that does not fit the split, DataError where there are fewer windows than ranks.
+        `workers` help where the disk is slow; candles in memory are read several times faster without. Raises ConfigError
+        for a mix that does not fit the split, DataError if there are fewer windows than ranks.
         """
         self._windows, self._batch, self._rank, self._world, self._workers = windows, batch_size, rank, world, workers
         self._order = Order(groups(windows.series, mix, per_epoch), seed)
@@ -68,11 +68,11 @@ class Loader:
         return self._steps(len(self._order))
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch from step `start` on: exactly what a whole epoch gives from there."""
+        """The batches of an epoch from step `start` on: the same as those of the whole epoch from there."""
         return self._load(self._jobs(len(self._order), start, lambda positions: self._order.numbers(epoch, positions)))
 
     def every(self) -> Iterator[Batch]:
-        """All windows once, in order: the same at every call. For validation."""
+        """All windows once, in the same order at every call. For validation."""
         return self._load(self._jobs(len(self._windows), 0, lambda positions: positions))
 
     def _steps(self, size: int) -> int:
@@ -80,26 +80,26 @@ class Loader:
         return steps + (tail >= self._world)
 
     def _jobs(self, size: int, start: int, numbers: Callable[[Ints], Ints]) -> Iterator[_Job]:
-        """This rank's part of each step, by numpy.array_split's rule."""
+        """This rank's part of each step, divided as numpy.array_split does."""
         steps = self._steps(size)
         for block in range(start, steps, _AHEAD):
             parts = [self._part(size, step) for step in range(block, min(block + _AHEAD, steps))]
-            found = numbers(np.concatenate([np.arange(first, stop) for first, stop, _ in parts]))
+            windows = numbers(np.concatenate([np.arange(first, stop) for first, stop, _ in parts]))
             ends = np.cumsum([stop - first for first, stop, _ in parts])
-            yield from zip(np.split(found, ends[:-1]), (total for _, _, total in parts), strict=True)
+            yield from zip(np.split(windows, ends[:-1]), (total for _, _, total in parts), strict=True)
 
     def _part(self, size: int, step: int) -> tuple[int, int, int]:
-        """The positions [first, stop) of a step that are this rank's, and how many all ranks have."""
+        """The positions [first, stop) of a step that belong to this rank, and the number of all ranks' positions."""
         full = self._batch * self._world
         first, total = step * full, full
         if step == self._steps(size) - 1:
             total = size - first
-        each, over = divmod(total, self._world)
-        first += self._rank * each + min(self._rank, over)
-        return first, first + each + (self._rank < over), total
+        share, remainder = divmod(total, self._world)
+        first += self._rank * share + min(self._rank, remainder)
+        return first, first + share + (self._rank < remainder), total
 
     def _load(self, jobs: Iterator[_Job]) -> Iterator[Batch]:
-        """Batches of `jobs`, in order. The jobs are made in this process, so workers only read."""
+        """The batches of `jobs`, in order. The jobs are made in this process, so workers only read."""
         reader = _Reader(self._windows)
         if not self._workers:
             return map(reader.__getitem__, jobs)
@@ -108,16 +108,16 @@ class Loader:
             batch_size=None,  # a job is a whole batch
             sampler=jobs,
             num_workers=self._workers,
-            collate_fn=_as_it_is,
+            collate_fn=_unchanged,
             worker_init_fn=_end_with_parent,
             multiprocessing_context=_processes(),
-            generator=torch.Generator(),  # its own: the loop's random state must not depend on who starts a loader
+            generator=torch.Generator(),  # of its own: loading must not change the random state of training
         )
         return iter(batches)
 
 
 class _Reader(Dataset[Batch]):
-    """Jobs to batches, in this process or in a worker."""
+    """From jobs to batches, in this process or in a worker."""
 
     def __init__(self, windows: Windows) -> None:
         self._windows = windows
@@ -128,14 +128,14 @@ class _Reader(Dataset[Batch]):
         return Batch(torch.from_numpy(x), torch.from_numpy(stamp), torch.from_numpy(numbers), total)
 
 
-def _as_it_is(batch: Any) -> Any:
+def _unchanged(batch: Any) -> Any:
     return batch
 
 
 def _end_with_parent(_: int) -> None:
-    """End this worker once the process that reads its batches is gone, however that ended.
+    """End this worker when the process that reads its batches ends, even if it is killed.
 
-    torch watches the parent of a worker, and that is the fork server, which lives as long as its workers do.
+    torch watches the parent of a worker, but that is the fork server, which lives as long as its workers do.
     """
     reader = multiprocessing.parent_process()
     assert reader is not None
@@ -148,7 +148,7 @@ def _end_with_parent(_: int) -> None:
 
 
 def _processes() -> multiprocessing.context.BaseContext:
-    """How workers start: never as a fork of this process, which has threads, and maybe a GPU.
+    """How workers start: never as a fork of this process, which has threads and perhaps a GPU.
 
     The fork server imports this module once and forks every worker from there; Windows has none.
     """

@@ -1,9 +1,10 @@
-"""The dataset in the form our own trainer maps into memory: per split one array of candles, one of times, and an index.
+"""The dataset as arrays that our trainer maps into memory: per split one of candles, one of times, and an index.
 
     native/train/candles.npy   (N, 6) float32, Kronos' order      native/index.json   split → [[key, offset, length], …]
     native/train/time.npy      (N,) int64, open time, ms UTC
 
-The rows are those of the split's pickle, frame after frame.
+The rows are those of the split's pickle, frame after frame. A key is that of a series, `KEY`, and `KEY#n` for its nth
+segment.
 """
 
 import io
@@ -24,18 +25,33 @@ from kronosforge.core.records import reason
 from kronosforge.workspace.paths import NATIVE
 
 CANDLES, TIME, INDEX = "candles.npy", "time.npy", "index.json"
-_ROWS = 1 << 16  # converted at once
+_CHUNK = 1 << 16  # rows that are converted at once
 
 
-class Run(NamedTuple):
-    """Consecutive bars of one series: rows [offset, offset + length) of a split."""
+class Segment(NamedTuple):
+    """The bars of one segment in a split: its rows [offset, offset + length)."""
 
     key: str
     offset: int
     length: int
 
+    @property
+    def series(self) -> str:
+        """The key of the segment's series."""
+        return series_key(self.key)
 
-_INDEX_TYPE = TypeAdapter(dict[str, list[Run]])
+    @property
+    def rows(self) -> slice:
+        """Its rows."""
+        return slice(self.offset, self.offset + self.length)
+
+
+def series_key(key: str) -> str:
+    """The key of the series to which the segment or frame `key` belongs: `KEY` for `KEY#2`."""
+    return key.partition("#")[0]
+
+
+_INDEX_TYPE = TypeAdapter(dict[str, list[Segment]])
 
 
 class NativeSplit(NamedTuple):
@@ -43,80 +59,80 @@ class NativeSplit(NamedTuple):
 
     candles: npt.NDArray[np.float32]  # (N, 6)
     time: npt.NDArray[np.int64]  # (N,)
-    runs: list[Run]
+    segments: list[Segment]
 
 
 class NativeWriter:
-    """Writes one split's arrays into two open files, run by run; `finish` writes their heads."""
+    """Writes the arrays of one split into two open files, segment by segment; `finish` writes their headers."""
 
     def __init__(self, candles: BinaryIO, time: BinaryIO) -> None:
-        self.runs: list[Run] = []
+        self.segments: list[Segment] = []
         self._files = {candles: ("<f4", (len(FEATURES),)), time: ("<i8", ())}
         self._candles, self._time = candles, time
         self._rows = 0
-        self._heads()
+        self._write_headers()
 
     def add(self, key: str, times: npt.NDArray[np.int64], columns: Sequence[npt.NDArray[np.float64]]) -> None:
-        """Add a run: `times` (N,) ms UTC, and the six `columns` (N,) in Kronos' order."""
+        """Add a segment: `times` (N,) ms UTC, and the six `columns` (N,) in Kronos' order."""
         self._time.write(np.ascontiguousarray(times, "<i8").data)
-        for row in range(0, len(times), _ROWS):
+        for row in range(0, len(times), _CHUNK):
             self._candles.write(
-                np.stack([c[row : row + _ROWS] for c in columns], axis=1, dtype="<f4", casting="same_kind").data
+                np.stack([c[row : row + _CHUNK] for c in columns], axis=1, dtype="<f4", casting="same_kind").data
             )
-        self.runs.append(Run(key, self._rows, len(times)))
+        self.segments.append(Segment(key, self._rows, len(times)))
         self._rows += len(times)
 
     def finish(self) -> None:
-        """Put the final heads in front of the rows."""
-        self._heads()
+        """Write the final headers before the rows."""
+        self._write_headers()
 
-    def _heads(self) -> None:
+    def _write_headers(self) -> None:
         for file, (dtype, row) in self._files.items():
             file.seek(0)
-            file.write(head(dtype, (self._rows, *row)))
+            file.write(header(dtype, (self._rows, *row)))
 
 
-def head(dtype: str, shape: tuple[int, ...]) -> bytes:
-    """The head of a .npy file: 128 bytes for any number of rows, because numpy leaves room for the first axis to grow."""
+def header(dtype: str, shape: tuple[int, ...]) -> bytes:
+    """The header of a .npy file: 128 bytes for any number of rows, because numpy leaves room for the first axis to grow."""
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(buffer, {"descr": dtype, "fortran_order": False, "shape": shape})
     return buffer.getvalue()
 
 
-def write_index(folder: Path, runs: dict[str, list[Run]]) -> None:
-    """Write native/index.json of the dataset in `folder`."""
-    (folder / NATIVE / INDEX).write_text(json.dumps(runs, separators=(",", ":")) + "\n", "utf-8")
+def write_index(folder: Path, segments: dict[str, list[Segment]]) -> None:
+    """Write native/index.json of the dataset in `folder`: split → its segments."""
+    (folder / NATIVE / INDEX).write_text(json.dumps(segments, separators=(",", ":")) + "\n", "utf-8")
 
 
 def open_split(dataset: Path, split: str) -> NativeSplit:
-    """Map a split of the dataset in folder `dataset`. Raises DataError where it is missing or broken."""
+    """Map a split of the dataset in the folder `dataset`. Raises DataError if it is missing or broken."""
     folder = dataset / NATIVE
-    runs = _read_index(folder / INDEX, split)
+    segments = _read_index(folder / INDEX, split)
     try:
         candles, time = (np.load(folder / split / name, mmap_mode="r", allow_pickle=False) for name in (CANDLES, TIME))
     except (OSError, EOFError, ValueError) as error:
         raise _broken(folder / split, str(error)) from None
-    rows = sum(run.length for run in runs)
+    rows = sum(segment.length for segment in segments)
     if candles.shape != (rows, len(FEATURES)) or time.shape != (rows,):
         raise _broken(folder / split, f"{rows} rows in the index, {len(candles)} candles, {len(time)} times")
-    return NativeSplit(candles, time, runs)
+    return NativeSplit(candles, time, segments)
 
 
-def _read_index(path: Path, split: str) -> list[Run]:
-    """The runs of a split, which follow one another without a gap. Raises DataError."""
+def _read_index(path: Path, split: str) -> list[Segment]:
+    """The segments of a split, whose rows follow one another. Raises DataError."""
     try:
-        runs = _INDEX_TYPE.validate_json(path.read_bytes(), strict=True)[split]
+        segments = _INDEX_TYPE.validate_json(path.read_bytes(), strict=True)[split]
     except (OSError, ValueError) as error:
         raise _broken(path, reason(error)) from None
     except KeyError:
         raise _broken(path, f"{split} is missing") from None
-    offsets = accumulate((run.length for run in runs), initial=0)
-    if any(run.length < 1 or run.offset != offset for run, offset in zip(runs, offsets, strict=False)):
-        raise _broken(path, f"the runs of {split} do not follow one another")
-    return runs
+    offsets = accumulate((segment.length for segment in segments), initial=0)
+    if any(segment.length < 1 or segment.offset != offset for segment, offset in zip(segments, offsets, strict=False)):
+        raise _broken(path, f"the segments of {split} do not follow one another")
+    return segments
 
 
-def _broken(folder: Path, found: str) -> DataError:
+def _broken(path: Path, problem: str) -> DataError:
     return DataError(
-        _("{folder} is missing or broken ({value}); prepare the dataset again", folder=folder, value=found)
+        _("{folder} is missing or broken ({value}); prepare the dataset again", folder=path, value=problem)
     )

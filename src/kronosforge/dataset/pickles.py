@@ -1,11 +1,11 @@
-"""Write the files that upstream's trainer reads: a pickled dict of series key → DataFrame, one frame at a time.
+"""Write the files that upstream's trainer reads: a pickled dict of key → DataFrame, one frame at a time.
 
-pandas pickles a frame as its inner parts, which differ between its versions: a frame of pandas 3 cannot be read by
-pandas 2. So the opcodes are written here, and they call only what every pandas and numpy offers in public:
+pandas pickles the internals of a frame, which differ between its versions: a frame of pandas 3 cannot be read by pandas
+2. So the opcodes are written here, and they call only public functions that every pandas and numpy has:
 
     DataFrame({"open": frombuffer(bytes, "<f8"), …}, DatetimeIndex(frombuffer(bytes, "<M8[ns]"), name="datetime"))
 
-This needs no pandas, holds no more than one frame, and gives the same bytes under every Python. Opcodes: PEP 3154.
+This needs no pandas, keeps at most one frame in memory, and writes the same bytes under every Python. Opcodes: PEP 3154.
 """
 
 import pickle
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from kronosforge.core.candles import FEATURES
 
 INDEX = "datetime"  # any other name raises KeyError in upstream's finetune/dataset.py
-# Public constructors, by the place in the unpickler's memo where the head below puts them.
+# Public constructors, in the order in which `PickleWriter` puts them into the unpickler's memo.
 CONSTRUCTORS = (("pandas", "DataFrame"), ("pandas", "DatetimeIndex"), ("numpy", "frombuffer"))
 DTYPES = ("<f8", "<M8[ns]")
 Buffer: TypeAlias = bytes | memoryview
@@ -26,7 +26,7 @@ _DATA_FRAME, _DATETIME_INDEX, _FROMBUFFER = (pickle.BINGET + bytes([place]) for 
 
 
 class PickleWriter:
-    """Writes one pickle into `file`, frame by frame; `finish` ends it and leaves `file` open."""
+    """Writes one pickle into `file`, frame by frame; `finish` ends it and does not close `file`."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -45,7 +45,7 @@ class PickleWriter:
         parts += [pickle.TUPLE1, pickle.EMPTY_DICT, _text("name"), _text(INDEX), pickle.SETITEM]
         parts += [_text("copy"), pickle.NEWTRUE, pickle.SETITEM]
         parts += [pickle.NEWOBJ_EX, pickle.TUPLE2, pickle.REDUCE, pickle.SETITEM]
-        self._file.write(b"".join(parts))  # at once: each call would wait for the threads that clean
+        self._file.write(b"".join(parts))  # one call: each would wait for the threads that clean
 
     def finish(self) -> None:
         """End the pickle."""

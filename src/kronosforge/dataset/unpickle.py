@@ -1,4 +1,4 @@
-"""Read the dataset's pickles without trusting them: three constructors may be called, and nothing else."""
+"""Read the pickles of a dataset safely: three constructors may be called, and nothing else."""
 
 import pickle
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from kronosforge.core.errors import DataError
 from kronosforge.core.i18n import _
 from kronosforge.dataset.pickles import CONSTRUCTORS, DTYPES
 
-# What the unpickler and the constructors raise on bytes that are not ours.
+# What the unpickler and the constructors raise on other content.
 _BROKEN = (
     pickle.UnpicklingError,
     EOFError,
@@ -26,7 +26,7 @@ _BROKEN = (
 
 
 class _Constructors(pickle.Unpickler):
-    """Calls `frame` for pandas.DataFrame, and stand-ins of its own for the rest, so that no file can reach the originals."""
+    """Calls `frame` for pandas.DataFrame, and wrappers for the other constructors, so that no file reaches the originals."""
 
     def __init__(self, file: Any, frame: Callable[..., Any]) -> None:
         super().__init__(file)
@@ -35,8 +35,8 @@ class _Constructors(pickle.Unpickler):
             return frame(columns, index)
 
         class Index:
-            def __new__(cls, *given: Any, **named: Any) -> Any:
-                return pd.DatetimeIndex(*given, **named)
+            def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+                return pd.DatetimeIndex(*args, **kwargs)
 
         def frombuffer(data: Any, dtype: Any) -> Any:
             if not isinstance(data, bytes) or dtype not in DTYPES:
@@ -52,11 +52,11 @@ class _Constructors(pickle.Unpickler):
 
 
 def load(path: Path, frame: Callable[..., Any] = pd.DataFrame) -> dict[str, Any]:
-    """The frames of a pickle, by series key: DatetimeIndex `datetime` (UTC, no zone), float64 columns in Kronos' order.
+    """Key → frame of a pickle: a DatetimeIndex `datetime` (UTC, naive), float64 columns in Kronos' order.
 
-    `frame(columns, index)` may be another function: it is called for one frame after the other, and what it returns
-    stands in the result, so that a file need not fit into memory. Raises DataError for a file that is cut short, that
-    is no such dict, or that would call anything but the three constructors.
+    `frame(columns, index)` may be another function: it is called for each frame in turn, and its return value takes the
+    frame's place in the result, so that a file need not fit into memory. Raises DataError for a file that is truncated,
+    that holds anything but such a dict, or that would call anything but the three constructors.
     """
     try:
         with path.open("rb") as file:
@@ -70,11 +70,11 @@ def load(path: Path, frame: Callable[..., Any] = pd.DataFrame) -> dict[str, Any]
     return frames
 
 
-def _refused(path: Path, found: str) -> DataError:
+def _refused(path: Path, content: str) -> DataError:
     return DataError(
         _(
-            "{path} is not a whole dataset pickle, and was not run (found {value}); prepare the dataset again",
+            "{path} is not a complete dataset pickle and was not loaded (found {value}); prepare the dataset again",
             path=path,
-            value=found,
+            value=content,
         )
     )

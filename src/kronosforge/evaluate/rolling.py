@@ -109,12 +109,12 @@ class TestSplit:
     def origins(self, stride: int) -> Origins:
         """All legal origins; with a `stride`, every so many of the instants at which a bar of that length closes, the
         same instants for all series. Raises DataError where there is none."""
-        runs = [run for run in self._split.runs if run.length >= self.lookback + self.horizon]
-        names = list(dict.fromkeys(run.key.partition("#")[0] for run in runs))
-        if not runs:
+        segments = [s for s in self._split.segments if s.length >= self.lookback + self.horizon]
+        names = list(dict.fromkeys(segment.series for segment in segments))
+        if not segments:
             raise _none(self.lookback + self.horizon)
-        rows = [starts([(run.offset, run.length)], self.lookback + self.horizon) for run in runs]
-        of = np.repeat([names.index(run.key.partition("#")[0]) for run in runs], [len(r) for r in rows])
+        rows = [starts([(segment.offset, segment.length)], self.lookback + self.horizon) for segment in segments]
+        of = np.repeat([names.index(segment.series) for segment in segments], [len(r) for r in rows])
         row = np.concatenate(rows)
         lengths = np.array([series(name).bar.length for name in names])[of]
         made = self._split.time[row + self.lookback - 1] + lengths
@@ -146,12 +146,12 @@ class TestSplit:
 
 
 def one_bar_moves(split: NativeSplit) -> dict[str, float]:
-    """Series → mean |close / previous close − 1| within its runs: the in-sample error of the naive forecast, by which
+    """Series → mean |close / previous close − 1| within its segments: the in-sample error of the naive forecast, by which
     MASE is scaled. Source: Hyndman, Koehler 2006, International Journal of Forecasting 22(4)."""
     moves: dict[str, list[Floats]] = {}
-    for key, offset, length in split.runs:
-        close = split.candles[offset : offset + length, CLOSE].astype(np.float64)
-        moves.setdefault(key.partition("#")[0], []).append(np.abs(close[1:] / close[:-1] - 1))
+    for segment in split.segments:
+        close = split.candles[segment.rows, CLOSE].astype(np.float64)
+        moves.setdefault(segment.series, []).append(np.abs(close[1:] / close[:-1] - 1))
     return {key: float(np.concatenate(parts).mean()) or np.nan for key, parts in moves.items()}
 
 

@@ -1,12 +1,12 @@
 """Which bars train, which validate, which test, and the windows that fit into each."""
 
-from kronosforge.split.cuts import ALWAYS, SPLITS, Cuts, Runs, Times, cut, cuts, fold_cuts
+from kronosforge.split.cuts import ALWAYS, SPLITS, Cuts, Timeline, Times, cut, cuts, fold_cuts
 from kronosforge.split.windows import (
     Windows,
     check_folds,
     check_windows,
     count,
-    expected,
+    expected_windows,
     records_needed,
     starts,
     total,
@@ -16,7 +16,7 @@ __all__ = [
     "ALWAYS",
     "SPLITS",
     "Cuts",
-    "Runs",
+    "Timeline",
     "Times",
     "Windows",
     "check_folds",
@@ -24,7 +24,7 @@ __all__ = [
     "count",
     "cut",
     "cuts",
-    "expected",
+    "expected_windows",
     "fold_cuts",
     "records_needed",
     "starts",

@@ -15,7 +15,7 @@ from kronosforge.core.errors import KronosForgeError
 from kronosforge.core.i18n import Message, _
 from kronosforge.dataset import DATASET_FILES
 from kronosforge.source.base import Source
-from kronosforge.split import Runs, check_windows, count, cuts, expected, total
+from kronosforge.split import Timeline, check_windows, count, cuts, expected_windows, total
 from kronosforge.store import Store
 from kronosforge.workflows.existing import existing
 from kronosforge.workflows.fetch import (
@@ -75,13 +75,15 @@ async def _plan(config: ModelConfig, where: DatasetFolders, environ: Mapping[str
 def _of_exchange(config: ModelConfig, store: Store, venue: str, spans: Mapping[Series, Span]) -> _Outlook:
     """As if every bar came that is due by the calendar and not before the listing, as far as the store knows it."""
     shortfalls = stored_shortfalls(config, store, venue, spans)
-    runs = {}
+    timelines = {}
     for series, span in spans.items():
         start = shortfalls[series].first if series in shortfalls else span.start
-        runs[series] = _due(config.clean.calendar_of(series), series.bar, Span(start, span.stop))
-    windows = expected(runs, config.split, config.dataset.window)
+        timelines[series] = _due(config.clean.calendar_of(series), series.bar, Span(start, span.stop))
+    windows = expected_windows(timelines, config.split, config.dataset.window)
     warnings = shortfall_warnings(shortfalls) + check_windows(windows, config.split, config.dataset.window)
-    return _Outlook(spans, {series: int(own.bars.sum()) for series, own in runs.items()}, windows, warnings)
+    return _Outlook(
+        spans, {series: int(timeline.bars.sum()) for series, timeline in timelines.items()}, windows, warnings
+    )
 
 
 def _of_files(config: ModelConfig, collected: Collected) -> _Outlook:
@@ -106,9 +108,9 @@ def _windows(cleaned: Cleaned, parts: Mapping[str, slice], window: int) -> dict[
     return {split: count(np.unique(segment[part], return_counts=True)[1], window) for split, part in parts.items()}
 
 
-def _due(calendar: str, bar: Bar, span: Span) -> Runs:
+def _due(calendar: str, bar: Bar, span: Span) -> Timeline:
     """The bars that are due inside `span`. A market that never closes needs no list of them."""
-    return Runs.full(bar, span) if calendar == ALWAYS_OPEN else Runs.of(due(calendar, bar, span), bar.length)
+    return Timeline.full(bar, span) if calendar == ALWAYS_OPEN else Timeline.of(due(calendar, bar, span), bar.length)
 
 
 def _series(

@@ -149,15 +149,15 @@ def _as_trained(config: ModelConfig, models: Path) -> ModelConfig:
 def _cut(config: ModelConfig, own: ModelFolders, folds: int, root: Path) -> list[Fold]:
     """Every fold with its dataset, in order of time."""
     history, window = History(own.dataset), config.dataset.window
-    runs = history.runs
+    timeline = history.timeline
 
     def windows(count: int) -> list[dict[str, int]]:
-        return [history.windows(at, window) for at in fold_cuts(runs, config.split, count)]
+        return [history.windows(at, window) for at in fold_cuts(timeline, config.split, count)]
 
     check_folds(windows, folds, history.series, config.split, window)
     of = read_manifest(own.dataset, config.name)
     walk = []
-    for number, at in enumerate(fold_cuts(runs, config.split, folds), 1):
+    for number, at in enumerate(fold_cuts(timeline, config.split, folds), 1):
         walk.append(Fold(number, at, own.fold(number)))
         _dataset(config, history, walk[-1], {"number": number, "of": folds, "history": of.fingerprint}, of, root)
     return walk

@@ -1,4 +1,4 @@
-"""Hand-made candles for the clean tests: a random walk that is sound, and ways to spoil it."""
+"""Synthetic candles for the clean tests: a random walk without faults, and ways to break it."""
 
 import numpy as np
 import polars as pl
@@ -64,8 +64,8 @@ def whole(frame) -> Span:
     return Span(ts.min(), ts.max() + LENGTH)
 
 
-def run(frame, key=HOURLY, span=None, **rules) -> Cleaned:
-    return clean(frame, key, span or whole(frame), CleanConfig(**rules))
+def run(frame, key=HOURLY, span=None, **settings) -> Cleaned:
+    return clean(frame, key, span or whole(frame), CleanConfig(**settings))
 
 
 def counts(cleaned) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""When bars are due. Facts about sessions: the exchanges' published hours."""
+"""When bars are due. Source: the published hours of the exchanges."""
 
 import subprocess
 import sys

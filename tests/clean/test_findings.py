@@ -1,4 +1,4 @@
-"""What is said about what was found."""
+"""Findings: their order, their text and their JSON."""
 
 import json
 
@@ -20,12 +20,12 @@ def test_findings_come_in_one_order(cleaned):
 
 
 def test_a_finding_is_json(cleaned):
-    found = json.loads(json.dumps(cleaned.findings[1]._asdict()))
-    assert found["kind"] == "negative"
-    assert found["count"] == 1
-    assert found["action"] == "dropped"
-    assert found["examples"][0].startswith("2024-01-01T20:00Z o ")
-    assert " v -1 a " in found["examples"][0]
+    content = json.loads(json.dumps(cleaned.findings[1]._asdict()))
+    assert content["kind"] == "negative"
+    assert content["count"] == 1
+    assert content["action"] == "dropped"
+    assert content["examples"][0].startswith("2024-01-01T20:00Z o ")
+    assert " v -1 a " in content["examples"][0]
 
 
 def test_a_finding_is_a_sentence_in_two_languages(monkeypatch):

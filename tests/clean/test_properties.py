@@ -1,4 +1,4 @@
-"""What holds for any candles, however spoiled."""
+"""What holds for any candles, however broken."""
 
 import numpy as np
 import polars as pl
@@ -25,7 +25,7 @@ CHANGES = st.one_of(
     st.tuples(st.just("flat"), st.integers(1, N - 40), st.just(""), st.integers(2, 39)),
     st.tuples(st.just("unfinished"), st.integers(0, N - 1), st.just(""), st.none()),
 )  # fmt: skip
-RULES = st.builds(
+SETTINGS = st.builds(
     CleanConfig,
     gaps=st.sampled_from(["split", "fill"]),
     max_fill=st.integers(1, 5),
@@ -71,18 +71,18 @@ SPAN = Span(START, START + N * LENGTH)
 quick = settings(max_examples=60, deadline=None)
 
 
-def cleaned_or_refused(frame, rules):
+def cleaned_or_refused(frame, settings_):
     """None only where the series is refused, which is rare: see the last test."""
     try:
-        return clean(frame, HOURLY, SPAN, rules)
+        return clean(frame, HOURLY, SPAN, settings_)
     except DataError:
         return None
 
 
-@given(spoiled(), RULES)
+@given(spoiled(), SETTINGS)
 @quick
-def test_segments_are_whole_ascending_and_sound(frame, rules):
-    cleaned = cleaned_or_refused(frame, rules)
+def test_segments_are_whole_ascending_and_sound(frame, settings_):
+    cleaned = cleaned_or_refused(frame, settings_)
     if cleaned is None:
         return
     out = cleaned.candles
@@ -99,13 +99,13 @@ def test_segments_are_whole_ascending_and_sound(frame, rules):
     assert (step > 0).all()
     assert (step[np.diff(segment) == 0] == LENGTH).all()
     gap = np.abs(np.log(out["open"].to_numpy()[1:] / out["close"].to_numpy()[:-1]))
-    assert (gap[np.diff(segment) == 0] <= rules.max_gap + 1e-9).all()
+    assert (gap[np.diff(segment) == 0] <= settings_.max_gap + 1e-9).all()
 
 
-@given(spoiled(), RULES)
+@given(spoiled(), SETTINGS)
 @quick
-def test_nothing_vanishes_uncounted(frame, rules):
-    cleaned = cleaned_or_refused(frame, rules)
+def test_nothing_vanishes_uncounted(frame, settings_):
+    cleaned = cleaned_or_refused(frame, settings_)
     if cleaned is None:
         return
     by_action = {"dropped": 0, "filled": 0}
@@ -119,45 +119,45 @@ def test_nothing_vanishes_uncounted(frame, rules):
     assert len(kept.join(frame, on=kept.columns, how="anti")) == 0
 
 
-@given(spoiled(), RULES)
+@given(spoiled(), SETTINGS)
 @quick
-def test_every_due_bar_is_kept_or_in_a_hole_or_at_an_end(frame, rules):
-    cleaned = cleaned_or_refused(frame, rules)
+def test_every_due_bar_is_kept_or_in_a_gap_or_at_an_end(frame, settings_):
+    cleaned = cleaned_or_refused(frame, settings_)
     if cleaned is None:
         return
     ts = cleaned.candles["ts"].to_list()
     inside = expected("24/7", HOURLY.bar, Span(ts[0], ts[-1] + 1)).tolist()
     missing = [t for gap in cleaned.gaps for t in range(gap.span.start, gap.span.stop, LENGTH)]
     assert sorted(ts + missing) == inside
-    assert [gap.bars * LENGTH for gap in cleaned.gaps] == [h.span.stop - h.span.start for h in cleaned.gaps]
+    assert [gap.bars * LENGTH for gap in cleaned.gaps] == [gap.span.stop - gap.span.start for gap in cleaned.gaps]
     ends = sum(f.count for f in cleaned.findings if f.kind in ("starts_late", "ends_early"))
     assert len(inside) + ends == N
 
 
-@given(spoiled(), RULES)
+@given(spoiled(), SETTINGS)
 @quick
-def test_cleaning_again_drops_nothing(frame, rules):
-    cleaned = cleaned_or_refused(frame, rules)
+def test_cleaning_again_drops_nothing(frame, settings_):
+    cleaned = cleaned_or_refused(frame, settings_)
     if cleaned is None:
         return
-    again = clean(cleaned.candles.drop("segment"), HOURLY, SPAN, rules)
+    again = clean(cleaned.candles.drop("segment"), HOURLY, SPAN, settings_)
     assert not [f for f in again.findings if f.action in ("dropped", "derived")]
-    # Only that a stretch was dead before it became a gap is forgotten: now it may be filled.
-    if rules.gaps == "split" or "dead" not in [gap.kind for gap in cleaned.gaps]:
+    # Only dead periods are forgotten once they are gaps: now they may be filled.
+    if settings_.gaps == "split" or "dead" not in [gap.kind for gap in cleaned.gaps]:
         assert again.candles.equals(cleaned.candles)
 
 
-@given(spoiled().map(lambda frame: frame.unique("ts", keep="first", maintain_order=True)), RULES, st.integers())
+@given(spoiled().map(lambda frame: frame.unique("ts", keep="first", maintain_order=True)), SETTINGS, st.integers())
 @quick
-def test_the_order_of_rows_does_not_matter(frame, rules, seed):
+def test_the_order_of_rows_does_not_matter(frame, settings_, seed):
     shuffled = frame.sample(fraction=1, shuffle=True, seed=seed & 0xFFFF)
-    one, other = cleaned_or_refused(frame, rules), cleaned_or_refused(shuffled, rules)
-    if one is None or other is None:
-        assert one is other
+    cleaned, other = cleaned_or_refused(frame, settings_), cleaned_or_refused(shuffled, settings_)
+    if cleaned is None or other is None:
+        assert cleaned is other
         return
-    assert one.candles.equals(other.candles)
-    assert one.gaps == other.gaps
-    plain = [{f.kind: f.count for f in c.findings if f.kind != "order"} for c in (one, other)]
+    assert cleaned.candles.equals(other.candles)
+    assert cleaned.gaps == other.gaps
+    plain = [{f.kind: f.count for f in c.findings if f.kind != "order"} for c in (cleaned, other)]
     assert plain[0] == plain[1]
 
 
@@ -165,10 +165,10 @@ def test_the_order_of_rows_does_not_matter(frame, rules, seed):
 @given(removed=st.sets(st.integers(1, 98), max_size=5))
 @settings(max_examples=10, deadline=None)
 def test_segments_follow_the_sessions(calendar, key, removed):
-    one = series(key)
-    due = expected(calendar, one.bar, Span(START, START + 200 * 86_400_000))[:100]
+    stock = series(key)
+    due = expected(calendar, stock.bar, Span(START, START + 200 * 86_400_000))[:100]
     frame = walk(100).with_columns(ts=pl.Series(due)).filter(~pl.int_range(pl.len()).is_in(sorted(removed)))
-    cleaned = run(frame, one, Span(int(due[0]), int(due[-1]) + 1), calendar=calendar)
+    cleaned = run(frame, stock, Span(int(due[0]), int(due[-1]) + 1), calendar=calendar)
     ordinal = np.searchsorted(due, cleaned.candles["ts"].to_numpy())
     cut = np.diff(cleaned.candles["segment"].to_numpy().astype(int))
     assert (cut == (np.diff(ordinal) > 1)).all()
@@ -178,10 +178,10 @@ def test_segments_follow_the_sessions(calendar, key, removed):
 def test_the_properties_speak_of_candles_that_are_not_refused():
     refused = []
 
-    @given(spoiled(), RULES)
+    @given(spoiled(), SETTINGS)
     @settings(max_examples=50, deadline=None, database=None, derandomize=True)
-    def count(frame, rules):
-        refused.append(cleaned_or_refused(frame, rules) is None)
+    def count(frame, settings_):
+        refused.append(cleaned_or_refused(frame, settings_) is None)
 
     count()
     assert np.mean(refused) < 0.1

@@ -1,4 +1,4 @@
-"""Real candles: every known defect is found, and next to nothing else. Truths: shared/data/README.md."""
+"""Real candles: every documented fault is detected, and almost nothing else. Source of the faults: shared/data/README.md."""
 
 import shutil
 from pathlib import Path
@@ -29,16 +29,16 @@ def read_alone(path: Path, folder: Path, key: str) -> pl.DataFrame:
     return read(folder, key)
 
 
-def cleaned(frame: pl.DataFrame, key: str, **rules: object) -> Cleaned:
+def cleaned(frame: pl.DataFrame, key: str, **settings: object) -> Cleaned:
     ts = frame["ts"].drop_nulls()
     span = Span(int(ts.min()), int(ts.max()) + series(key).bar.length)  # type: ignore[arg-type]
-    return clean(frame, series(key), span, CleanConfig.model_validate(rules))
+    return clean(frame, series(key), span, CleanConfig.model_validate(settings))
 
 
 SHANGHAI = {"label": "close", "timezone": "Asia/Shanghai"}
 UNFINISHED = {"unfinished": 2, "ends_early": 1}
 
-# folder, key, how to read, rules, findings
+# folder, key, how to read, settings, findings
 FILES = [
     ("okx", "BTC-USDT-SWAP_4H", {}, {}, {}),
     ("okx", "BTC-USDT-SWAP_1D", {}, {}, {}),
@@ -62,9 +62,9 @@ FILES = [
 
 
 @pytest.mark.parametrize("case", FILES, ids=[f[1] for f in FILES])
-def test_what_is_found_in_each_file(data, case):
-    folder, key, config, rules, found = case
-    assert counts(cleaned(read(data / folder, key, **config), key, **rules)) == found
+def test_the_findings_in_each_file(data, case):
+    folder, key, config, settings, findings = case
+    assert counts(cleaned(read(data / folder, key, **config), key, **settings)) == findings
 
 
 def test_five_minute_shares_join_over_lunch_night_and_weekend(data):
@@ -120,14 +120,14 @@ def test_stale_bars_in_mid_file(data, tmp_path):
     truth = cleaned(read(data / "binance", "BTCUSDT_4H"), "BTCUSDT_4H").candles
     stale = frame.join(truth.select("ts", right="vol"), on="ts").filter(pl.col("vol") != pl.col("right"))["ts"]
     out = cleaned(frame, "BTCUSDT_4H")
-    gone = frame.filter(~pl.col("ts").is_in(out.candles["ts"].implode()))["ts"]
+    dropped = frame.filter(~pl.col("ts").is_in(out.candles["ts"].implode()))["ts"]
     assert len(stale) == 42
-    assert len(gone) == 38
-    assert gone.is_in(stale.implode()).all()
+    assert len(dropped) == 38
+    assert dropped.is_in(stale.implode()).all()
 
 
 def test_days_that_were_saved_in_the_morning(data):
-    """Since 2025-07-05 this collector kept each day as it stood after a few hours: the four-hour file tells."""
+    """Since 2025-07-05 this collector kept each day as it was after a few hours, which the four-hour file shows."""
     days = read(data / "binance", "BTCUSDT_1D")
     with pytest.raises(DataError, match=r"161 of 2935 .*2025-07-05T00:00Z.*until"):
         cleaned(days, "BTCUSDT_1D")
@@ -135,14 +135,14 @@ def test_days_that_were_saved_in_the_morning(data):
     summed = hours.group_by(pl.col("ts") // DAY * DAY).agg(pl.col("vol").sum().alias("sum"), pl.len().alias("n"))
     short = days.join(summed.filter(pl.col("n") == 6), on="ts").filter(pl.col("vol") < pl.col("sum") * 0.999)["ts"]
     out = cleaned(days, "BTCUSDT_1D", max_bad_share=0.1).candles
-    gone = days.filter(~pl.col("ts").is_in(out["ts"].implode()))["ts"]
-    right = gone.is_in(short.implode())
+    dropped = days.filter(~pl.col("ts").is_in(out["ts"].implode()))["ts"]
+    right = dropped.is_in(short.implode())
     assert (len(short), right.sum()) == (167, 160)
     # The other one is the last day but one, of which the four-hour file has not all hours.
-    assert gone.filter(~right).to_list() == [instant("2026-01-12")]
+    assert dropped.filter(~right).to_list() == [instant("2026-01-12")]
 
 
-# file, key, bars in one made of it, least share of the frozen bars that is found
+# folder, key, short bars per long bar, least share of the frozen bars that is detected
 FROZEN = [
     ("okx", "BTC-USDT-SWAP_4H", 6, 0.9),
     ("bybit", "BTCUSDT_1H", 4, 0.9),
@@ -153,13 +153,13 @@ FROZEN = [
 
 
 @pytest.mark.parametrize(("folder", "key", "count", "least"), FROZEN, ids=[f[1] for f in FROZEN])
-def test_bars_frozen_on_purpose_are_found_and_sound_ones_are_not(data, folder, key, count, least):
+def test_bars_frozen_on_purpose_are_detected_and_others_are_not(data, folder, key, count, least):
     fine = cleaned(read(data / folder, key), key, frozen="keep").candles
-    made, frozen = freeze(fine, series(key).bar.length, count)
-    x = checks.Columns.of(made)
-    found = checks.frozen(x, x.ts // (series(key).bar.length * count), 0.4)
-    assert found[frozen].mean() >= least
-    assert (found & ~frozen).sum() <= len(made) / 2000
+    bars, frozen = freeze(fine, series(key).bar.length, count)
+    x = checks.Columns.of(bars)
+    detected = checks.frozen(x, x.ts // (series(key).bar.length * count), 0.4)
+    assert detected[frozen].mean() >= least
+    assert (detected & ~frozen).sum() <= len(bars) / 2000
 
 
 def freeze(fine: pl.DataFrame, length: int, count: int) -> tuple[pl.DataFrame, np.ndarray]:
@@ -173,7 +173,7 @@ def freeze(fine: pl.DataFrame, length: int, count: int) -> tuple[pl.DataFrame, n
     frozen = random.random(len(starts)) < 0.03
     upto = np.where(frozen, random.integers(1, count, len(starts)), count)
     kept = parts.join(pl.DataFrame({"start": starts, "upto": upto}), on="start").filter(pl.col("n") < pl.col("upto"))
-    made = kept.group_by("start", maintain_order=True).agg(
+    bars = kept.group_by("start", maintain_order=True).agg(
         pl.col("open").first(), pl.col("high").max(), pl.col("low").min(), pl.col("close").last(), pl.col("vol", "amt").sum()
     )  # fmt: skip
-    return made.rename({"start": "ts"}), frozen
+    return bars.rename({"start": "ts"}), frozen

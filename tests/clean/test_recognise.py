@@ -1,4 +1,4 @@
-"""Which market a series comes from. Truth: the shared candles' exchanges, and bars made from a calendar itself."""
+"""Recognising the market of a series: the exchanges of the shared candles, and bars generated from a calendar."""
 
 import subprocess
 import sys
@@ -24,9 +24,9 @@ def due(calendar, key, start="2022-01-01", stop="2024-01-01"):
 
 
 def cleaned(ts, key, **settings):
-    """What is made of sound candles at `ts`; the last bar ends the span."""
-    one, frame = series(key), walk(len(ts)).with_columns(ts=pl.Series(ts))
-    return clean(frame, one, Span(int(ts[0]), int(ts[-1]) + one.bar.length), CleanConfig(**settings))
+    """Faultless candles at `ts`, cleaned; the last bar ends the span."""
+    span = Span(int(ts[0]), int(ts[-1]) + series(key).bar.length)
+    return clean(walk(len(ts)).with_columns(ts=pl.Series(ts)), series(key), span, CleanConfig(**settings))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def cleaned(ts, key, **settings):
     ],
 )
 def test_real_candles_of_an_exchange_fit_its_calendar(shared, folder, key, how, calendar):
-    config = SourceConfig(name="files:there", **how)
+    config = SourceConfig(name="files:folder", **how)
     ts = FilesSource(shared / "data" / folder, config).read(series(key))["ts"].unique().sort().to_numpy()
     assert session_gaps(ts, series(key)) == SessionGaps((calendar,), 1.0)
 
@@ -76,7 +76,7 @@ def test_outages_are_not_taken_for_sessions(key):
 
 
 @pytest.mark.parametrize(("key", "bars"), [("AAA_1W", 100), ("AAA_1D@UTC+8", 500), ("AAA_1D", 15)])
-def test_what_cannot_be_told_is_not_guessed(key, bars):
+def test_bars_that_belong_to_no_session_are_not_recognised(key, bars):
     weekdays = due("XNYS", "AAA_1D")[:bars]
     assert session_gaps(weekdays + series(key).bar.offset, series(key)) is None
 
@@ -84,7 +84,9 @@ def test_what_cannot_be_told_is_not_guessed(key, bars):
 def test_series_of_one_market_share_one_text_that_names_three_of_them():
     group = [series(f"60000{n}.SH_1D") for n in range(5)]
     shares = [1.0, 0.998, 1.0, 1.0, 1.0]
-    advice = calendar_advice({one: SessionGaps(("XSHG",), share) for one, share in zip(group, shares, strict=True)})
+    advice = calendar_advice(
+        {member: SessionGaps(("XSHG",), share) for member, share in zip(group, shares, strict=True)}
+    )
     (text,) = set(advice.values())
     assert text.translated("en") == (
         "600000.SH_1D, 600001.SH_1D, 600002.SH_1D and 2 more series have session gaps (nights, weekends or lunch breaks); "
@@ -95,7 +97,7 @@ def test_series_of_one_market_share_one_text_that_names_three_of_them():
 
 
 def test_bars_that_open_at_half_past_are_refused_with_the_calendar_that_they_fit():
-    with pytest.raises(DataError, match=r"open off the bar's grid.*calendar XNYS fits 100 % of the bars"):
+    with pytest.raises(DataError, match=r"do not open on the bar's grid.*calendar XNYS fits 100 % of the bars"):
         cleaned(due("XNYS", "AAPL_1H"), "AAPL_1H")
 
 

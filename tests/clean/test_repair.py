@@ -1,4 +1,4 @@
-"""Each thing that can be wrong with candles, alone: it is found, counted, and dealt with as promised."""
+"""Each fault of candles alone: it is detected, counted and repaired."""
 
 import math
 
@@ -99,10 +99,10 @@ def test_bars_off_the_grid_are_dropped():
         ("negative", {"amt": -1.0}),
     ],
 )
-def test_an_impossible_bar_is_dropped_and_leaves_a_hole(kind, values):
+def test_an_impossible_bar_is_dropped_and_leaves_a_gap(kind, values):
     cleaned = run(spoil(walk(), 70, **values))
     assert counts(cleaned) == {kind: 1, "hole": 1}
-    assert [(h.span.start, h.bars, h.kind) for h in cleaned.gaps] == [(START + 70 * LENGTH, 1, "removed")]
+    assert [(gap.span.start, gap.bars, gap.kind) for gap in cleaned.gaps] == [(START + 70 * LENGTH, 1, "removed")]
 
 
 def test_float_noise_in_the_range_is_no_fault():
@@ -111,21 +111,21 @@ def test_float_noise_in_the_range_is_no_fault():
     assert counts(run(spoil(frame, 5, high=top * (1 - 1e-12)))) == {}
 
 
-def test_a_run_without_trade_is_kept_up_to_the_limit():
+def test_bars_without_trade_are_kept_up_to_the_limit():
     assert counts(run(flat(walk(), 50, 98))) == {"quiet": 48}
 
 
-def test_a_longer_run_without_trade_is_taken_out():
+def test_more_bars_without_trade_are_dropped():
     cleaned = run(flat(walk(), 50, 99))
     assert counts(cleaned) == {"dead": 49, "hole": 49}
-    assert [h.kind for h in cleaned.gaps] == ["dead"]
+    assert [gap.kind for gap in cleaned.gaps] == ["dead"]
 
 
-def test_a_hole_ends_a_run_without_trade():
+def test_a_gap_ends_a_segment_without_trade():
     assert counts(run(without(flat(walk(), 50, 99), 70))) == {"hole": 1, "quiet": 48}
 
 
-def test_price_that_moves_without_volume_is_kept_and_told():
+def test_a_price_that_moves_without_volume_is_kept_and_counted():
     assert counts(run(spoil(walk(), 60, vol=0.0, amt=0.0))) == {"silent": 1}
 
 
@@ -139,7 +139,7 @@ def test_the_series_is_cut_at_a_jump_and_both_sides_are_kept():
     assert cleaned.candles["segment"].to_list() == [1] * 80 + [2] * 120
 
 
-def test_an_extreme_bar_is_kept_and_told():
+def test_an_extreme_bar_is_kept_and_counted():
     frame = walk()
     assert counts(run(spoil(frame, 60, high=frame["high"][60] * 2))) == {"extreme": 1}
 
@@ -175,7 +175,7 @@ def test_a_series_in_lots_is_refused_with_the_factor():
 
 
 def test_a_series_whose_turnover_is_zero_throughout_is_refused_for_its_columns():
-    with pytest.raises(DataError, match=r"200 of 200 candles are broken.*check which columns hold what"):
+    with pytest.raises(DataError, match=r"200 of 200 candles are broken.*check which column holds which value"):
         run(walk().with_columns(amt=pl.lit(0.0)))
 
 
@@ -192,13 +192,13 @@ def test_volume_unit_scales_turnover_that_was_derived():
     assert np.allclose(cleaned.candles["amt"], frame["amt"] / 100)
 
 
-@pytest.mark.parametrize(("factor", "found"), [(100, {"unit": 1}), (0.001, {"unit": 1}), (8, {})])
-def test_without_turnover_a_hundredfold_step_of_volume_is_a_unit_and_a_market_that_wakes_is_not(factor, found):
+@pytest.mark.parametrize(("factor", "expected"), [(100, {"unit": 1}), (0.001, {"unit": 1}), (8, {})])
+def test_without_turnover_a_hundredfold_step_of_volume_is_a_unit_and_a_market_that_wakes_is_not(factor, expected):
     late = pl.int_range(pl.len()) >= 130
     frame = walk(origin="derived").with_columns(pl.when(late).then(pl.col("vol") * factor).otherwise("vol"))
     cleaned = run(frame)
-    assert counts(cleaned) == found
-    assert cleaned.candles["segment"].to_list() == [1] * 130 + [1 + len(found)] * 70
+    assert counts(cleaned) == expected
+    assert cleaned.candles["segment"].to_list() == [1] * 130 + [1 + len(expected)] * 70
 
 
 def frozen(frame, row):
@@ -243,13 +243,13 @@ def test_a_few_ticks_between_close_and_open_are_nothing_where_trades_are_rare():
     assert "frozen" not in counts(run(frame))
 
 
-def test_a_block_that_stands_twice_is_dropped_in_both_places():
+def test_a_block_that_occurs_twice_is_dropped_in_both_places():
     frame = walk(origin="derived")
     block = frame[40:44].drop("ts")
     again = pl.concat([frame[100:104].select("ts"), block], how="horizontal")
     cleaned = run(pl.concat([frame[:100], again, frame[104:]]), frozen="keep", max_bad_share=0.1)
     assert counts(cleaned)["repeated"] == 8
-    assert [h.span.start for h in cleaned.gaps] == [START + 40 * LENGTH, START + 100 * LENGTH]
+    assert [gap.span.start for gap in cleaned.gaps] == [START + 40 * LENGTH, START + 100 * LENGTH]
 
 
 def test_two_equal_bars_are_chance():
@@ -258,7 +258,7 @@ def test_two_equal_bars_are_chance():
     assert "repeated" not in counts(run(pl.concat([frame[:100], again, frame[102:]]), frozen="keep"))
 
 
-def test_holes_split_the_series():
+def test_gaps_split_the_series():
     cleaned = run(without(walk(), 50, 51, 90))
     assert counts(cleaned) == {"hole": 3}
     assert cleaned.gaps == [
@@ -268,22 +268,22 @@ def test_holes_split_the_series():
     assert cleaned.candles["segment"].to_list() == [1] * 50 + [2] * 38 + [3] * 109
 
 
-def test_short_holes_are_filled_flat_and_longer_ones_split():
+def test_short_gaps_are_filled_flat_and_longer_ones_split_the_series():
     frame = walk()
     cleaned = run(without(frame, 50, 51, 90, 91, 92, 93), gaps="fill", max_fill=3)
     assert counts(cleaned) == {"filled": 2, "hole": 4}
-    made = cleaned.candles.filter(pl.col("origin") == "filled")
+    filled = cleaned.candles.filter(pl.col("origin") == "filled")
     close = frame["close"][49]
-    assert made.drop("ts", "origin", "segment").rows() == [(close, close, close, close, 0.0, 0.0)] * 2
-    assert made["ts"].to_list() == [START + 50 * LENGTH, START + 51 * LENGTH]
+    assert filled.drop("ts", "origin", "segment").rows() == [(close, close, close, close, 0.0, 0.0)] * 2
+    assert filled["ts"].to_list() == [START + 50 * LENGTH, START + 51 * LENGTH]
     assert cleaned.candles["segment"].to_list() == [1] * 90 + [2] * 106
 
 
-def test_a_dead_stretch_is_not_filled_again():
+def test_a_dead_period_is_not_filled_again():
     assert counts(run(flat(walk(), 50, 60), gaps="fill", max_fill=100, max_flat_run=5)) == {"dead": 10, "hole": 10}
 
 
-def test_a_jump_over_a_filled_hole_is_cut():
+def test_the_series_is_split_at_a_jump_across_a_filled_gap():
     frame = without(walk(), 80).with_columns(
         pl.when(pl.int_range(pl.len()) >= 80).then(pl.col(c) / 2).otherwise(c).alias(c)
         for c in ("open", "high", "low", "close", "amt")
@@ -293,12 +293,12 @@ def test_a_jump_over_a_filled_hole_is_cut():
     assert cleaned.candles["segment"].to_list() == [1] * 81 + [2] * 119
 
 
-def test_holes_can_be_forbidden():
+def test_gaps_can_be_forbidden():
     with pytest.raises(DataError, match=r"1 gap\(s\), the first at 2024-01-03T02:00Z .* set clean.gaps"):
         run(without(walk(), 50), gaps="fail")
 
 
-def test_bars_missing_at_the_ends_are_told_and_are_no_holes():
+def test_bars_missing_at_the_ends_are_counted_and_are_no_gaps():
     frame = walk()
     cleaned = run(frame[5:190], span=Span(START, START + 200 * LENGTH))
     assert counts(cleaned) == {"starts_late": 5, "ends_early": 10}
@@ -308,12 +308,12 @@ def test_bars_missing_at_the_ends_are_told_and_are_no_holes():
 def test_too_many_broken_bars_are_refused_with_kinds_examples_and_advice():
     bad = walk().with_columns(ts=pl.col("ts") + 60_000)
     with pytest.raises(
-        DataError, match=r"200 of 200 candles are broken.*off the bar's grid × 200.*2024-01-01T00:01Z.*1D@UTC\+8"
+        DataError, match=r"200 of 200 candles are broken.*on the bar's grid × 200.*2024-01-01T00:01Z.*1D@UTC\+8"
     ):
         run(bad)
 
 
-def test_the_share_of_broken_bars_is_a_knob():
+def test_the_share_of_broken_bars_is_a_setting():
     bad = walk().with_columns(open=pl.when(pl.int_range(pl.len()) < 10).then(math.nan).otherwise("open"))
     assert counts(run(bad, max_bad_share=0.05)) == {"not_finite": 10, "starts_late": 10}
     with pytest.raises(DataError, match="10 of 200"):

@@ -1,6 +1,6 @@
-"""What can be wrong with candles: functions from columns to masks. They look, and change nothing.
+"""Checks of candles: functions from columns to masks, which change nothing.
 
-Frozen bars and changed units are told by thresholds that were measured on real files; docs/en/clean.md has the figures.
+The thresholds for frozen bars and changed units were measured on real files; docs/en/clean.md has the figures.
 """
 
 from itertools import pairwise
@@ -16,22 +16,22 @@ from kronosforge.core.candles import FEATURES
 
 Values = NDArray[np.float64]
 
-NOISE = 1e-9  # relative error of prices that went through floats and text
-ROUNDING = 2e-3  # relative error of turnover / volume where a venue rounds both; Coinbase's hourly file shows 3e-4
+NOISE = 1e-9  # relative error of prices after conversions between floats and text
+ROUNDING = 2e-3  # relative error of turnover / volume if a venue rounds both; 3e-4 in Coinbase's hourly file
 
 # Frozen bars.
-BLOCK = 64  # bars over which a market's habits are taken
-JOINT_FLOOR = 0.02  # of the usual range: a smaller distance between a close and the next open is never told
+BLOCK = 64  # bars over which the usual values of a market are measured
+JOINT_FLOOR = 0.02  # of the usual range: a bar with a smaller distance between close and next open is never frozen
 JOINT_FACTOR = 100.0  # times the upper quartile of the distances
-JOINT_STRONG = 0.2  # of the usual range: so far off, even a bar with much volume is told
-TICKS = 5  # where trades are rare, closes and opens lie a tick or two apart
-REGIME = 10.0  # a block whose distances grow by more than this is judged by the habits before it
+JOINT_STRONG = 0.2  # of the usual range: with a larger distance, even a bar with much volume is frozen
+TICKS = 5  # where trades are rare, close and next open are a tick or two apart
+REGIME = 10.0  # a block whose distances grow by more than this factor is compared with the block before it
 
-REPEATED_RUN = 3  # bars that stand twice in a row at the same distance; fewer may be chance
+REPEATED_BARS = 3  # consecutive bars that repeat others; fewer may be chance
 UNIT_WINDOW, UNIT_NEAR = 24, 8  # bars with volume on either side of a change of unit
-UNIT_SHIFT = 1.5  # decimal digits; the largest step between real regimes was 1.4
-UNIT_HINT = 1.2  # decimal digits between blocks that make it worth a close look
-UNIT_RUN = 8  # neighbouring bars whose turnover / volume is off by the same factor
+UNIT_SHIFT = 1.5  # decimal digits; the largest step of a real market was 1.4
+UNIT_HINT = 1.2  # decimal digits between blocks, above which the exact check runs
+UNIT_BARS = 8  # consecutive bars whose turnover / volume is off by the same factor
 
 
 class Columns(NamedTuple):
@@ -47,21 +47,21 @@ class Columns(NamedTuple):
 
     @classmethod
     def of(cls, frame: pl.DataFrame) -> "Columns":
-        """Views of the columns where polars allows; nulls become NaN."""
+        """The columns of `frame`, without a copy if polars allows it; nulls become NaN."""
         values: list[Values] = [frame[name].to_numpy() for name in FEATURES]
         return cls(frame["ts"].to_numpy(), *values)
 
-    def at(self, where: Mask | slice) -> "Columns":
-        """The rows under a mask."""
-        values: list[Values] = [column[where] for column in self[1:]]
-        return Columns(self.ts[where], *values)
+    def at(self, rows: Mask | slice) -> "Columns":
+        """The columns of some rows."""
+        values: list[Values] = [column[rows] for column in self[1:]]
+        return Columns(self.ts[rows], *values)
 
 
 BROKEN = ("", "not_finite", "not_positive", "range", "negative")
 
 
 def broken(x: Columns) -> NDArray[np.uint8]:
-    """For each bar the index in BROKEN of the first thing wrong with it alone; 0 where it is sound."""
+    """For each bar the index in BROKEN of its first fault; 0 for a bar without one."""
     with np.errstate(invalid="ignore"):
         sound = (
             (x.low > 0)
@@ -88,13 +88,13 @@ def _reasons(x: Columns) -> NDArray[np.uint8]:
 
 
 def still(x: Columns) -> Mask:
-    """Bars in which nothing traded: volume 0 and one price."""
+    """Bars without trade: volume 0 and one price."""
     mask: Mask = (x.vol == 0) & (x.high == x.low)
     return mask
 
 
-def runs(mask: Mask, ordinal: Instants) -> tuple[Instants, Instants]:
-    """First and stop index of each run of neighbouring bars under `mask`; a gap ends a run."""
+def segments(mask: Mask, ordinal: Instants) -> tuple[Instants, Instants]:
+    """First and stop index of each segment of neighbouring bars under `mask`."""
     at = np.flatnonzero(mask)
     if not len(at):
         return at, at
@@ -102,35 +102,35 @@ def runs(mask: Mask, ordinal: Instants) -> tuple[Instants, Instants]:
     return at[np.append(0, ends + 1)], at[np.append(ends, len(at) - 1)] + 1
 
 
-def gaps(ordinal: Instants) -> Instants:
+def after_gaps(ordinal: Instants) -> Instants:
     """Indices of the bars that follow a gap; `ordinal` (n,) is strictly ascending."""
     if not len(ordinal) or ordinal[-1] - ordinal[0] == len(ordinal) - 1:
         return np.empty(0, np.int64)
     return np.flatnonzero(np.diff(ordinal) > 1) + 1
 
 
-def dead(nothing: Mask, ordinal: Instants, longest: int) -> Mask:
-    """Bars of runs without trade that are longer than `longest` bars."""
-    mask = np.zeros(len(nothing), dtype=bool)
-    if nothing.sum() > longest:
-        for first, stop in zip(*runs(nothing, ordinal), strict=True):
+def dead(idle: Mask, ordinal: Instants, longest: int) -> Mask:
+    """The bars under `idle`, those without trade, that form segments of more than `longest` bars."""
+    mask = np.zeros(len(idle), dtype=bool)
+    if idle.sum() > longest:
+        for first, stop in zip(*segments(idle, ordinal), strict=True):
             mask[first:stop] = stop - first > longest
     return mask
 
 
 def repeated(x: Columns) -> Mask:
-    """Bars of blocks of at least REPEATED_RUN bars that stand twice, value for value, at two times.
+    """Bars of blocks of at least REPEATED_BARS bars that occur at two times with the same values: both blocks.
 
-    Both copies are marked. Bars without trade or without range are alike by nature and never marked.
+    Bars without trade or without range are often equal and never count.
     """
     mask = np.zeros(len(x.ts), dtype=bool)
     key = _fingerprints(x)
-    half = (key >> np.uint64(32)).astype(np.uint32)  # sorted twice as fast; few bars share it by chance
+    half = (key >> np.uint64(32)).astype(np.uint32)  # sorts twice as fast; few bars share it by chance
     ordered = np.sort(half)
-    alike = ordered[1:][ordered[1:] == ordered[:-1]]
-    if not len(alike):
+    shared = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(shared):
         return mask
-    at = np.flatnonzero(np.isin(half, alike))
+    at = np.flatnonzero(np.isin(half, shared))
     at = at[np.argsort(key[at], kind="stable")]
     same = np.flatnonzero(key[at[1:]] == key[at[:-1]])
     same = same[_traded(x, at[same]) & _equal(x, at[same], at[same + 1])]
@@ -138,13 +138,13 @@ def repeated(x: Columns) -> Mask:
     lag[at[same]] = at[same + 1] - at[same]
     edges = np.flatnonzero(np.diff(lag, prepend=0, append=0))
     for first, stop in pairwise(edges):
-        if lag[first] and stop - first >= REPEATED_RUN:
+        if lag[first] and stop - first >= REPEATED_BARS:
             mask[first:stop] = mask[first + lag[first] : stop + lag[first]] = True
     return mask
 
 
 def _fingerprints(x: Columns) -> NDArray[np.uint64]:
-    """One number a bar; equal bars have equal numbers. The factors are odd numbers without meaning (64-bit golden ratio)."""
+    """A number for each bar, equal for equal bars. The factor is an arbitrary odd number (64-bit golden ratio)."""
     bits = [np.ascontiguousarray(column).view(np.uint64) for column in (x.close, x.open, x.vol)]
     golden = np.uint64(0x9E3779B97F4A7C15)
     key: NDArray[np.uint64] = (bits[0] * golden ^ bits[1]) * golden ^ bits[2]
@@ -166,29 +166,29 @@ def _equal(x: Columns, first: Instants, second: Instants) -> Mask:
 def frozen(x: Columns, ordinal: Instants, max_gap: float) -> Mask:
     """Bars saved before they closed, in a market that never closes.
 
-    There each bar opens where the one before closed. A frozen bar is known by its close: the next open stands off by
-    more than JOINT_FACTOR times what is usual in this market and by more than JOINT_FLOOR of the usual range, and the
-    bar has less volume than usual, or stands off very far. Bars beside a gap or a pause, jumps above `max_gap`, and
-    markets that pause by nature are not judged; nor is the last bar, which has no next one.
+    Each bar of such a market opens near the previous close. A bar is frozen if the distance from its close to the next
+    open is more than JOINT_FACTOR times the usual distance of this market and more than JOINT_FLOOR of the usual range,
+    and if the bar has less volume than usual or the distance is very large. Bars next to a gap or a pause, jumps above
+    `max_gap`, markets with regular pauses and the last bar are never frozen.
     """
     n = len(x.ts)
     if n < 2:
         return np.zeros(n, dtype=bool)
-    step = np.append(np.abs(x.open[1:] - x.close[:-1]), 0.0)  # (n,) distance between a bar's close and the next open
+    step = np.append(np.abs(x.open[1:] - x.close[:-1]), 0.0)  # (n,) distance from the close to the next open
     off = step / x.close
     (ranges,) = _ranked((x.high - x.low) / x.low, 0.5)
-    if off.max() <= JOINT_FLOOR * ranges.min():  # most markets, most of the time
+    if off.max() <= JOINT_FLOOR * ranges.min():  # the common case
         return np.zeros(n, dtype=bool)
-    usual = _habits(off, ranges, x.vol)
+    usual = _usual(off, ranges, x.vol)
     bars = np.full(len(usual), BLOCK)
-    bars[-1] += n - bars.sum()  # the last block speaks for the rest
+    bars[-1] += n - bars.sum()  # the rest belongs to the last block
     limit = np.maximum(JOINT_FLOOR * usual[:, 1], JOINT_FACTOR * usual[:, 0])
     mask: Mask = off > np.repeat(limit, bars)
     if not mask.any():
         return mask
     _, range_usual, vol_usual = np.repeat(usual.T, bars, axis=1)
     mask &= (x.vol < vol_usual) | (off > JOINT_STRONG * range_usual)
-    beside = gaps(ordinal)
+    beside = after_gaps(ordinal)
     quiet = still(x)
     mask[:-1] &= ~quiet[:-1] & ~quiet[1:]
     mask[beside - 1] = mask[beside] = False
@@ -197,12 +197,11 @@ def frozen(x: Columns, ordinal: Instants, max_gap: float) -> Mask:
     return mask
 
 
-def _habits(off: Values, ranges: Values, vol: Values) -> Values:
-    """(blocks, 3): upper quartile of `off`, median range, median volume; those of the block before where habits break.
+def _usual(off: Values, ranges: Values, vol: Values) -> Values:
+    """(blocks, 3): upper quartile of `off`, median range, median volume; a block after a break has those before it.
 
-    `off` and `vol` are of bars (n,), `ranges` of blocks.
-
-    Blocks in which more than one bar in twenty has no volume are no continuous market: their range is NaN.
+    `off` and `vol` belong to bars (n,), `ranges` to blocks. If more than one bar in twenty of a block has no volume, the
+    market is not continuous and the block's range is NaN.
     """
     (distance,) = _ranked(off, 0.75)
     least, volume = _ranked(vol, 0.05, 0.5)
@@ -216,21 +215,21 @@ def _habits(off: Values, ranges: Values, vol: Values) -> Values:
 
 
 def _breaks(block: Values, before: Values) -> Mask:
-    """Whether blocks (distance, range, volume; …) depart so far from those before that they are judged by them."""
+    """Whether blocks (distance, range, volume; …) differ so much from those before that they cannot be measured alone."""
     far: Mask = (block[0] > REGIME * before[0]) & (block[0] > JOINT_FLOOR * before[1]) & ~np.isnan(block[1])
     return far
 
 
 def _ranked(values: Values, *shares: float) -> list[Values]:
-    """For each share the values of that rank in each block of BLOCK bars (one shorter block, where there are fewer)."""
+    """For each share the values of that rank in each block of BLOCK bars (one shorter block if there are fewer bars)."""
     width = min(BLOCK, len(values))
     blocks = values[: len(values) // width * width].reshape(-1, width)
-    ordered = np.sort(blocks, axis=1)  # vectorised in numpy, and so faster than a partition
+    ordered = np.sort(blocks, axis=1)  # vectorised in numpy, hence faster than a partition
     return [ordered[:, int(width * share)] for share in shares]
 
 
 def _tick(x: Columns) -> float:
-    """The smallest step between two prices that occur."""
+    """The smallest difference between two prices."""
     prices = np.unique(np.concatenate([x.open, x.high, x.low, x.close]))
     steps = np.diff(prices)
     steps = steps[steps > NOISE * prices[1:]]
@@ -252,26 +251,26 @@ def extreme(x: Columns, max_gap: float) -> Mask:
 
 
 def outside_range(x: Columns) -> Mask:
-    """Bars with volume whose turnover / volume lies outside low … high."""
+    """Bars with volume and a turnover / volume outside low … high."""
     return ((x.amt < x.low * x.vol * (1 - ROUNDING)) | (x.amt > x.high * x.vol * (1 + ROUNDING))) & (x.vol > 0)
 
 
-def unit_runs(factor: Values, off: Mask) -> list[tuple[int, int, float]]:
-    """Runs of at least UNIT_RUN bars under `off` with one factor: (first, stop, factor).
+def changed_units(factor: Values, off: Mask) -> list[tuple[int, int, float]]:
+    """Segments of at least UNIT_BARS bars under `off` with one factor: (first, stop, factor).
 
     `factor` is turnover / (volume × price) of bars with volume, (n,). Turnover of 0 is missing, not another unit.
     """
     changed = []
-    for first, stop in zip(*runs(off & (factor > 0), np.arange(len(off))), strict=True):
+    for first, stop in zip(*segments(off & (factor > 0), np.arange(len(off))), strict=True):
         logs = np.log(factor[first:stop])
         middle = float(np.median(logs))
-        if stop - first >= UNIT_RUN and np.median(np.abs(logs - middle)) < 0.05:
+        if stop - first >= UNIT_BARS and np.median(np.abs(logs - middle)) < 0.05:
             changed.append((int(first), int(stop), round_factor(np.exp(middle))))
     return changed
 
 
 def round_factor(factor: float) -> float:
-    """A power of ten where `factor` is within 5 % of one, else four digits of it."""
+    """`factor` as the power of ten within 5 % of it, else rounded to four digits."""
     power = 10.0 ** round(np.log10(factor))
     return power if abs(factor / power - 1) < 0.05 else float(f"{factor:.4g}")
 
@@ -279,26 +278,26 @@ def round_factor(factor: float) -> float:
 def volume_steps(vol: Values) -> list[tuple[int, float]]:
     """Where volume changes its unit: (index of the first bar in the new unit, decimal digits of the step).
 
-    A step counts where the median of log10 volume shifts by UNIT_SHIFT digits or more, over UNIT_NEAR bars and over
-    UNIT_WINDOW bars on either side: real markets calm down by tens, not overnight by hundreds, and for good.
+    A step counts if the median of log10 volume shifts by UNIT_SHIFT digits or more, over UNIT_NEAR bars and over
+    UNIT_WINDOW bars on either side: the volume of real markets falls by tens, not by hundreds at once and for good.
     """
     at = np.flatnonzero(vol > 0)
     digits = np.log10(vol[at])
-    if len(at) < 2 * UNIT_WINDOW or not _hinted(digits):
+    if len(at) < 2 * UNIT_WINDOW or not _may_shift(digits):
         return []
     shift = _shift(digits, UNIT_WINDOW)
     near = _shift(digits, UNIT_NEAR)[UNIT_WINDOW - UNIT_NEAR :][: len(shift)]
     sure = (np.abs(shift) >= UNIT_SHIFT) & (np.abs(near) >= UNIT_SHIFT) & (shift * near > 0)
     steps = []
-    for first, stop in zip(*runs(sure, np.arange(len(sure))), strict=True):
+    for first, stop in zip(*segments(sure, np.arange(len(sure))), strict=True):
         around = np.arange(first - UNIT_NEAR, stop + UNIT_NEAR) + UNIT_WINDOW
         boundary = int(around[np.argmax(np.abs(digits[around] - digits[around - 1]))])
         steps.append((int(at[boundary]), float(shift[(first + stop) // 2])))
     return steps
 
 
-def _hinted(digits: Values) -> bool:
-    """Cheap: could there be a step at all? Compares medians of neighbouring blocks, and of blocks with one between."""
+def _may_shift(digits: Values) -> bool:
+    """A fast check for possible steps: compares the medians of blocks with those of the next and the second next block."""
     blocks = digits[: len(digits) // UNIT_WINDOW * UNIT_WINDOW].reshape(-1, UNIT_WINDOW)
     middle = np.partition(blocks, UNIT_WINDOW // 2, axis=1)[:, UNIT_WINDOW // 2]
     tail = np.median(digits[-UNIT_WINDOW:])
@@ -307,7 +306,7 @@ def _hinted(digits: Values) -> bool:
 
 
 def _shift(digits: Values, width: int) -> Values:
-    """Median of the `width` values from i + width on, less that of the `width` values before, for i = 0, 1, …"""
+    """Median of the `width` values from i + width on, minus that of the `width` values before, for i = 0, 1, …"""
     medians = np.median(sliding_window_view(digits, width), axis=1)
     shifts: Values = medians[width:] - medians[:-width]
     return shifts

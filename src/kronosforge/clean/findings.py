@@ -1,4 +1,4 @@
-"""What cleaning found: one record per kind, in a fixed order."""
+"""The findings of cleaning: one record per kind, in a fixed order."""
 
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
@@ -24,39 +24,39 @@ CHECK_SOURCE = Message("check the source")
 
 
 class Kind(NamedTuple):
-    """One sort of finding: what happens to it, whether it speaks against the series, and how to say it."""
+    """What a kind of finding means and what happens to the rows."""
 
     action: Action
     broken: bool  # counts against `max_bad_share`
     text: Message
-    advice: Message = CHECK_SOURCE  # what to do where it is the whole series
+    advice: Message = CHECK_SOURCE  # what to do if the series is refused for it
 
 
-_COLUMNS = Message("check which columns hold what")
+_COLUMNS = Message("check which column holds which value")
 
-# In the order in which findings are told: as they arrived, what was wrong, what was made of it.
+# In the order in which findings are listed: rows as they arrived, broken bars, and what the series became.
 KINDS: dict[str, Kind] = {
-    "outside": Kind("dropped", False, Message("candles outside the span asked for")),
+    "outside": Kind("dropped", False, Message("candles outside the requested span")),
     "unfinished": Kind("dropped", False, Message("unfinished candles")),
     "no_time": Kind("dropped", True, Message("rows without a time"), Message("check the time column")),
-    "order": Kind("kept", False, Message("candles behind a later one, now sorted")),
-    "duplicate": Kind("dropped", False, Message("candles that repeat another word for word")),
+    "order": Kind("kept", False, Message("rows out of order, now sorted")),
+    "duplicate": Kind("dropped", False, Message("exact duplicates")),
     "conflict": Kind(
         "dropped",
         False,
-        Message("candles that contradict another of the same time, which came later or fits the price before"),
+        Message("candles that differ from another one of the same time, which came later or fits the previous price"),
     ),
     "off_grid": Kind(
         "dropped",
         True,
-        Message("candles that open off the bar's grid"),
+        Message("candles that do not open on the bar's grid"),
         Message("check the bar (1D is the UTC day, 1D@UTC+8 the Hong Kong day), source.label and source.timezone"),
     ),
     "off_calendar": Kind(
         "dropped",
         True,
         Message("candles at times when the calendar has none"),
-        Message("check clean.calendar, source.timezone and source.label; daily bars stand at 00:00 UTC of their date"),
+        Message("check clean.calendar, source.timezone and source.label; daily bars open at 00:00 UTC of their date"),
     ),
     "not_finite": Kind("dropped", True, Message("candles with a missing or infinite value"), _COLUMNS),
     "not_positive": Kind("dropped", True, Message("candles with a price of zero or below"), _COLUMNS),
@@ -70,51 +70,49 @@ KINDS: dict[str, Kind] = {
     "repeated": Kind(
         "dropped",
         True,
-        Message("candles of blocks that stand twice, at two times, of which one must be wrong"),
+        Message("blocks of candles that occur at two different times, one of which must be wrong"),
         Message("fetch these bars again"),
     ),
     "frozen": Kind(
         "dropped",
         True,
-        Message(
-            "candles that look saved before they closed: the next one opens elsewhere, which is unusual in this market"
-        ),
-        Message("fetch these bars again, end before them with until, or set clean.frozen = 'keep'"),
+        Message("candles that look saved before they closed: the next one opens unusually far from their close"),
+        Message("fetch these bars again, set until to a time before them, or set clean.frozen = 'keep'"),
     ),
-    "dead": Kind("dropped", False, Message("candles of long stretches without trade")),
+    "dead": Kind("dropped", False, Message("candles in long periods without trade")),
     "turnover": Kind(
         "derived",
         True,
-        Message("candles whose turnover / volume lies outside low … high, now vol × mean(o, h, l, c)"),
+        Message("candles with turnover / volume outside low … high; turnover is now vol × mean(o, h, l, c)"),
         _COLUMNS,
     ),
     "hole": Kind("cut", False, Message("missing bars, at which the series is split")),
     "filled": Kind(
         "filled",
         False,
-        Message("missing bars, now flat at the close before with volume 0"),
+        Message("missing bars, filled flat at the previous close with volume 0"),
     ),
     "unit": Kind("cut", False, Message("changes of the unit of volume")),
-    "jump": Kind("cut", False, Message("jumps between neighbouring bars that no market traded through")),
+    "jump": Kind("cut", False, Message("price jumps between neighbouring bars that are larger than clean.max_gap")),
     "quiet": Kind("kept", False, Message("candles without trade")),
-    "silent": Kind("kept", False, Message("candles whose price moves at volume 0")),
+    "silent": Kind("kept", False, Message("candles whose price changes at volume 0")),
     "extreme": Kind("kept", False, Message("candles with an extreme range")),
-    "starts_late": Kind("kept", False, Message("bars due before the first candle")),
-    "ends_early": Kind("kept", False, Message("bars due after the last candle")),
+    "starts_late": Kind("kept", False, Message("bars missing before the first candle")),
+    "ends_early": Kind("kept", False, Message("bars missing after the last candle")),
 }
 
 
 class Finding(NamedTuple):
-    """One kind of thing that was found. JSON-able by `_asdict()`."""
+    """All findings of one kind. `_asdict()` can be written as JSON."""
 
     kind: str  # a key of KINDS
-    count: int  # type: ignore[assignment]  # the summary's word; hides tuple.count, which nobody needs here
+    count: int  # type: ignore[assignment]  # the key in the summary; hides tuple.count, which is not used
     action: Action
     examples: tuple[str, ...]  # at most three: time and values
 
     @property
     def texts(self) -> dict[str, str]:
-        """The finding in words, without its count and examples: {"en": …, "zh": …}."""
+        """The text of the finding in each language, without its count and examples: {"en": …, "zh": …}."""
         return Message("{text} ({action})", text=KINDS[self.kind].text, action=ACTIONS[self.action]).both()
 
     def __str__(self) -> str:
@@ -128,16 +126,16 @@ class Finding(NamedTuple):
 
 
 class Log:
-    """Collects findings; the same kind found twice is one finding with both counts."""
+    """Collects findings and adds up those of the same kind."""
 
     def __init__(self) -> None:
         self._counted: dict[str, tuple[int, tuple[str, ...]]] = {}
 
     def add(self, kind: str, count: int, examples: Iterable[str] = ()) -> None:
-        """Count something. A count of 0 leaves no trace."""
+        """Add to the count of a kind; a count of 0 adds nothing."""
         if count:
-            before, shown = self._counted.get(kind, (0, ()))
-            self._counted[kind] = (before + count, (*shown, *examples)[:3])
+            earlier_count, earlier_examples = self._counted.get(kind, (0, ()))
+            self._counted[kind] = (earlier_count + count, (*earlier_examples, *examples)[:3])
 
     def rows(self, kind: str, frame: pl.DataFrame) -> None:
         """Count the rows of `frame`, with the first three as examples."""
@@ -152,15 +150,13 @@ class Log:
 
     @property
     def broken(self) -> int:
-        """Rows found so far that count against `max_bad_share`."""
+        """The number of rows so far that count against `max_bad_share`."""
         return sum(count for kind, (count, _) in self._counted.items() if KINDS[kind].broken)
 
     def findings(self) -> list[Finding]:
-        """Everything found, in the order of KINDS."""
-        counted = self._counted
-        return [
-            Finding(kind, counted[kind][0], KINDS[kind].action, counted[kind][1]) for kind in KINDS if kind in counted
-        ]
+        """All findings, in the order of KINDS."""
+        counted = ((kind, *self._counted[kind]) for kind in KINDS if kind in self._counted)
+        return [Finding(kind, count, KINDS[kind].action, examples) for kind, count, examples in counted]
 
 
 def shown(row: dict[str, Any]) -> str:
@@ -169,5 +165,5 @@ def shown(row: dict[str, Any]) -> str:
 
 
 def values(row: dict[str, Any]) -> str:
-    """The numbers of one candle as text; `?` where there is none."""
+    """The values of one candle as text; `?` for a missing one."""
     return " ".join(f"{name[0]} {'?' if row[name] is None else format(row[name], '.10g')}" for name in FEATURES)

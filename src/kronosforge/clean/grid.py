@@ -1,4 +1,4 @@
-"""Bars as numbered places in time: two bars are neighbours where their ordinals differ by one, even over a weekend."""
+"""Bars numbered by ordinals: two bars are neighbours if their ordinals differ by one, even across a weekend."""
 
 from typing import Protocol
 
@@ -12,16 +12,16 @@ Mask = NDArray[np.bool_]
 
 
 class Grid(Protocol):
-    """The bars that are due, as numbered places in time."""
+    """The bars that are due, numbered in the order of time."""
 
     continuous: bool
-    """True where the market never closes, so that each bar opens where the one before closed."""
+    """True if the market never closes, so that each bar opens when the previous one closes."""
 
-    def place(self, ts: Instants) -> tuple[Instants, Mask]:
-        """The ordinal of each instant, and whether a bar is due there. Ordinals elsewhere mean nothing."""
+    def locate(self, ts: Instants) -> tuple[Instants, Mask]:
+        """The ordinal of each instant, and whether a bar is due there. The ordinals of other instants are meaningless."""
         ...
 
-    def at(self, ordinal: Instants) -> Instants:
+    def opens(self, ordinal: Instants) -> Instants:
         """The open times of due bars, by their ordinals."""
         ...
 
@@ -42,11 +42,11 @@ class Always:
     def __init__(self, bar: Bar) -> None:
         self.bar = bar
 
-    def place(self, ts: Instants) -> tuple[Instants, Mask]:
+    def locate(self, ts: Instants) -> tuple[Instants, Mask]:
         ordinal = (ts - self.bar.offset) // self.bar.length
-        return ordinal, self.at(ordinal) == ts
+        return ordinal, self.opens(ordinal) == ts
 
-    def at(self, ordinal: Instants) -> Instants:
+    def opens(self, ordinal: Instants) -> Instants:
         return ordinal * self.bar.length + self.bar.offset
 
     def due(self, span: Span) -> Instants:

@@ -1,4 +1,4 @@
-"""Which market a series comes from, by its gaps: nights, weekends, holidays and lunch breaks come back every week."""
+"""Recognise the market of a series by its gaps: nights, weekends, holidays and lunch breaks recur every week."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -13,50 +13,50 @@ from kronosforge.core.i18n import Message, MessageList
 # The large markets, futures of Chicago, and currencies. XKRX is left out: it takes seconds to load.
 CANDIDATES = ("XSHG", "XHKG", "XNYS", "XLON", "XTKS", "XETR", "XTSE", "XASX", "XBOM", "XTAI", "CMES", "24/5")
 
-FEWEST = 20  # bars; fewer could come from anywhere
-MISSING = 0.15  # share of the clock's bars that are missing; a market that closes on weekends only lacks 0.28
+MIN_BARS = 20  # fewer bars could come from any market
+MIN_MISSING = 0.15  # share of the bars of a 24/7 market; a market that only closes on weekends lacks 0.28
 RARE = 0.05  # share of the weeks; a bar of the week that is present less often belongs to no session
-OFF = 0.02  # share of the bars that may stand where the calendar has none, as `clean.max_bad_share` allows by default
-HELD = 0.6  # share of the calendar's bars that are present; the rest are suspensions and outages
+MAX_OFF = 0.02  # share of the bars that may open when the calendar has none, as `clean.max_bad_share` allows by default
+MIN_PRESENT = 0.6  # share of the calendar's bars; the rest are suspensions and outages
 EQUAL = 0.001  # calendars whose scores differ by less fit equally well: one day in four years
 SHOWN = 3  # series named in a message
 
 
 class SessionGaps(NamedTuple):
-    """A series with gaps like those of a market with sessions."""
+    """The calendars that fit a series with gaps like those of a market with sessions."""
 
-    calendars: tuple[str, ...]  # that fit, best first; empty where none of CANDIDATES does
-    share: float  # of the bars that stand where the best calendar has one
+    calendars: tuple[str, ...]  # best first; empty if none of CANDIDATES fits
+    share: float  # of the bars that open when the best calendar has a bar
 
 
 class _Fit(NamedTuple):
     calendar: str
     on: float  # share of the bars that the calendar has
-    held: float  # share of the calendar's bars that are present
+    present: float  # share of the calendar's bars that the series has
 
     @property
     def score(self) -> float:
         """Harmonic mean of both shares (F1)."""
-        return 2 * self.on * self.held / (self.on + self.held) if self.on else 0.0
+        return 2 * self.on * self.present / (self.on + self.present) if self.on else 0.0
 
 
 def session_gaps(ts: Instants, series: Series) -> SessionGaps | None:
-    """The calendar that `ts` (open times, ms, ascending, unique) fits, where they have gaps like those of sessions.
+    """The calendars that fit `ts` (open times, ms, ascending, unique), if they have gaps like those of sessions.
 
-    None where the series looks like a market that never closes, or is too short to tell. Bars longer than a day, and
-    Hong Kong days, belong to no session. exchange_calendars is loaded only once a series is suspected.
+    None if the series looks like a market that never closes or is too short. Bars longer than a day, and Hong Kong days,
+    belong to no session. exchange_calendars is loaded only if many bars are missing.
     """
-    if series.bar.length > DAY or series.bar.hong_kong or len(ts) < FEWEST:
+    if series.bar.length > DAY or series.bar.hong_kong or len(ts) < MIN_BARS:
         return None
     span = Span(int(ts[0]), int(ts[-1]) + series.bar.length)
-    if len(ts) > (1 - MISSING) * span.bars(series.bar):
+    if len(ts) > (1 - MIN_MISSING) * span.bars(series.bar):
         return None
     fits = sorted((_fit(name, ts, series, span) for name in CANDIDATES), key=lambda fit: -fit.score)
-    good = [fit for fit in fits if fit.on >= 1 - OFF and fit.held >= HELD]
+    good = [fit for fit in fits if fit.on >= 1 - MAX_OFF and fit.present >= MIN_PRESENT]
     if good:
         equal = tuple(fit.calendar for fit in good if fit.score >= good[0].score - EQUAL)
         return SessionGaps(equal, good[0].on)
-    return SessionGaps((), fits[0].on) if _come_back(ts, series, span) else None
+    return SessionGaps((), fits[0].on) if _recur(ts, series, span) else None
 
 
 def _fit(calendar: str, ts: Instants, series: Series, span: Span) -> _Fit:
@@ -65,16 +65,16 @@ def _fit(calendar: str, ts: Instants, series: Series, span: Span) -> _Fit:
     return _Fit(calendar, present / len(ts), present / max(1, len(due)))
 
 
-def _come_back(ts: Instants, series: Series, span: Span) -> bool:
-    """True where the same bars of the week are missing week after week."""
+def _recur(ts: Instants, series: Series, span: Span) -> bool:
+    """Whether the same bars of the week are missing week after week."""
     weeks = (span.stop - span.start) / WEEK
     per_week = WEEK // series.bar.length
     counts = np.bincount(ts // series.bar.length % per_week, minlength=per_week)
-    return weeks >= 2 and bool((counts < RARE * weeks).mean() >= MISSING)
+    return weeks >= 2 and bool((counts < RARE * weeks).mean() >= MIN_MISSING)
 
 
 def calendar_advice(gaps: Mapping[Series, SessionGaps]) -> dict[Series, Message]:
-    """For each series what to set. Series of one market share one text."""
+    """The setting to change for each series. Series of one market share one text."""
     groups: dict[tuple[str, ...], list[Series]] = {}
     for series, gap in gaps.items():
         groups.setdefault(gap.calendars, []).append(series)

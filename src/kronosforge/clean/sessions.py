@@ -15,7 +15,7 @@ from kronosforge.core.i18n import _
 
 NS = 1_000_000  # ns in a ms
 NO_BREAK = np.iinfo(np.int64).min  # numpy's NaT
-# Where a calendar sets no bounds of its own, these keep a span such as "since 0001" from making a million sessions.
+# Bounds of calendars that have none of their own: a span such as "since 0001" would have a million sessions.
 EARLIEST, LATEST = instant("1950-01-01"), instant("2100-01-01")
 
 
@@ -38,43 +38,43 @@ class Sessions:
                 )
             )
         with warnings.catch_warnings():
-            # exchange_calendars 4 calls what pandas 3.1 deprecates, which is none of a user's business.
+            # exchange_calendars 4 calls functions that pandas 3.1 deprecates, which a user cannot change.
             warnings.simplefilter("ignore", DeprecationWarning)
             opens = _opens(name, bar.length, _years(name, span))
-        self.opens = opens[(opens >= span.start) & (opens < span.stop)]
+        self._opens = opens[(opens >= span.start) & (opens < span.stop)]
 
-    def place(self, ts: Instants) -> tuple[Instants, Mask]:
-        ordinal = np.searchsorted(self.opens, ts)
-        inside = ordinal < len(self.opens)
+    def locate(self, ts: Instants) -> tuple[Instants, Mask]:
+        ordinal = np.searchsorted(self._opens, ts)
+        inside = ordinal < len(self._opens)
         due = np.zeros(len(ts), dtype=bool)
-        due[inside] = self.opens[ordinal[inside]] == ts[inside]
+        due[inside] = self._opens[ordinal[inside]] == ts[inside]
         return ordinal, due
 
-    def at(self, ordinal: Instants) -> Instants:
-        return self.opens[ordinal]
+    def opens(self, ordinal: Instants) -> Instants:
+        return self._opens[ordinal]
 
     def due(self, span: Span) -> Instants:
-        return self.opens[(self.opens >= span.start) & (self.opens < span.stop)]
+        return self._opens[(self._opens >= span.start) & (self._opens < span.stop)]
 
     def count(self, span: Span) -> int:
         return len(self.due(span))
 
 
 def _years(name: str, span: Span) -> Span:
-    """The whole years around `span` that the calendar knows: many series share them. May be empty."""
-    recorded = _recorded(name)
+    """The whole years around `span` that the calendar covers, so that many series share them. May be empty."""
+    covered = _covered(name)
     # A session may open on the day before its date.
-    first, last = max(span.start - DAY, recorded.start), min(span.stop + DAY, recorded.stop)
+    first, last = max(span.start - DAY, covered.start), min(span.stop + DAY, covered.stop)
     if first >= last:
         return Span(0, 0)
     return Span(
-        max(instant(f"{iso(first)[:4]}-01-01"), recorded.start), min(instant(f"{iso(last)[:4]}-12-31"), recorded.stop)
+        max(instant(f"{iso(first)[:4]}-01-01"), covered.start), min(instant(f"{iso(last)[:4]}-12-31"), covered.stop)
     )
 
 
 @lru_cache
-def _recorded(name: str) -> Span:
-    """The first and the last day for which the calendar is recorded."""
+def _covered(name: str) -> Span:
+    """The first and the last day that the calendar covers."""
     try:
         calendar = exchange_calendars.get_calendar(name)
     except InvalidCalendarName:
@@ -102,7 +102,7 @@ def _opens(name: str, length: int, years: Span) -> Instants:
 
 
 def _intraday(calendar: ExchangeCalendar, length: int) -> Instants:
-    """Opens of the bars of each stretch of trading: a session, or each half of one with a lunch break."""
+    """Open times of the bars of each trading period: a session, or each half of one with a lunch break."""
     opens, closes, pause, resume = (
         getattr(calendar, f"{event}_nanos") for event in ("opens", "closes", "break_starts", "break_ends")
     )
@@ -110,5 +110,5 @@ def _intraday(calendar: ExchangeCalendar, length: int) -> Instants:
     start = np.concatenate([opens, resume[paused]]) // NS
     stop = np.concatenate([np.where(paused, pause, closes), closes[paused]]) // NS
     bars = -((start - stop) // length)  # rounded up: the last bar may be shorter
-    nth = np.arange(bars.sum()) - np.repeat(np.cumsum(bars) - bars, bars)
-    return np.sort(np.repeat(start, bars) + nth * length)
+    index = np.arange(bars.sum()) - np.repeat(np.cumsum(bars) - bars, bars)  # of each bar in its period
+    return np.sort(np.repeat(start, bars) + index * length)

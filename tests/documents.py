@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 
 # Small and from scratch, so that a page's trainings take seconds; the commands are those of the page.
 SMALL = """    records_per_timeframe=300,
@@ -51,6 +53,18 @@ def commands(block: Block) -> list[str]:
     lines = re.sub(r"\\\n\s*", "", block.text).splitlines()
     stripped = (re.sub(r"(^|\s+)#.*$", "", line).strip() for line in lines)
     return [line for line in stripped if line]
+
+
+def links(page: Path) -> list[str]:
+    """The targets of a page's links and pictures, in its order; code is left out."""
+    prose = BLOCK.sub("", page.read_text("utf-8"))
+    return LINK.findall(re.sub(r"`[^`\n]*`", "", prose))
+
+
+def anchors(page: Path) -> list[str]:
+    """What a link to each heading of a page has after `#`, as GitHub makes it: lower case, hyphens, no punctuation."""
+    headings = HEADING.findall(BLOCK.sub("", page.read_text("utf-8")))
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
 def make_workspace(folder: Path) -> Path:

@@ -1,16 +1,21 @@
-"""Every fenced command and Python block of the READMEs, the guides and docs/, run in its page's order in a workspace."""
+"""Every fenced command and Python block of the READMEs, the guides and docs/, run in its page's order in a workspace.
+
+What the pages say is compared with the program, and every relative link leads somewhere.
+"""
 
 import ast
 import re
 import shutil
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch", reason="training needs torch")
 
-from tests.documents import ROOT, Block, Shell, blocks, commands, copied, make_workspace
+from kronosforge.cli.parser import build_parser
+from tests.documents import ROOT, Block, Shell, anchors, blocks, commands, copied, links, make_workspace
 
 if sys.platform == "win32":
     pytest.skip("the pages' commands are a POSIX shell's", allow_module_level=True)
@@ -23,6 +28,12 @@ PAGES = [
 ]  # fmt: skip
 TRAINED = ("docs/en/evaluate.md", "docs/en/forecast.md")  # pages about what follows training
 PREPARED = ("docs/en/dataset.md", "docs/en/train.md", "Kronos/finetune/README_MULTI_MODEL.md")
+
+MARKDOWN = sorted(
+    page
+    for pattern in ("*.md", "docs/**/*.md", "benchmarks/*.md", "Kronos/finetune/*.md", "src/**/*.md")
+    for page in ROOT.glob(pattern)
+)
 
 # Command → exit code other than 0, and why.
 REFUSED = {
@@ -98,6 +109,41 @@ def runnable(page: Path) -> list[Block]:
 
 def stripped(block: Block) -> object:
     return ast.dump(ast.parse(block.text)) if block.language == "python" else commands(block)
+
+
+@pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for link in links(page):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), f"{link}: no such file"
+        assert not anchor or anchor in anchors(target), f"{link}: no such heading; there are {anchors(target)}"
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_a_readme_lists_its_sections(name: str) -> None:
+    listed = [link.removeprefix("#") for link in links(ROOT / name) if link.startswith("#")]
+    assert listed == anchors(ROOT / name)[1:]
+
+
+@pytest.mark.parametrize(("name", "language"), [("README.md", "en"), ("README.zh-CN.md", "zh")])
+def test_a_readme_and_the_help_list_the_same_exit_codes(
+    name: str, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KRONOS_LANG", language)
+    (paragraph,) = [text for text in (ROOT / name).read_text("utf-8").split("\n\n") if "130 " in text]
+    readme, program = exit_codes(paragraph), exit_codes(str(build_parser().epilog))
+    assert readme.keys() == program.keys() >= {0, 2, 3, 4, 5, 130}
+    assert not [code for code in program if not readme[code].startswith(program[code])]
+
+
+def exit_codes(text: str) -> dict[int, str]:
+    """Code → what it means, without what stands in brackets."""
+    text = unicodedata.normalize("NFKC", text)  # Chinese commas and brackets are wider
+    pairs = re.findall(r"(\d+) ([^;,.]+)", re.sub(r"\(.*?\)", "", text, flags=re.DOTALL))
+    return {int(code): meaning.strip() for code, meaning in pairs}
 
 
 def test_the_guides_commands_work_in_its_order(workspaces: dict[str, Path], tmp_path: Path) -> None:

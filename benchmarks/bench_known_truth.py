@@ -26,7 +26,8 @@ from scipy.stats import binomtest
 
 from kronosforge.config import DatasetConfig, EvaluateConfig, ModelConfig, SourceConfig, SplitConfig, TrainConfig
 from kronosforge.core.bars import instant
-from kronosforge.core.files import fingerprint, write_atomic
+from kronosforge.core.digests import fingerprint
+from kronosforge.core.files import write_atomic
 from kronosforge.evaluate import evaluate
 from kronosforge.evaluate.checkpoints import fine_tuned, start
 from kronosforge.evaluate.evaluation import judge

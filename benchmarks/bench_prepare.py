@@ -27,12 +27,11 @@ from kronosforge.config import ModelConfig, validate
 from kronosforge.core.bars import Series, Span, instant, iso
 from kronosforge.core.candles import FEATURES, SCHEMA
 from kronosforge.core.files import publishing
-from kronosforge.dataset import DATASET_FILES
 from kronosforge.source.base import Batch
 from kronosforge.store import Store
 from kronosforge.workflows.fetch import Collected
 from kronosforge.workflows.prepare import build
-from kronosforge.workspace.paths import MANIFEST
+from kronosforge.workspace.paths import DATASET_FILES, MANIFEST
 
 FASTER, SMALLER = 1.0, 0.5  # at least the peer's speed, at most half its memory
 SAME_MEMORY, LINEAR = 1.2, 1.2  # at ten times the bars

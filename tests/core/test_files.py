@@ -10,17 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from kronosforge.core.digests import canonical, fingerprint, sha256
 from kronosforge.core.errors import BusyError, DiskError
-from kronosforge.core.files import (
-    canonical,
-    fingerprint,
-    locked,
-    locked_async,
-    publishing,
-    recover,
-    sha256,
-    write_atomic,
-)
+from kronosforge.core.files import publishing, recover, write_atomic
+from kronosforge.core.locks import locked, locked_async
 from tests.core.publish_killed import NAMES, NEW, OLD, lay, publish
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,7 +118,7 @@ class TestLocked:
         code = f"""
 import sys
 from pathlib import Path
-from kronosforge.core.files import locked
+from kronosforge.core.locks import locked
 with locked(Path({str(tmp_path / "thing")!r}), "the thing"):
     print("held", flush=True)
     sys.stdin.read()

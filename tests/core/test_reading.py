@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from kronosforge.core.errors import BusyError
-from kronosforge.core.files import locked, reading
+from kronosforge.core.locks import locked, reading
 
 HOLD = """
 import sys
 from pathlib import Path
-from kronosforge.core.files import reading
+from kronosforge.core.locks import reading
 with reading(Path(sys.argv[1]), "it"):
     print("held", flush=True)
     sys.stdin.read()

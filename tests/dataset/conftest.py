@@ -12,8 +12,9 @@ import pytest
 
 from kronosforge.core.bars import iso, series
 from kronosforge.core.candles import FEATURES, SCHEMA
-from kronosforge.dataset import DATASET_FILES, DatasetWriter
+from kronosforge.dataset import DatasetWriter
 from kronosforge.split import Cuts, total
+from kronosforge.workspace.paths import DATASET_FILES
 
 START = 1_699_488_000_000  # 2023-11-09T00:00Z, a multiple of every bar up to a day
 

@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from kronosforge.core.errors import DiskError
-from kronosforge.dataset import PICKLES, hand_over
-from kronosforge.workspace.paths import MANIFEST
+from kronosforge.dataset import hand_over
+from kronosforge.workspace.paths import MANIFEST, PICKLES
 
 
 def names(folder):

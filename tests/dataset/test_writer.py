@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from kronosforge.core.bars import HOUR, series
 from kronosforge.core.candles import FEATURES
-from kronosforge.dataset import DATASET_FILES, DatasetWriter
+from kronosforge.dataset import DatasetWriter
 from kronosforge.dataset.native import open_split
 from kronosforge.dataset.unpickle import load
 from kronosforge.split import SPLITS, Cuts
+from kronosforge.workspace.paths import DATASET_FILES
 
 BTC = series("BTC-USD-SWAP_1H")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kronosforge.core.candles import FEATURES
-from kronosforge.core.files import sha256
+from kronosforge.core.digests import sha256
 
 HOUR = 3_600_000
 STEPS, EPOCHS = 90, 3

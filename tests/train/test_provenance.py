@@ -9,7 +9,7 @@ import pytest
 
 from kronosforge.config import ModelConfig
 from kronosforge.core.errors import DataError
-from kronosforge.core.files import reading
+from kronosforge.core.locks import reading
 from kronosforge.train import loop, stages, train
 from kronosforge.workflows.prepare import prepare
 from kronosforge.workspace.paths import dataset_folders

@@ -12,13 +12,12 @@ import pytest
 
 from kronosforge.config import DatasetConfig, ModelConfig, SourceConfig
 from kronosforge.core.errors import DataError, KronosForgeError, NoDataError, UsageError
-from kronosforge.core.files import reading
-from kronosforge.dataset import PICKLES
+from kronosforge.core.locks import reading
 from kronosforge.dataset.unpickle import load
 from kronosforge.dataset.verify import verify
 from kronosforge.sandbox import running
 from kronosforge.workflows.prepare import PreparedDataset, prepare
-from kronosforge.workspace.paths import DatasetFolders, dataset_folders
+from kronosforge.workspace.paths import PICKLES, DatasetFolders, dataset_folders
 
 SMALL = DatasetConfig(lookback=20, predict=5)
 

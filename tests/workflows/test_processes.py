@@ -13,7 +13,7 @@ from typing import IO
 
 import pytest
 
-from kronosforge.core.files import locked
+from kronosforge.core.locks import locked
 from kronosforge.dataset.manifest import read_manifest
 from kronosforge.workspace.training_record import published_record, read_training
 from tests.processes import children, gone

@@ -225,7 +225,7 @@ def test_folds_that_are_being_written_are_waited_for(
     again: Path, config: ModelConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (again / PLACE / "evaluation.json").unlink()
-    program = "import sys; from pathlib import Path; from kronosforge.core.files import locked\n"
+    program = "import sys; from pathlib import Path; from kronosforge.core.locks import locked\n"
     program += "with locked(Path(sys.argv[1]), 'the folds'): print(flush=True); sys.stdin.readline()"
     command = [sys.executable, "-c", program, str(again / PLACE)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:

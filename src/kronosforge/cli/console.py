@@ -114,15 +114,21 @@ def download_bars() -> Iterator[Callable[[Series, int, int], None] | None]:
         yield None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[Series, Any] = {}
+    bars = Progress(*columns, console=Console(stderr=True), transient=True)
+    tasks: dict[Series, Any] = {}
 
-        def show(series: Series, present: int, total: int) -> None:
-            if series not in tasks:
-                tasks[series] = bars.add_task(str(series), total=total)
-            bars.update(tasks[series], completed=present)
+    def show(series: Series, present: int, total: int) -> None:
+        if not tasks:  # not before: a question may come first, and a live display would hide it
+            bars.start()
+        if series not in tasks:
+            tasks[series] = bars.add_task(str(series), total=total)
+        bars.update(tasks[series], completed=present)
 
+    try:
         yield show
+    finally:
+        if tasks:
+            bars.stop()
 
 
 def confirmed(question: str) -> bool:

@@ -8,7 +8,6 @@ from kronosforge.cli.context import Context, open_context
 from kronosforge.cli.results import print_dataset, print_plan, print_settings
 from kronosforge.core.errors import ExistsError, UsageError
 from kronosforge.core.i18n import _
-from kronosforge.workflows.existing import existing
 from kronosforge.workflows.plan import plan
 from kronosforge.workflows.prepare import prepare, refuse_warnings
 from kronosforge.workspace.overrides import Resolved, explain
@@ -26,11 +25,11 @@ def run(arguments: Namespace) -> int:
     )
     if arguments.explain or arguments.dry_run:
         return _preview(context, resolved, where)
-    force = arguments.force or _replace(resolved, where)
     with download_bars() as progress:
         dataset = prepare(
-            resolved.config, where, context.environ, force=force, strict=arguments.strict, progress=progress
-        )
+            resolved.config, where, context.environ,
+            force=arguments.force, strict=arguments.strict, progress=progress, replace=_may_replace,
+        )  # fmt: skip
     print_json(dataset.as_json()) if arguments.json else print_dataset(dataset)
     return 0
 
@@ -53,12 +52,6 @@ def _preview(context: Context, resolved: Resolved, where: DatasetFolders) -> int
     return 0
 
 
-def _replace(resolved: Resolved, where: DatasetFolders) -> bool:
-    """True where a person on a terminal agrees to replace a dataset made with other settings."""
-    try:
-        existing(where.dataset, resolved.config)
-    except ExistsError as error:
-        if not confirmed(f"{error}\n" + _("Replace it?")):
-            raise
-        return True
-    return False
+def _may_replace(error: ExistsError) -> bool:
+    """Whether a person on a terminal agrees to replace the dataset that the error describes."""
+    return confirmed(f"{error}\n" + _("Replace it?"))

@@ -16,9 +16,9 @@ from kronosforge.cli.requirements import require_torch
 from kronosforge.cli.train import named_models, train_models
 from kronosforge.core.errors import DataError, KronosForgeError, UsageError
 from kronosforge.core.i18n import _
-from kronosforge.workflows.existing import existing
+from kronosforge.workflows.prepare import is_prepared
 from kronosforge.workspace.discovery import config_files
-from kronosforge.workspace.paths import dataset_folder
+from kronosforge.workspace.paths import dataset_folders
 
 
 def run(arguments: Namespace) -> int:
@@ -74,7 +74,7 @@ def _prepared(context: Context, model: str) -> bool:
     """Whether the model's dataset is finished; a broken config or dataset counts as not."""
     with suppress(KronosForgeError):
         config = context.model(model).config
-        return existing(dataset_folder(config, context.root), config) is not None
+        return is_prepared(config, dataset_folders(config, context.root, copy=False))
     return False
 
 

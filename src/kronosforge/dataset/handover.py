@@ -3,15 +3,10 @@
 import shutil
 from pathlib import Path
 
-from kronosforge.core.files import locked, publishing
+from kronosforge.core.files import publishing
 from kronosforge.core.i18n import _
-from kronosforge.split import SPLITS
-from kronosforge.workspace.paths import MANIFEST, NATIVE, REPORT
-
-SCHEMA = 1  # numbers the manifest's layout
-PICKLES = tuple(f"{split}_data.pkl" for split in SPLITS)
-DATASET_FILES = (*PICKLES, NATIVE, REPORT)
-"""Files and folders of a dataset, without its manifest."""
+from kronosforge.core.locks import locked
+from kronosforge.workspace.paths import MANIFEST, PICKLES
 
 
 def hand_over(dataset: Path, target: Path) -> None:

@@ -1,17 +1,31 @@
-"""data_summary.json, the manifest of a dataset, read back: who made it, of what, and what it holds."""
+"""data_summary.json, the manifest of a dataset: the guide's keys with the guide's meaning, and all that it takes to trust it.
+
+Between two runs with equal inputs only `created_at` and `modified` differ.
+"""
 
 import os
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from kronosforge.config import DatasetConfig, ModelConfig
+from kronosforge.core.digests import fingerprint, sha256
 from kronosforge.core.errors import DataError
-from kronosforge.core.files import sha256
+from kronosforge.core.files import sync_file
 from kronosforge.core.i18n import _
-from kronosforge.core.records import Record, read_record
+from kronosforge.core.records import Record, read_record, reason
 from kronosforge.workspace.paths import MANIFEST, NATIVE, REPORT
+
+SCHEMA = 1  # numbers the manifest's layout
+PACKAGES = ("kronosforge", "polars", "numpy", "pyarrow", "ccxt")
 
 
 class FileRecord(Record):
@@ -37,14 +51,79 @@ class Manifest(Record):
     source: dict[str, Any]
     config: dict[str, Any]  # the sections that the dataset depends on
 
+    @property
+    def owner(self) -> str:
+        """The name of the model that the dataset was made for."""
+        return str(self.config.get("name") or self.model_name)
+
+    def belongs_to(self, config: ModelConfig) -> bool:
+        """Whether the dataset was made for the model of `config`; older manifests record the display name alone."""
+        return self.owner in (config.name, config.model_name)
+
 
 def read_manifest(folder: Path, model: str) -> Manifest:
     """The manifest of the dataset in `folder`; `model` is whose it is, for the command that makes it anew.
 
     Raises DataError that names the file and what is wrong with it.
     """
-    remedy = f"python prepare_kronos_data_simple.py --config {model} --force"
-    return read_record(folder / MANIFEST, Manifest, DataError, remedy)
+    return read_record(folder / MANIFEST, Manifest, DataError, _prepare_again(model))
+
+
+def _prepare_again(model: str) -> str:
+    return f"python prepare_kronos_data_simple.py --config {model} --force"
+
+
+def finished_manifest(folder: Path, config: ModelConfig) -> Manifest:
+    """The manifest of the dataset in `folder` that `config` is trained and evaluated on.
+
+    Raises DataError where no dataset is finished, where it is damaged or another model's, or where its windows are not
+    those that `config` asks for.
+    """
+    if not (folder / MANIFEST).exists():
+        raise DataError(
+            _(
+                "{folder} holds no finished dataset; prepare it with: python prepare_kronos_data_simple.py --config {name}",
+                folder=folder,
+                name=config.name,
+            )
+        )
+    manifest = read_manifest(folder, config.name)
+    if not manifest.belongs_to(config):
+        raise DataError(
+            _(
+                "{folder} holds the dataset of {owner}, not of {name}; check dataset_path in the config of {name}",
+                folder=folder,
+                owner=manifest.owner,
+                name=config.name,
+            )
+        )
+    refuse_damaged(folder, manifest, config.name)
+    _refuse_other_windows(folder, manifest, config)
+    return manifest
+
+
+def _refuse_other_windows(folder: Path, manifest: Manifest, config: ModelConfig) -> None:
+    try:
+        prepared = DatasetConfig.model_validate(manifest.config.get("dataset")).model_dump()
+    except ValueError as error:
+        raise DataError(
+            _(
+                "{path} cannot be used: {reason}; make it anew with: {remedy}",
+                path=folder / MANIFEST,
+                reason=reason(error),
+                remedy=_prepare_again(config.name),
+            )
+        ) from None
+    asked = config.dataset.model_dump()
+    if different := [f"dataset.{key} {prepared[key]} → {asked[key]}" for key in asked if prepared[key] != asked[key]]:
+        raise DataError(
+            _(
+                "{folder} was prepared with other settings ({different}); prepare it again with: {remedy}",
+                folder=folder,
+                different=", ".join(different),
+                remedy=_prepare_again(config.name),
+            )
+        )
 
 
 def refuse_damaged(folder: Path, manifest: Manifest, model: str) -> None:
@@ -93,3 +172,82 @@ def _problem(folder: Path, file: FileRecord) -> str:
 @cache
 def _digest(path: Path, size: int, modified: int) -> str:
     return sha256(path)
+
+
+def summarise(
+    config: ModelConfig,
+    *,
+    folder: str,
+    source: Mapping[str, Any],
+    cuts: Mapping[str, str],
+    series: Mapping[str, Any],
+    windows: Mapping[str, int],
+    warnings: Sequence[Mapping[str, str]],
+) -> dict[str, Any]:
+    """The manifest of a new dataset as JSON, without its files: `seal` adds them."""
+    return {
+        "model_name": config.model_name,
+        "timeframes": config.timeframes,
+        "records_per_timeframe": config.records_per_timeframe,
+        "output_directory": folder,
+        "created_at": _time(datetime.now(UTC)),
+        "files": [],
+        "schema": SCHEMA,
+        "fingerprint": "",
+        "window": {
+            "lookback": config.dataset.lookback,
+            "predict": config.dataset.predict,
+            "bars": config.dataset.window,
+        },
+        "cuts": dict(cuts),
+        "windows": dict(windows),
+        "warnings": list(warnings),
+        "series": dict(series),
+        "source": dict(source),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "config": recorded_settings(config),
+    }
+
+
+def seal(summary: Mapping[str, Any], staging: Path, digests: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """`summary` with every file in `staging` that it does not record yet, and the fingerprint of the dataset.
+
+    `digests`: SHA-256 by name where it is known; other files are read for it. The fingerprint covers the
+    candles, the cuts and the windows: equal fingerprints are equal training data.
+    """
+    recorded = {file["filename"] for file in summary["files"]}
+    paths = [
+        path for path in staging.rglob("*") if path.is_file() and path.relative_to(staging).as_posix() not in recorded
+    ]
+    with ThreadPoolExecutor() as threads:  # hashlib works without the interpreter's lock
+        new = threads.map(lambda path: _file(path, staging, digests or {}), paths)
+        files = sorted([*summary["files"], *new], key=lambda file: str(file["filename"]))
+    data = {file["filename"]: file["sha256"] for file in files if file["filename"] != REPORT}
+    identity = {key: summary[key] for key in ("schema", "model_name", "window", "cuts", "windows")}
+    return {**summary, "files": files, "fingerprint": fingerprint({**identity, "files": data})}
+
+
+def _file(path: Path, folder: Path, digests: Mapping[str, str]) -> dict[str, Any]:
+    sync_file(path)  # it must be durable before long, and one file can go to disk while another is hashed
+    status = path.stat()
+    name = path.relative_to(folder).as_posix()
+    return {
+        "filename": name,
+        "size_mb": round(status.st_size / 1e6, 2),
+        "modified": _time(datetime.fromtimestamp(status.st_mtime, UTC)),
+        "bytes": status.st_size,
+        "sha256": digests.get(name) or sha256(path),
+    }
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def recorded_settings(config: ModelConfig) -> dict[str, Any]:
+    """What the dataset depends on, as JSON, without what may hold a secret: user and password of an address."""
+    values = config.model_dump(mode="json", exclude={"train", "forecast", "evaluate"})
+    for key in ("url", "proxy"):
+        if values["source"][key]:
+            values["source"][key] = re.sub(r"//[^/@]*@", "//***@", values["source"][key])
+    return values

@@ -13,16 +13,16 @@ import pandas as pd
 from kronosforge.config import ALWAYS_OPEN, CleanConfig
 from kronosforge.core.bars import Span, instant, iso, series
 from kronosforge.core.candles import FEATURES
+from kronosforge.core.digests import sha256
 from kronosforge.core.errors import DataError
-from kronosforge.core.files import sha256
 from kronosforge.core.i18n import _
-from kronosforge.dataset.handover import DATASET_FILES, PICKLES, SCHEMA
+from kronosforge.dataset.manifest import SCHEMA
 from kronosforge.dataset.native import NativeSplit, open_split, series_key
 from kronosforge.dataset.normalize import normalize
 from kronosforge.dataset.pickles import INDEX
 from kronosforge.dataset.unpickle import load
 from kronosforge.split import SPLITS, Cuts, count, starts
-from kronosforge.workspace.paths import MANIFEST, NATIVE
+from kronosforge.workspace.paths import DATASET_FILES, MANIFEST, NATIVE, PICKLES, pickle_name
 
 SAMPLE = 64  # windows of each split whose future is changed to check that the lookback stays the same
 
@@ -117,7 +117,7 @@ def verify(folder: Path) -> list[Check]:
     for split in SPLITS:
         try:
             arrays[split] = open_split(folder, split)
-            frames[split] = _frames(folder / f"{split}_data.pkl", arrays[split], summary)
+            frames[split] = _frames(folder / pickle_name(split), arrays[split], summary)
         except DataError as error:
             checks.append(Check(split, False, str(error)))
         else:

@@ -15,11 +15,11 @@ import polars as pl
 
 from kronosforge.core.bars import Series
 from kronosforge.core.candles import FEATURES
-from kronosforge.core.files import HashedFile
+from kronosforge.core.digests import HashedFile
 from kronosforge.dataset import native
 from kronosforge.dataset.pickles import PickleWriter
 from kronosforge.split import SPLITS, Cuts, count
-from kronosforge.workspace.paths import NATIVE
+from kronosforge.workspace.paths import NATIVE, pickle_name
 
 _ROWS_PER_SYNC = 500_000  # 42 MB: each sync commits the file system's journal nine times, while writing waits
 
@@ -95,7 +95,7 @@ class DatasetWriter:
     @property
     def digests(self) -> dict[str, str]:
         """The SHA-256 of what was written so far, by name of the pickle."""
-        return {f"{split}_data.pkl": writer.frames.sha256.hexdigest() for split, writer in self._splits.items()}
+        return {pickle_name(split): writer.frames.sha256.hexdigest() for split, writer in self._splits.items()}
 
     def _keep_syncing(self, rows: int) -> None:
         """Sync what was written so far in the background, so that little is left to sync at the end."""
@@ -115,7 +115,7 @@ class _SplitWriter:
     def __init__(self, staging: Path, split: str, files: ExitStack) -> None:
         folder = staging / NATIVE / split
         folder.mkdir(parents=True)
-        self.frames = files.enter_context(HashedFile(staging / f"{split}_data.pkl"))
+        self.frames = files.enter_context(HashedFile(staging / pickle_name(split)))
         candles, time = (files.enter_context((folder / name).open("wb")) for name in (native.CANDLES, native.TIME))
         self._files = (self.frames, candles, time)
         self._pickle = PickleWriter(self.frames)

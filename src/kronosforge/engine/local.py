@@ -16,7 +16,7 @@ from typing import IO, NamedTuple
 
 from kronosforge.core.boundary import ERROR
 from kronosforge.core.errors import STOPPED
-from kronosforge.core.files import disk_errors
+from kronosforge.core.files import write_errors
 from kronosforge.core.i18n import _
 from kronosforge.engine.base import LIVE, Job, OnLine, Outcome
 
@@ -79,7 +79,7 @@ class LocalEngine:
 
     def run(self, jobs: Sequence[Job], logs: Path, on_line: OnLine) -> list[Outcome]:
         """See `Engine.run`."""
-        with disk_errors(logs):
+        with write_errors(logs):
             logs.mkdir(parents=True, exist_ok=True)
         waiting, outcomes = list(jobs), dict[str, Outcome]()
 
@@ -134,7 +134,7 @@ class LocalEngine:
         begin = time.monotonic()
         # A job that names its GPU counts it among all that are visible.
         environ = {} if isinstance(job.gpu, int) else slot.environ
-        with disk_errors(log), log.open("a", encoding="utf-8") as file:
+        with write_errors(log), log.open("a", encoding="utf-8") as file:
             process = self._start(environ)
             if process is None:
                 return Outcome(job.name, STOPPED, _("not started"), 0.0, log)

@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from kronosforge.config import TrainConfig
+from kronosforge.core.digests import sha256
 from kronosforge.core.errors import ModelError
-from kronosforge.core.files import sha256
 from kronosforge.core.i18n import _
 from kronosforge.core.records import Record, read_record, reason
 from kronosforge.forecast.tuned import refuse_other_tokenizer, training_record, tuned_pair

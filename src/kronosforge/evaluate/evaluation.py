@@ -1,6 +1,5 @@
 """One model, judged: forecasts over the test split, tables, the verdict, and what was promoted."""
 
-import json
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -15,11 +14,12 @@ import torch
 
 from kronosforge.config import DatasetConfig, EvaluateConfig, ModelConfig
 from kronosforge.core.bars import iso
+from kronosforge.core.digests import fingerprint, json_bytes
 from kronosforge.core.errors import DataError, UsageError
-from kronosforge.core.files import fingerprint, locked, reading, write_atomic
+from kronosforge.core.files import write_atomic
 from kronosforge.core.i18n import Message, _
-from kronosforge.core.records import reason
-from kronosforge.dataset.manifest import read_manifest, refuse_damaged
+from kronosforge.core.locks import locked, reading
+from kronosforge.dataset.manifest import finished_manifest
 from kronosforge.evaluate.backtest import LABEL, backtest
 from kronosforge.evaluate.baselines import baselines
 from kronosforge.evaluate.bootstrap import Blocks, Ints, length
@@ -31,7 +31,7 @@ from kronosforge.evaluate.rolling import CLOSE, PRETRAINING_END, Caster, Origins
 from kronosforge.evaluate.tables import as_json, differences, table
 from kronosforge.forecast import Forecaster
 from kronosforge.model.devices import choose
-from kronosforge.workspace.paths import CURRENT, EVALUATION, MANIFEST, model_folders, workspace_root
+from kronosforge.workspace.paths import CURRENT, EVALUATION, model_folders, workspace_root
 
 SCHEMA = 4  # 1: differences of CRPS and MAE as they are, not as shares; 2: freedom of intervals from blocks alone;
 # 3: no state and reason of the verdict
@@ -106,7 +106,7 @@ def evaluated(
     In `scores`, where it is given, is kept what each origin gave (`Judged`), marked with the evaluation's fingerprint. One
     process at a time evaluates a model; another waits, and takes the finished evaluation where its inputs are the same.
     """
-    rules, data = _dataset(dataset, config)
+    rules, data = config.dataset, finished_manifest(dataset, config).fingerprint
     made = _made(config, where, data, models)
     pairs = {name: fine_tuned(where, made.rules) if name == TUNED else start(made.rules) for name in models}
     inputs = {
@@ -142,7 +142,7 @@ def evaluated(
         )
         head = {"schema": SCHEMA, "name": config.name, "model_name": config.model_name, "fingerprint": mark}
         evaluation = {**head, **body, "provenance": inputs}
-        write_atomic(where / EVALUATION, as_bytes(evaluation))
+        write_atomic(where / EVALUATION, json_bytes(evaluation))
     return evaluation
 
 
@@ -222,30 +222,6 @@ def notes(possibly_seen: int) -> list[dict[str, str]]:
 def _early(judged: Judged, seen: bool) -> npt.NDArray[np.bool_]:
     """(N,) the origins that judge nothing, because published weights may have seen them."""
     return judged.origins.early if seen else np.zeros(len(judged.origins), bool)
-
-
-def _dataset(folder: Path, config: ModelConfig) -> tuple[DatasetConfig, str]:
-    """The window that the finished dataset was made for, and its fingerprint."""
-    if not (folder / MANIFEST).exists():
-        raise DataError(
-            _(
-                "{folder} holds no finished dataset; kronosforge prepare --config {name}",
-                folder=folder,
-                name=config.name,
-            )
-        )
-    manifest = read_manifest(folder, config.name)
-    refuse_damaged(folder, manifest, config.name)
-    try:
-        return DatasetConfig.model_validate(manifest.config.get("dataset")), manifest.fingerprint
-    except ValueError as error:
-        raise DataError(
-            _(
-                "{folder} cannot be used: {reason}; prepare the dataset again with --force",
-                folder=folder / MANIFEST,
-                reason=reason(error),
-            )
-        ) from None
 
 
 def _made(config: ModelConfig, where: Path, data: str, models: Sequence[str]) -> Trained:
@@ -357,8 +333,4 @@ def _point(where: Path, found: Mapping[str, Any]) -> None:
         (where / CURRENT).unlink(missing_ok=True)
         return
     pair = found["provenance"]["models"][keep]
-    write_atomic(where / CURRENT, as_bytes({"model": keep, **pair, "evaluation": found["fingerprint"]}))
-
-
-def as_bytes(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    write_atomic(where / CURRENT, json_bytes({"model": keep, **pair, "evaluation": found["fingerprint"]}))

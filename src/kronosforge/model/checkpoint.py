@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from kronosforge.core.addresses import is_http, is_proxy
+from kronosforge.core.digests import json_bytes
 from kronosforge.core.errors import ConfigError, ModelError
 from kronosforge.core.files import publishing
 from kronosforge.core.i18n import _
@@ -83,7 +84,7 @@ class Checkpoint(nn.Module):
         """Write the two files into `folder`, which is nobody else's yet."""
         weights = {key: tensor.detach().cpu().contiguous() for key, tensor in self.state_dict().items()}
         save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
-        (folder / CONFIG).write_text(json.dumps(asdict(self.arguments), indent=2) + "\n", "utf-8")
+        (folder / CONFIG).write_bytes(json_bytes(asdict(self.arguments)))
 
     @classmethod
     def arguments_of(cls, path: Path) -> Any:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kronosforge.core.files import sha256
+from kronosforge.core.digests import sha256
 from kronosforge.report.figures import finite
 from kronosforge.workspace.paths import (
     BEST,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from kronosforge.core.bars import Span, join, subtract
-from kronosforge.core.files import canonical, fingerprint
+from kronosforge.core.digests import canonical, fingerprint
 
 VERSION = 1
 # An instant before any candle: the start of the span before the listing.

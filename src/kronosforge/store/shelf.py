@@ -19,7 +19,7 @@ import polars as pl
 from kronosforge.core.bars import Bar, Span
 from kronosforge.core.candles import FEATURES, SCHEMA, empty
 from kronosforge.core.errors import DataError
-from kronosforge.core.files import disk_errors, sync_folder, write_atomic
+from kronosforge.core.files import read_errors, sync_folder, write_atomic, write_errors
 from kronosforge.core.i18n import _
 from kronosforge.store.ledger import DataFile, Ledger, NewerError, parse
 
@@ -50,7 +50,7 @@ class DamagedError(DataError):
 @contextmanager
 def _damage(path: Path) -> Iterator[None]:
     """Raise DamagedError where `path` is missing, a directory or a symlink loop; DiskError where it cannot be read."""
-    with disk_errors(path):
+    with read_errors(path):
         try:
             yield
         except FileNotFoundError:
@@ -229,7 +229,7 @@ class Shelf:
 
     def _move(self, path: Path) -> None:
         aside = self.folder / CORRUPT
-        with disk_errors(path):
+        with write_errors(path):
             aside.mkdir(exist_ok=True)
             target = aside / path.name
             if path.is_dir() or target.is_dir():  # a rename cannot put one over the other
@@ -245,7 +245,7 @@ class Shelf:
             for path in self.folder.glob(pattern):
                 if path.name not in named and (path.is_symlink() or not path.is_dir()):
                     log.debug("sweeping %s", path)
-                    with disk_errors(path):
+                    with write_errors(path):
                         path.unlink(missing_ok=True)
 
 

@@ -13,8 +13,8 @@ import polars as pl
 from kronosforge.core.bars import Bar, Series, Span, bar, instrument_id, iso, join
 from kronosforge.core.candles import SCHEMA
 from kronosforge.core.errors import ConfigError, SourceError
-from kronosforge.core.files import locked_async
 from kronosforge.core.i18n import _
+from kronosforge.core.locks import locked_async
 from kronosforge.source.base import Batch, Source
 from kronosforge.store.ledger import Ledger
 from kronosforge.store.shelf import DamagedError, Shelf

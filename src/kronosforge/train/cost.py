@@ -10,13 +10,14 @@ import torch
 
 from kronosforge.config import ModelConfig, TrainConfig
 from kronosforge.dataset.loader import Windows
+from kronosforge.dataset.manifest import finished_manifest
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import CONFIG
 from kronosforge.model.presets import Preset
 from kronosforge.train.devices import Place, place
 from kronosforge.train.loop import Training
 from kronosforge.train.objectives import PredictorObjective, TokenizerObjective
-from kronosforge.train.stages import StageName, Start, assemble, dataset_fingerprint
+from kronosforge.train.stages import StageName, Start, assemble
 from kronosforge.train.state import Progress
 from kronosforge.workspace.paths import ModelFolders
 
@@ -29,7 +30,7 @@ def cost(config: ModelConfig, where: ModelFolders, stages: tuple[StageName, ...]
 
     Steps are measured on random weights of the same shape, so that nothing is downloaded.
     """
-    dataset_fingerprint(where.dataset, config)
+    finished_manifest(where.dataset, config)
     with place(config.train.device, config.train.precision) as here:
         return {name: _stage(config, where, name, here) for name in stages}
 

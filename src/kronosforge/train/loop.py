@@ -205,7 +205,7 @@ class Training:
         )
 
     def validate(self) -> dict[str, float]:
-        """The objective's metrics over all validation windows."""
+        """The objective's metrics over all validation windows. Raises TrainingError where one is not finite."""
         self.stage.objective.eval()
         sums: list[Tensor] = []
         with torch.no_grad():
@@ -213,7 +213,16 @@ class Training:
                 here = batch._replace(x=batch.x.to(self.place.device), stamp=batch.stamp.to(self.place.device))
                 with self.place.autocast():
                     sums.append(self.stage.objective.measure(here, self.stage.lookback))
-        return self.stage.objective.metrics(self.place.sum(torch.stack(sums).sum(dim=0)))
+        metrics = self.stage.objective.metrics(self.place.sum(torch.stack(sums).sum(dim=0)))
+        if not all(map(math.isfinite, metrics.values())):
+            raise TrainingError(
+                _(
+                    "{name}: validation gave {metrics}, which is no number; the weights or the validation windows are broken",
+                    name=self.stage.name,
+                    metrics=", ".join(f"{key} {value}" for key, value in metrics.items()),
+                )
+            )
+        return metrics
 
     def _judge(self) -> None:
         """Validate; keep the network where it is the best so far."""

@@ -12,10 +12,10 @@ import torch
 
 from kronosforge.config import ModelConfig, TrainConfig
 from kronosforge.core.errors import DataError, ModelError, UsageError
-from kronosforge.core.files import locked, reading
 from kronosforge.core.i18n import _
+from kronosforge.core.locks import locked, reading
 from kronosforge.dataset.loader import Loader, Windows
-from kronosforge.dataset.manifest import read_manifest, refuse_damaged
+from kronosforge.dataset.manifest import finished_manifest
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import CONFIG, WEIGHTS, Checkpoint, digest
 from kronosforge.model.presets import refuse_mismatch, refuse_other_publication
@@ -29,7 +29,6 @@ from kronosforge.workspace.paths import (
     BEST,
     CANDIDATE,
     LAST,
-    MANIFEST,
     ModelFolders,
     model_folders,
     workspace_root,
@@ -102,7 +101,7 @@ def train(
         reading(where.dataset, _("the dataset {name}", name=where.dataset.name)),
         place(config.train.device, config.train.precision) as here,
     ):
-        dataset = dataset_fingerprint(where.dataset, config)
+        dataset = finished_manifest(where.dataset, config).fingerprint
         stages = tuple(stages)
         if force:
             _forget(where, stages, here)
@@ -145,7 +144,7 @@ def _complete_published(where: ModelFolders, here: Place) -> None:
 
 def _refuse_changed(folder: Path, config: ModelConfig, dataset: str) -> None:
     """Raise DataError where the dataset is another than when training began: something did not wait for the lock."""
-    if (now := dataset_fingerprint(folder, config)) != dataset:
+    if (now := finished_manifest(folder, config).fingerprint) != dataset:
         raise DataError(
             _(
                 "{folder} was replaced while it was trained on ({dataset} → {now}); train again with --force",
@@ -156,32 +155,6 @@ def _refuse_changed(folder: Path, config: ModelConfig, dataset: str) -> None:
         )
 
 
-def dataset_fingerprint(dataset: Path, config: ModelConfig) -> str:
-    """The fingerprint of the dataset in the folder. Raises DataError where none is finished, or it is another window's."""
-    if not (dataset / MANIFEST).exists():
-        raise DataError(
-            _(
-                "{dataset} holds no finished dataset; run prepare_kronos_data_simple.py --config {name}",
-                dataset=dataset,
-                name=config.name,
-            )
-        )
-    manifest = read_manifest(dataset, config.name)
-    refuse_damaged(dataset, manifest, config.name)
-    made, fingerprint = manifest.config.get("dataset", {}), manifest.fingerprint
-    asked = config.dataset.model_dump()
-    if any(made.get(key) != value for key, value in asked.items()):
-        raise DataError(
-            _(
-                "{dataset} was prepared for {made}, and the config now says {asked}; prepare it again with --force",
-                dataset=dataset,
-                made=made,
-                asked=asked,
-            )
-        )
-    return fingerprint
-
-
 def guard(config: ModelConfig, root: Path, stages: Iterable[StageName]) -> None:
     """Raise UsageError where a run of one of `stages` is not finished, or is finished with other settings or data."""
     where = model_folders(config, root)
@@ -190,7 +163,7 @@ def guard(config: ModelConfig, root: Path, stages: Iterable[StageName]) -> None:
             record = read_training(path)
             if not record.progress.finished:
                 raise _unfinished(where.stage(name))
-            asked = {"dataset": dataset_fingerprint(where.dataset, config), **curve(config.train)}
+            asked = {"dataset": finished_manifest(where.dataset, config).fingerprint, **curve(config.train)}
             must_match(record.facts, asked, where.stage(name), new_data=False)
 
 

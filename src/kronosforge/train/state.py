@@ -4,7 +4,6 @@ Randomness belongs to the step (it is seeded from seed, step and rank), the lear
 functions of it: so the step is all that there is to save of generator, schedule and sampler.
 """
 
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -18,8 +17,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from kronosforge.config import TrainConfig
+from kronosforge.core.digests import json_bytes, sha256
 from kronosforge.core.errors import ModelError, UsageError
-from kronosforge.core.files import publishing, recover, sha256
+from kronosforge.core.files import publishing, recover
 from kronosforge.core.i18n import _
 from kronosforge.dataset.loader import Loader, Windows
 from kronosforge.model import KronosTokenizer
@@ -107,7 +107,7 @@ def save(folder: Path, stage: Stage, progress: Progress) -> None:
     with publishing(folder / LAST, TRAINING, FILES) as staging:
         ordinary.write(staging)
         save_file(tensors, staging / TENSORS)
-        (staging / TRAINING).write_text(_as_text(asdict(progress), stage.facts), "utf-8")
+        (staging / TRAINING).write_bytes(_record(asdict(progress), stage.facts))
 
 
 def publish(folder: Path, stage: Stage, progress: Progress) -> None:
@@ -135,11 +135,11 @@ def _publish(
         files = {
             path.relative_to(staging).as_posix(): sha256(path) for path in sorted(staging.rglob("*")) if path.is_file()
         }
-        (staging / TRAINING).write_text(_as_text(progress, facts, files=files), "utf-8")
+        (staging / TRAINING).write_bytes(_record(progress, facts, files=files))
 
 
-def _as_text(progress: Mapping[str, Any], facts: Mapping[str, Any], **others: Any) -> str:
-    return json.dumps({"progress": progress, "facts": facts, **others}, indent=2, ensure_ascii=False) + "\n"
+def _record(progress: Mapping[str, Any], facts: Mapping[str, Any], **others: Any) -> bytes:
+    return json_bytes({"progress": progress, "facts": facts, **others})
 
 
 def recover_saved(folder: Path) -> None:

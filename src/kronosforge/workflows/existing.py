@@ -5,13 +5,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from kronosforge.config import FORMER_NAMES, ModelConfig
 from kronosforge.core.errors import DataError, ExistsError, UsageError
 from kronosforge.core.i18n import _
-from kronosforge.dataset import PICKLES
-from kronosforge.dataset.manifest import Manifest, damage, read_manifest
-from kronosforge.report.summary import public
-from kronosforge.workspace.paths import MANIFEST
+from kronosforge.dataset.manifest import Manifest, damage, read_manifest, recorded_settings
+from kronosforge.workspace.paths import MANIFEST, PICKLES
 
 # The settings that decide what a dataset holds; others decide how it is made.
 DECISIVE = (
@@ -52,23 +52,26 @@ def refuse_other_model(folder: Path, config: ModelConfig) -> None:
 def differences(recorded_config: Mapping[str, Any], config: ModelConfig) -> Iterator[tuple[str, Any, Any]]:
     """(setting, recorded value, requested value) of each setting that affects the dataset and differs.
 
-    A setting that the manifest does not record was added to kronosforge later and is taken to be equal.
+    A setting that the manifest does not record was added to kronosforge later, and had its default.
     """
-    requested = public(config)
+    requested = recorded_settings(config)
     for key in DECISIVE:
-        values = {FORMER_NAMES.get(name, name): value for name, value in _flat(key, recorded_config.get(key))}
-        for setting, value in _flat(key, requested[key]):
-            recorded = values.get(setting, value)
-            if recorded != value and setting not in INDIFFERENT:
-                yield setting, recorded, value
+        recorded = _by_name(key, recorded_config.get(key, _default(key)))
+        values = _by_name(key, _default(key)) | {FORMER_NAMES.get(name, name): value for name, value in recorded.items()}
+        for setting, value in _by_name(key, requested[key]).items():
+            if values[setting] != value and setting not in INDIFFERENT:
+                yield setting, values[setting], value
 
 
-def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for name, part in value.items():
-            yield f"{key}.{name}", part
-    else:
-        yield key, value
+def _default(key: str) -> Any:
+    """The default of a decisive setting, as JSON; None for one that every config gives."""
+    default = ModelConfig.model_fields[key].default
+    return default.model_dump(mode="json") if isinstance(default, BaseModel) else default
+
+
+def _by_name(key: str, value: Any) -> dict[str, Any]:
+    """Dotted name → value of one setting, or of each setting of a section."""
+    return {f"{key}.{name}": part for name, part in value.items()} if isinstance(value, dict) else {key: value}
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -85,13 +88,12 @@ def _refuse_foreign(folder: Path) -> None:
 
 
 def _refuse_other_model(folder: Path, manifest: Manifest, config: ModelConfig) -> None:
-    owner = manifest.config.get("name") or manifest.model_name
-    if owner not in (config.name, config.model_name):
+    if not manifest.belongs_to(config):
         raise UsageError(
             _(
                 "{folder} holds the dataset of {owner}, not of {name}; choose another --output-dir",
                 folder=folder,
-                owner=owner or _("an unknown model"),
+                owner=manifest.owner or _("an unknown model"),
                 name=config.name,
             )
         )

@@ -1,15 +1,16 @@
 """Forecast the next bars of a model's series: fetch the newest candles, sample paths, write tables and pictures."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from kronosforge.config import ModelConfig
 from kronosforge.core.bars import Series, iso
+from kronosforge.core.digests import json_bytes
 from kronosforge.core.errors import UsageError
-from kronosforge.core.files import locked, publishing
+from kronosforge.core.files import publishing
 from kronosforge.core.i18n import _
+from kronosforge.core.locks import locked
 from kronosforge.evaluate.checkpoints import chosen
 from kronosforge.forecast import Forecast, Forecaster
 from kronosforge.forecast.sampling import Sampler
@@ -128,7 +129,7 @@ def _write(
         for name, svg in pictures.items():
             (staging / name).write_text(svg, "utf-8")
         (staging / REPORT).write_text(forecast_page(facts, charts, root, folder), "utf-8")
-        (staging / FORECAST).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        (staging / FORECAST).write_bytes(json_bytes(facts))
 
 
 def _chart(series: Series, bars: Recent, sampled: Forecast, quantiles: Sequence[float]) -> ForecastChart:

@@ -12,8 +12,8 @@ from kronosforge.config import ALWAYS_OPEN, ModelConfig
 from kronosforge.core.bars import Bar, Series, Span, instant, iso
 from kronosforge.core.coroutines import run
 from kronosforge.core.errors import KronosForgeError
+from kronosforge.core.files import interrupted
 from kronosforge.core.i18n import Message, _
-from kronosforge.dataset import DATASET_FILES
 from kronosforge.source.base import Source
 from kronosforge.split import Timeline, check_windows, count, cuts, expected_windows, total
 from kronosforge.store import Store
@@ -27,7 +27,7 @@ from kronosforge.workflows.fetch import (
     stored_shortfalls,
     wanted,
 )
-from kronosforge.workspace.paths import MANIFEST, DatasetFolders
+from kronosforge.workspace.paths import DATASET_FILES, MANIFEST, DatasetFolders
 
 
 class _Outlook(NamedTuple):
@@ -133,6 +133,8 @@ def _series(
 
 def _standing(config: ModelConfig, where: DatasetFolders) -> str:
     """What `prepare` would say of the dataset that stands there: kept, or why it may not be replaced; empty for none."""
+    if interrupted(where.dataset):
+        return _("{dataset} holds a dataset whose writing was interrupted; prepare finishes it", dataset=where.dataset)
     try:
         kept = existing(where.dataset, config)
     except KronosForgeError as error:

@@ -1,6 +1,5 @@
 """One model, the stages in order: source → store → clean → split → dataset → report."""
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,18 +14,20 @@ from kronosforge.config import ModelConfig
 from kronosforge.core.bars import Series, iso
 from kronosforge.core.candles import ORIGINS
 from kronosforge.core.coroutines import run
-from kronosforge.core.errors import DataError
-from kronosforge.core.files import interrupted, locked, publishing, reading, recover
+from kronosforge.core.digests import json_bytes
+from kronosforge.core.errors import DataError, ExistsError
+from kronosforge.core.files import interrupted, publishing, recover
 from kronosforge.core.i18n import _, localized
-from kronosforge.dataset import DATASET_FILES, SCHEMA, DatasetWriter, Written, hand_over
+from kronosforge.core.locks import locked, reading
+from kronosforge.dataset import DatasetWriter, Written, hand_over
+from kronosforge.dataset.manifest import seal, summarise
 from kronosforge.report import SeriesChart, aggregate, write_report
-from kronosforge.report.summary import seal, summarise
 from kronosforge.split import Cuts, Windows, check_windows, cuts, total
 from kronosforge.store import Store
 from kronosforge.workflows.existing import existing, refuse_other_model
 from kronosforge.workflows.fetch import Collected, Progress, collect, opened, shortfall_warnings
 from kronosforge.workspace.loading import environment
-from kronosforge.workspace.paths import MANIFEST, REPORT, DatasetFolders, dataset_folders, workspace_root
+from kronosforge.workspace.paths import DATASET_FILES, MANIFEST, REPORT, DatasetFolders, dataset_folders, workspace_root
 
 T = TypeVar("T")
 AHEAD = 2  # series that are read and cleaned while one is written; each is in memory
@@ -65,25 +66,30 @@ def prepare(
     force: bool = False,
     strict: bool = False,
     progress: Progress | None = None,
+    replace: Callable[[ExistsError], bool] = lambda error: False,
 ) -> PreparedDataset:
     """Fetch the candles of `config` and make its dataset of them.
 
     `where` defaults to the workspace around the current folder, `environ` to the process's environment over the
     workspace's `.env`. A dataset made with the same settings is kept; one made with others stands until the new one is
-    whole, and is replaced only with `force`. With `strict` a warning is an error, and nothing is written. Raises UsageError
+    whole, and is replaced only with `force`, or where `replace`, which
+    is called with the error that names the differences, returns True. With `strict` a warning is an error, and nothing is written. Raises UsageError
     where a dataset may not be replaced, SourceError where candles cannot be fetched, DataError where they are not fit for
     the dataset.
     """
     root = where.root if where else workspace_root()
     environ = environment(str(root)) if environ is None else environ
     where = where or dataset_folders(config, root, environ)
-    if interrupted(where.dataset):
-        with _writing(where):
-            recover(where.dataset, MANIFEST, DATASET_FILES)
+    _finish_interrupted(where)
     if where.dataset.exists():  # before anything is fetched, and beside trainings that read it
-        with reading(where.dataset, _named(where)):
-            if kept := _kept(config, where, force=force, strict=strict):
-                return kept
+        try:
+            with reading(where.dataset, _named(where)):
+                if kept := _kept(config, where, force=force, strict=strict):
+                    return kept
+        except ExistsError as error:
+            if not replace(error):
+                raise
+            force = True
     return run(_prepare(config, where, environ, force=force, strict=strict, progress=progress))
 
 
@@ -110,6 +116,22 @@ async def _prepare(
                 refuse_warnings(summary["warnings"])
         _copy(where)
     return PreparedDataset(where.dataset, where.copy, summary)
+
+
+def is_prepared(config: ModelConfig, where: DatasetFolders) -> bool:
+    """Whether a finished dataset stands that was made with the settings of `config`. Raises as `prepare` for any other."""
+    _finish_interrupted(where)
+    if not where.dataset.exists():
+        return False
+    with reading(where.dataset, _named(where)):
+        return existing(where.dataset, config) is not None
+
+
+def _finish_interrupted(where: DatasetFolders) -> None:
+    """Finish the dataset that a killed process had written whole."""
+    if interrupted(where.dataset):
+        with _writing(where):
+            recover(where.dataset, MANIFEST, DATASET_FILES)
 
 
 def _writing(where: DatasetFolders) -> AbstractContextManager[None]:
@@ -160,7 +182,6 @@ def build(
     summary = seal(
         summarise(
             config,
-            schema=SCHEMA,
             folder=folder,
             source=origin,
             cuts={"train_end": iso(instants.train_end), "val_end": iso(instants.val_end)},
@@ -173,8 +194,7 @@ def build(
     )
     write_report(summary, content.charts, staging / REPORT)
     summary = seal(summary, staging)
-    text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
-    (staging / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    (staging / MANIFEST).write_bytes(json_bytes(summary))
     return summary
 
 

@@ -1,6 +1,5 @@
 """Train many models: each in a process of its own, and one that fails does not stop the others."""
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -8,7 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from kronosforge.config import ModelConfig
+from kronosforge.core.digests import json_bytes
 from kronosforge.core.files import write_atomic
+from kronosforge.dataset.manifest import finished_manifest
 from kronosforge.engine.base import LIVE, Engine, Job, OnLine, Outcome
 from kronosforge.engine.local import LocalEngine, Slot, slots, visible_gpus
 from kronosforge.engine.parent import die_with_parent
@@ -18,7 +19,7 @@ from kronosforge.train import train as train_stages
 from kronosforge.train.cost import cost
 from kronosforge.train.devices import Group, group
 from kronosforge.train.loop import Watch as StageWatch
-from kronosforge.train.stages import dataset_fingerprint, guard
+from kronosforge.train.stages import guard
 from kronosforge.workflows.fleet import NOTHING, STATUS, fleet_code, read_stages, record_times, summary_lines
 from kronosforge.workflows.pages import Pages, write_pages
 from kronosforge.workflows.progress import StageLines, stage_lines
@@ -77,7 +78,7 @@ def train_fleet(
         if not (options.resume or options.force):
             guard(config, root, stages)
         if len(models) == 1:
-            dataset_fingerprint(model_folders(config, root).dataset, config)
+            finished_manifest(model_folders(config, root).dataset, config)
     logs = training_logs(root, datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ"))
     jobs = [_job(name, config, root, stages, options) for name, config in models.items()]
     engine = engine or _local(jobs, root, mode, max_workers)
@@ -178,6 +179,6 @@ def _summary(
         for outcome in outcomes
     }
     summary = {"run": logs.name, "models": models}
-    write_atomic(logs / SUMMARY, (json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode())
+    write_atomic(logs / SUMMARY, json_bytes(summary))
     write_atomic(logs / f"training_report_{logs.name}.txt", ("\n".join(summary_lines(summary)) + "\n").encode())
     return summary

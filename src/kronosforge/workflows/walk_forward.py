@@ -13,26 +13,28 @@ from typing import Any, NamedTuple, Protocol
 
 from kronosforge.config import ModelConfig
 from kronosforge.core.bars import iso
+from kronosforge.core.digests import fingerprint, json_bytes
 from kronosforge.core.errors import UsageError
-from kronosforge.core.files import fingerprint, locked, publishing, reading, recover, write_atomic
+from kronosforge.core.files import publishing, recover, write_atomic
 from kronosforge.core.i18n import Message, _
-from kronosforge.dataset import DATASET_FILES, SCHEMA, DatasetWriter
+from kronosforge.core.locks import locked, reading
+from kronosforge.dataset import DatasetWriter
 from kronosforge.dataset.history import History
-from kronosforge.dataset.manifest import Manifest, read_manifest
+from kronosforge.dataset.manifest import Manifest, finished_manifest, read_manifest, seal, summarise
 from kronosforge.evaluate import MODELS
 from kronosforge.evaluate.checkpoints import begun, maybe_seen, start
 from kronosforge.evaluate.evaluation import SCHEMA as EVALUATION_SCHEMA
-from kronosforge.evaluate.evaluation import as_bytes, conclude, evaluated, finished, notes, surroundings
+from kronosforge.evaluate.evaluation import conclude, evaluated, finished, notes, surroundings
 from kronosforge.evaluate.gate import START, TUNED
 from kronosforge.evaluate.judged import Judged
 from kronosforge.evaluate.record import WalkRecord
-from kronosforge.report.summary import seal, summarise
 from kronosforge.split import ALWAYS, Cuts, check_folds, check_windows, fold_cuts, total
 from kronosforge.train.cost import cost
 from kronosforge.train.loop import Watch as TrainingWatch
-from kronosforge.train.stages import FREE, STAGES, WAIT_S, StageName, curve, dataset_fingerprint, train
+from kronosforge.train.stages import FREE, STAGES, WAIT_S, StageName, curve, train
 from kronosforge.train.state import saved
 from kronosforge.workspace.paths import (
+    DATASET_FILES,
     EVALUATION,
     MANIFEST,
     SCORES,
@@ -111,7 +113,7 @@ def walk_forward(
     place = own.folds
     inputs = {
         "schema": EVALUATION_SCHEMA,
-        "dataset": dataset_fingerprint(own.dataset, config),
+        "dataset": finished_manifest(own.dataset, config).fingerprint,
         "folds": folds,
         "split": config.split.model_dump(include={"train", "val"}),
         "train": curve(config.train),
@@ -133,7 +135,7 @@ def walk_forward(
         rows = [_one(config, fold, watch) for fold in walk]
         head = {"schema": EVALUATION_SCHEMA, "name": config.name, "model_name": config.model_name, "fingerprint": mark}
         found = {**head, **_pooled(config, walk, rows), "provenance": inputs}
-        write_atomic(place / EVALUATION, as_bytes(found))
+        write_atomic(place / EVALUATION, json_bytes(found))
     return found
 
 
@@ -179,7 +181,6 @@ def _dataset(
         windows = {series: one.windows for series, one in written.items()}
         summary = summarise(
             config,
-            schema=SCHEMA,
             folder=DatasetFolders(root, folder, None).shown,
             source=of.source,
             cuts=_times(fold.cuts),
@@ -188,7 +189,7 @@ def _dataset(
             windows=total(windows.values()),
             warnings=[text.both() for text in check_windows(windows, config.split, window)],
         )  # fmt: skip
-        (staging / MANIFEST).write_bytes(as_bytes({**seal(summary, staging, writer.digests), "fold": facts}))
+        (staging / MANIFEST).write_bytes(json_bytes({**seal(summary, staging, writer.digests), "fold": facts}))
 
 
 def _refuse_other(folder: Path, expected: dict[str, Any], model: str) -> None:

@@ -20,12 +20,16 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from kronosforge.config import ModelConfig
+from kronosforge.core.errors import UsageError
+from kronosforge.core.i18n import _
 from kronosforge.workspace.discovery import FINETUNE, find_root
 
 # Files that a stage leaves, in the data's order.
 MANIFEST = "data_summary.json"
 NATIVE = "native"
 REPORT = "report.html"
+PICKLES = ("train_data.pkl", "val_data.pkl", "test_data.pkl")
+DATASET_FILES = (*PICKLES, NATIVE, REPORT)  # what a dataset's folder holds beside its manifest
 TRAINING = "training.json"
 METRICS = "metrics.jsonl"
 BEST, LAST, CANDIDATE = "best_model", "last", "candidate"  # candidate: the best so far of a run that is not finished
@@ -90,7 +94,9 @@ def candles(root: Path) -> Path:
 
 
 def dataset_folder(config: ModelConfig, root: Path) -> Path:
-    """The folder of the model's dataset."""
+    """The folder of the model's dataset. Raises UsageError for what is not a ModelConfig, such as a model's name."""
+    if not isinstance(config, ModelConfig):
+        raise UsageError(_("{config!r} is not a ModelConfig; load one with: load_config({config!r})", config=config))
     return (root / config.dataset_path).resolve()
 
 
@@ -116,6 +122,11 @@ def dataset_folders(
     checkout = kronos_checkout(root, environ, kronos_dir)
     finetune = checkout / "finetune" if checkout else root / FINETUNE
     return DatasetFolders(root, dataset_folder(config, root), finetune / "data" if copy else None)
+
+
+def pickle_name(split: str) -> str:
+    """The pickle of `train`, `val` or `test`."""
+    return f"{split}_data.pkl"
 
 
 def datasets_folder(root: Path) -> Path:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from kronosforge.core.errors import KronosForgeError
-from kronosforge.core.files import disk_errors, write_atomic
+from kronosforge.core.files import write_atomic, write_errors
 from kronosforge.core.i18n import _
 
 TEMPLATE = Path(__file__).resolve().parent / "template"
@@ -26,7 +26,7 @@ def lay(folder: Path) -> tuple[list[Path], list[Path]]:
     written, kept = [], []
     for name, original in _originals().items():
         target = folder / name
-        with disk_errors(target):
+        with write_errors(target):
             if target.exists():
                 kept.append(name)
                 continue

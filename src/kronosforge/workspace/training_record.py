@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from pydantic import field_validator, model_validator
 
+from kronosforge.core.digests import sha256
 from kronosforge.core.errors import ModelError
-from kronosforge.core.files import sha256
 from kronosforge.core.i18n import _
 from kronosforge.core.records import Record, read_record
 from kronosforge.workspace.paths import BEST, LAST, TRAINING

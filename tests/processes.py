@@ -33,7 +33,7 @@ def children(parent: int) -> list[int]:
     return [number for number in numbers if alive(number) and _status(number)[1] == str(parent)]
 
 
-def gone(process: int, seconds: float = 3.0) -> bool:
+def gone(process: int, seconds: float = 30.0) -> bool:
     """Whether the process ends by itself in time; if not, it is killed, so that no test leaves one behind."""
     ended = until(lambda: not alive(process), seconds)
     if not ended:

@@ -212,3 +212,22 @@ def test_fingerprints_do_not_see_the_order_of_keys() -> None:
 def test_sha256_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
     assert sha256(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+class TestErrorsWhilePublishing:
+    def test_a_file_elsewhere_that_cannot_be_read_is_not_blamed_on_the_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(IsADirectoryError) as error, publishing(tmp_path / "dataset", "manifest", ()):
+            tmp_path.read_bytes()
+        assert error.value.filename == str(tmp_path)
+        assert not (tmp_path / "dataset").exists()
+
+    def test_a_file_inside_that_cannot_be_written_names_the_folder(self, tmp_path: Path) -> None:
+        with (
+            pytest.raises(DiskError, match="dataset cannot be written"),
+            publishing(tmp_path / "dataset", "m", ()) as staging,
+        ):
+            (staging / ("long" * 100)).write_bytes(b"")
+
+    def test_a_full_disk_is_said_whatever_was_written(self, tmp_path: Path) -> None:
+        with pytest.raises(DiskError, match="no space left"), publishing(tmp_path / "dataset", "manifest", ()):
+            Path("/dev/full").write_bytes(b"x")

@@ -2,18 +2,21 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from kronosforge import evaluate, train, walk_forward
 from kronosforge.config import DatasetConfig, ModelConfig, SourceConfig
-from kronosforge.core.errors import DataError, KronosForgeError
+from kronosforge.core.errors import DataError, ExistsError, KronosForgeError, UsageError
 from kronosforge.dataset.loader import Windows
-from kronosforge.dataset.manifest import damage, read_manifest, refuse_damaged
+from kronosforge.dataset.manifest import damage, finished_manifest, read_manifest, refuse_damaged
 from kronosforge.dataset.verify import verify
 from kronosforge.workflows.existing import existing
-from kronosforge.workflows.prepare import PreparedDataset, prepare
-from kronosforge.workspace.paths import dataset_folders
+from kronosforge.workflows.plan import plan
+from kronosforge.workflows.prepare import PreparedDataset, is_prepared, prepare
+from kronosforge.workspace.paths import DatasetFolders, dataset_folders
 
 pytest.importorskip("torch", reason="opening windows needs torch")
 
@@ -112,3 +115,46 @@ def test_training_and_evaluation_read_nothing_but_whole_arrays(dataset: Path) ->
 def test_a_report_that_was_edited_is_no_damage(dataset: Path) -> None:
     (dataset / "report.html").write_text("")
     assert damage(dataset, read_manifest(dataset, "m")) == ""
+
+
+def test_a_setting_that_the_manifest_does_not_record_had_its_default(dataset: Path) -> None:
+    path = dataset / "data_summary.json"
+    manifest = json.loads(path.read_text())
+    del manifest["config"]["dataset"]["clip"]  # as if the setting were newer than the dataset
+    path.write_text(json.dumps(manifest))
+    assert existing(dataset, CONFIG)
+    finished_manifest(dataset, CONFIG)
+    clipped = CONFIG.model_copy(update={"dataset": DatasetConfig(lookback=8, predict=2, clip=3.0)})
+    with pytest.raises(ExistsError, match=r"dataset\.clip 5\.0 → 3\.0"):
+        existing(dataset, clipped)
+    with pytest.raises(DataError, match=r"other settings \(dataset\.clip 5\.0 → 3\.0\).*--config m --force"):
+        finished_manifest(dataset, clipped)
+
+
+def test_a_dataset_of_another_model_is_refused_by_training_and_evaluation(dataset: Path) -> None:
+    other = CONFIG.model_copy(update={"name": "other", "model_name": "Other"})
+    with pytest.raises(DataError, match="holds the dataset of m, not of other"):
+        finished_manifest(dataset, other)
+
+
+def test_a_dataset_that_was_being_moved_in_is_finished_before_it_is_looked_at(dataset: Path) -> None:
+    moving = dataset / ".moving"
+    moving.mkdir()
+    for name in ("data_summary.json", "native"):
+        (dataset / name).rename(moving / name)
+    folders = DatasetFolders(dataset.parent, dataset, None)
+    assert "was interrupted" in plan(CONFIG, folders, {})["exists"]
+    assert is_prepared(CONFIG, folders)
+    assert not moving.exists()
+
+
+@pytest.mark.parametrize("call", [prepare, train, evaluate, walk_forward])
+def test_a_name_in_place_of_a_config_is_refused(
+    call: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Kronos" / "finetune").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        UsageError, match=r"'model_a_4h' is not a ModelConfig; load one with: load_config\('model_a_4h'\)"
+    ):
+        call("model_a_4h", *([2] if call is walk_forward else []))

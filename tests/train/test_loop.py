@@ -198,6 +198,13 @@ def test_a_nan_stops_the_run_and_names_step_windows_and_the_last_good_state(conf
     assert all(torch.equal(a, b) for a, b in zip(before, stage.objective.parameters(), strict=True))
 
 
+def test_a_validation_that_is_no_number_stops_the_run(config: ModelConfig, root: Path) -> None:
+    stage = stage_of(config, root)
+    next(stage.objective.parameters()).data.fill_(torch.nan)
+    with pytest.raises(TrainingError, match=r"validation gave .*nan"):
+        Training(stage, Progress(), HERE).validate()
+
+
 def test_an_exploding_loss_stops_the_run(config: ModelConfig, root: Path) -> None:
     with pytest.raises(TrainingError, match="exploded"):
         train(with_rules(config, tokenizer_lr=1e4, tokenizer_clip=1e9, warmup=0.0), root, ["tokenizer"])

@@ -1,9 +1,9 @@
 """Which settings of a recorded dataset count as different."""
 
 import pytest
+from kronosforge.report.summary import public
 
 from kronosforge.config import CleanConfig, ModelConfig
-from kronosforge.report.summary import public
 from kronosforge.workflows.existing import differences
 
 CONFIG = ModelConfig(model_name="M", target_symbols=["A_4H"], clean=CleanConfig(gaps="fill"))

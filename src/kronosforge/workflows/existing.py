@@ -57,7 +57,9 @@ def differences(recorded_config: Mapping[str, Any], config: ModelConfig) -> Iter
     requested = recorded_settings(config)
     for key in DECISIVE:
         recorded = _by_name(key, recorded_config.get(key, _default(key)))
-        values = _by_name(key, _default(key)) | {FORMER_NAMES.get(name, name): value for name, value in recorded.items()}
+        values = _by_name(key, _default(key)) | {
+            FORMER_NAMES.get(name, name): value for name, value in recorded.items()
+        }
         for setting, value in _by_name(key, requested[key]).items():
             if values[setting] != value and setting not in INDIFFERENT:
                 yield setting, values[setting], value

@@ -88,7 +88,7 @@ def oracle(traded: Synthetic) -> Caster:
     """Forecasts what the weekdays tell, and nothing else."""
 
     def cast(known: Known) -> Paths:
-        moves = np.array([[traded.known_move(COIN, day) for day in row] for row in known.ahead.tolist()])
+        moves = np.array([[traded.expected_move(COIN, day) for day in row] for row in known.ahead.tolist()])
         nothing = np.full(len(moves), np.nan)
         return Paths(np.expm1(moves.cumsum(axis=1))[:, None], nothing, nothing)
 

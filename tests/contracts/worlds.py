@@ -23,7 +23,7 @@ LISTED = STOP - 400 * BAR.length
 HOLE = Span(STOP - 200 * BAR.length, STOP - 190 * BAR.length)
 PAGE = 60  # rows of an answer, fewer than any venue allows: the walk meets many page ends
 
-MARKET = Synthetic(seed=5, listing={NAME: LISTED}, holes={NAME: [HOLE]})
+MARKET = Synthetic(seed=5, listing={NAME: LISTED}, gaps={NAME: [HOLE]})
 
 
 class World(NamedTuple):

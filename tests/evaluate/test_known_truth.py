@@ -33,7 +33,7 @@ CONFIG = ModelConfig(
 
 def known_moves(market: Synthetic, known: Known) -> Paths:
     """The oracle: what the weekdays tell, and nothing else."""
-    moves = np.array([[market.known_move(COIN, day) for day in row] for row in known.ahead.tolist()])
+    moves = np.array([[market.expected_move(COIN, day) for day in row] for row in known.ahead.tolist()])
     nothing = np.full(len(moves), np.nan)
     return Paths(np.expm1(moves.cumsum(axis=1))[:, None], nothing, nothing)
 

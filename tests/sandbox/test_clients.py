@@ -153,8 +153,8 @@ class TestPythonOkx:
             assert client.get_account_config()["code"] == code
 
 
-def test_holes_and_listings_reach_the_client():
-    market = Synthetic(listing={"BTC-USDT": NOW - 9 * HOUR}, holes={"BTC-USDT": [Span(NOW - 5 * HOUR, NOW - 3 * HOUR)]})
+def test_gaps_and_listings_reach_the_client():
+    market = Synthetic(listing={"BTC-USDT": NOW - 9 * HOUR}, gaps={"BTC-USDT": [Span(NOW - 5 * HOUR, NOW - 3 * HOUR)]})
     with serving(Sandbox(market, Clock(NOW))) as server:
         candles = ccxt_okx(server).fetch_ohlcv("BTC/USDT", "1h")
     assert [-((candle[0] - NOW) // HOUR) for candle in candles] == [9, 8, 7, 6, 3, 2, 1]

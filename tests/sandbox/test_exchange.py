@@ -94,15 +94,15 @@ def test_recent_candles_end_at_1440_bars_and_say_so_with_an_empty_page(server):
 @given(
     listing=st.integers(0, 300),
     now=st.integers(0, 300 * MINUTE),
-    hole=st.tuples(st.integers(0, 300), st.integers(0, 60)),
+    missing=st.tuples(st.integers(0, 300), st.integers(0, 60)),
     page=st.integers(1, 9),
     bar=st.sampled_from(["1m", "3m", "15m"]),
 )
 @settings(max_examples=100, deadline=None)
-def test_walking_backwards_meets_every_bar_once(listing, now, hole, page, bar):
+def test_walking_backwards_meets_every_bar_once(listing, now, missing, page, bar):
     start, length = NOW // DAY * DAY, {"1m": 1, "3m": 3, "15m": 15}[bar] * MINUTE
-    gap = Span(start + hole[0] * MINUTE, start + sum(hole) * MINUTE)
-    market = Synthetic(listing={"BTC-USDT": start + listing * MINUTE}, holes={"BTC-USDT": [gap]})
+    gap = Span(start + missing[0] * MINUTE, start + sum(missing) * MINUTE)
+    market = Synthetic(listing={"BTC-USDT": start + listing * MINUTE}, gaps={"BTC-USDT": [gap]})
     sandbox = Sandbox(market, Clock(start + now), page_limit=page)
     opens, cursor = [], ""
     while rows := sandbox.candles({"instId": "BTC-USDT", "bar": bar, "after": cursor}, None):

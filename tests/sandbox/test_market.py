@@ -117,15 +117,15 @@ def test_a_bar_begins_flat_without_volume():
     assert forming == [START, *[whole[1]] * 4, 0, 0, 0, 0]
 
 
-def test_nothing_opens_before_the_listing_inside_a_hole_or_after_now():
-    hole = Span(START + 5 * HOUR, START + 8 * HOUR)
-    market = Synthetic(listing={"BTC-USDT": START + 90 * MINUTE}, holes={"BTC-USDT": [hole]})
+def test_nothing_opens_before_the_listing_inside_a_gap_or_after_now():
+    gap = Span(START + 5 * HOUR, START + 8 * HOUR)
+    market = Synthetic(listing={"BTC-USDT": START + 90 * MINUTE}, gaps={"BTC-USDT": [gap]})
     listed = rows(market, "BTC-USDT", "1H", 0, ALWAYS, now=START + 10 * HOUR + 1)
     assert [(row[0] - START) // HOUR for row in listed] == [2, 3, 4, 8, 9, 10]
 
 
-def test_a_page_holds_the_newest_rows_across_a_hole():
-    market = Synthetic(holes={"BTC-USDT": [Span(START + 5 * HOUR, START + 8 * HOUR)]})
+def test_a_page_holds_the_newest_rows_across_a_gap():
+    market = Synthetic(gaps={"BTC-USDT": [Span(START + 5 * HOUR, START + 8 * HOUR)]})
     page = market.rows("BTC-USDT", bar("1H"), Span(START, START + 10 * HOUR), 4, ALWAYS)
     assert [(int(row[0]) - START) // HOUR for row in page] == [9, 8, 4, 3]
 
@@ -171,7 +171,7 @@ def daily_moves(market: Synthetic, days: int = 1500) -> tuple[np.ndarray, np.nda
     """Logarithmic moves of so many days, and what an oracle knows of them."""
     start = instant("2021-01-01")
     table = market.table("BTC-USDT-SWAP", bar("1D"), Span(start, start + days * DAY))
-    expected = [market.known_move("BTC-USDT-SWAP", int(day)) for day in table[0]]
+    expected = [market.expected_move("BTC-USDT-SWAP", int(day)) for day in table[0]]
     return np.log(table[4] / table[1]), np.array(expected)
 
 

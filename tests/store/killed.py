@@ -16,7 +16,7 @@ HOLES = (31, 50, 51)
 
 
 def venue(*, forgets: bool = False) -> MemorySource:
-    """80 bars from the tenth on, with holes; one that `forgets` sends a bar only when asked again."""
+    """80 bars from the tenth on, with gaps; one that `forgets` sends a bar only when asked again."""
     times = grid(FOUR_HOURS, 90)[10:]
     times_held = [t for i, t in enumerate(times, 10) if i not in HOLES]
     return MemorySource(candles(times_held), hidden=times[60:61] if forgets else [])

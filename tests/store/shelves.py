@@ -46,8 +46,8 @@ class Bench:
     def missing(self, start: int, stop: int) -> list[tuple[int, int]]:
         return numbers(self.store.missing("memory", SERIES, span(start, stop)))
 
-    def holes(self) -> list[tuple[int, int]]:
-        return numbers(self.store.holes("memory", SERIES))
+    def gaps(self) -> list[tuple[int, int]]:
+        return numbers(self.store.gaps("memory", SERIES))
 
     def held(self) -> list[tuple[int, int]]:
         return numbers(self.store.held("memory", SERIES))

@@ -14,7 +14,7 @@ from tests.store.shelves import BAR, Bench, numbers
 
 @pytest.fixture
 def filled(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """Bars 0 to 29 with a hole at 12, in the files 0–19 and 20–29; read by a process that has verified nothing yet."""
+    """Bars 0 to 29 with a gap at 12, in the files 0–19 and 20–29; read by a process that has verified nothing yet."""
     monkeypatch.setattr(shelf, "MAX_ROWS", 20)
     bench.update(_venue(), 0, 20)
     bench.update(_venue(), 20, 30)
@@ -106,7 +106,7 @@ def test_only_its_span_is_fetched_again(
     done = filled.update(source, 0, 30)
     assert numbers(source.asked) == [(0, 20), (12, 13)]
     assert filled.read().equals(source.frame)
-    assert filled.holes() == [(12, 13)]
+    assert filled.gaps() == [(12, 13)]
     assert done.set_aside == [path]
     assert path.name in capsys.readouterr().err
 

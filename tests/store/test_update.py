@@ -65,7 +65,7 @@ def test_nothing_before_the_listing_is_asked_again(bench: Bench) -> None:
     source.asked.clear()
     bench.update(source, 0, 60)
     assert source.asked == []
-    assert bench.holes() == []
+    assert bench.gaps() == []
 
 
 def test_what_lies_between_two_updates_stays_missing(bench: Bench) -> None:
@@ -76,12 +76,12 @@ def test_what_lies_between_two_updates_stays_missing(bench: Bench) -> None:
     assert bench.held() == [(0, 10), (20, 30)]
 
 
-def test_holes_before_a_listing_found_later_are_none(bench: Bench) -> None:
+def test_gaps_before_a_listing_seen_later_are_none(bench: Bench) -> None:
     bench.update(venue(20, 60, says_oldest=False), 10, 60)
-    assert bench.holes() == [(10, 20)]
+    assert bench.gaps() == [(10, 20)]
     bench.update(venue(20, 60), 0, 60)
     assert bench.store.listing("memory", SERIES) == 20 * BAR.length
-    assert bench.holes() == []
+    assert bench.gaps() == []
 
 
 def test_an_unborn_instrument_is_asked_for_again(bench: Bench) -> None:
@@ -89,12 +89,12 @@ def test_an_unborn_instrument_is_asked_for_again(bench: Bench) -> None:
     assert bench.missing(0, 60) == [(0, 60)]
 
 
-def test_after_the_newest_candle_nothing_is_taken_for_a_hole(bench: Bench) -> None:
+def test_after_the_newest_candle_nothing_is_taken_for_a_gap(bench: Bench) -> None:
     bench.update(venue(0, 27), 0, 30)
     assert bench.missing(0, 30) == [(27, 30)]
     bench.update(venue(0, 40), 0, 30)
     assert bench.times() == list(range(30))
-    assert bench.holes() == []
+    assert bench.gaps() == []
 
 
 def test_a_bar_that_comes_the_second_time_is_kept(bench: Bench) -> None:
@@ -102,22 +102,22 @@ def test_a_bar_that_comes_the_second_time_is_kept(bench: Bench) -> None:
     done = bench.update(source, 0, 40)
     assert numbers(done.again) == [(12, 14)]
     assert bench.times() == list(range(40))
-    assert done.holes == bench.holes() == []
+    assert done.gaps == bench.gaps() == []
 
 
-def test_a_hole_is_asked_for_twice_and_then_never(bench: Bench) -> None:
+def test_a_gap_is_requested_twice_and_then_never(bench: Bench) -> None:
     source = venue(0, 40, without=(5, 20, 21))
     done = bench.update(source, 0, 40)
     assert numbers(source.asked) == [(0, 40), (20, 22), (5, 6)]
-    assert numbers(done.holes) == bench.holes() == [(5, 6), (20, 22)]
+    assert numbers(done.gaps) == bench.gaps() == [(5, 6), (20, 22)]
     source.asked.clear()
     bench.update(source, 0, 40)
     assert source.asked == []
 
 
-def test_holes_of_a_span_are_clipped_to_it(bench: Bench) -> None:
+def test_gaps_of_a_span_are_clipped_to_it(bench: Bench) -> None:
     bench.update(venue(0, 40, without=(5, 20, 21)), 0, 40)
-    assert numbers(bench.store.holes("memory", SERIES, span(0, 21))) == [(5, 6), (20, 21)]
+    assert numbers(bench.store.gaps("memory", SERIES, span(0, 21))) == [(5, 6), (20, 21)]
 
 
 def test_what_came_before_a_failure_is_kept(bench: Bench) -> None:
@@ -197,13 +197,13 @@ def test_the_inventory_says_what_is_held(bench: Bench) -> None:
     bench.update(venue(5, 40, without=(9,)), 0, 50)
     (stock,) = bench.store.inventory()
     assert (stock.venue, stock.series, stock.span, stock.rows) == ("memory", SERIES, span(5, 40), 34)
-    assert (numbers(stock.holes), stock.listing) == ([(9, 10)], 5 * BAR.length)
+    assert (numbers(stock.gaps), stock.listing) == ([(9, 10)], 5 * BAR.length)
     assert (stock.files, stock.bytes) == (1, bench.files()[0].stat().st_size)
 
 
 def test_looking_writes_nothing(bench: Bench) -> None:
     assert bench.missing(0, 9) == [(0, 9)]
-    assert (bench.held(), bench.holes(), bench.times(), bench.store.inventory()) == ([], [], [], [])
+    assert (bench.held(), bench.gaps(), bench.times(), bench.store.inventory()) == ([], [], [], [])
     assert list(bench.store.root.iterdir()) == []
 
 
@@ -226,7 +226,7 @@ def test_files_hold_at_most_so_many_rows(bench: Bench, monkeypatch: pytest.Monke
 
 
 @given(
-    holes=st.sets(st.integers(0, 29), max_size=8),
+    missing=st.sets(st.integers(0, 29), max_size=8),
     listing=st.integers(0, 15),
     says_oldest=st.booleans(),
     page=st.integers(2, 9),
@@ -236,7 +236,7 @@ def test_files_hold_at_most_so_many_rows(bench: Bench, monkeypatch: pytest.Monke
 @settings(max_examples=40, deadline=None)
 def test_any_sequence_of_updates_equals_one(
     *,
-    holes: set[int],
+    missing: set[int],
     listing: int,
     says_oldest: bool,
     page: int,
@@ -244,7 +244,7 @@ def test_any_sequence_of_updates_equals_one(
     asks: list[tuple[int, int, int]],
 ) -> None:
     def at(clock: int) -> MemorySource:
-        return venue(listing, clock, without=tuple(holes), page=page, says_oldest=says_oldest)
+        return venue(listing, clock, without=tuple(missing), page=page, says_oldest=says_oldest)
 
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "FLUSH_ROWS", flush)
@@ -260,18 +260,18 @@ def test_any_sequence_of_updates_equals_one(
         once.update(at(30), 0, 30)
         assert many.read().equals(at(30).frame)
         assert many.read().equals(once.read())
-        assert (many.holes(), many.missing(0, 30)) == (once.holes(), once.missing(0, 30))
+        assert (many.gaps(), many.missing(0, 30)) == (once.gaps(), once.missing(0, 30))
         assert many.store.listing("memory", SERIES) == once.store.listing("memory", SERIES)
         if says_oldest:
-            assert many.holes() == _runs({i for i in holes if _first(listing, holes) < i < _last(holes)})
+            assert many.gaps() == _runs({i for i in missing if _first(listing, missing) < i < _last(missing)})
 
 
-def _first(listing: int, holes: set[int]) -> int:
-    return next(i for i in range(listing, 31) if i not in holes)
+def _first(listing: int, missing: set[int]) -> int:
+    return next(i for i in range(listing, 31) if i not in missing)
 
 
-def _last(holes: set[int]) -> int:
-    return next(i for i in range(29, -1, -1) if i not in holes)
+def _last(missing: set[int]) -> int:
+    return next(i for i in range(29, -1, -1) if i not in missing)
 
 
 def _runs(bars: set[int]) -> list[tuple[int, int]]:

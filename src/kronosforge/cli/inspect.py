@@ -20,7 +20,7 @@ HEADS = {
 
 
 def run(arguments: Namespace) -> int:
-    """Print a row per series: venue, span, candles, holes, size."""
+    """Print a row per series: venue, span, candles, gaps, size."""
     rows = inventory(Path(find_root(script=arguments.script)))
     if arguments.json:
         print_json({"series": rows})

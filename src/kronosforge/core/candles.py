@@ -5,7 +5,7 @@ import polars as pl
 PRICES = ["open", "high", "low", "close"]
 FEATURES = [*PRICES, "vol", "amt"]  # Kronos' order
 
-# exchange: as the venue sent it; derived: turnover computed as vol × mean(o, h, l, c); filled: a bar made here over a hole.
+# exchange: as the venue sent it; derived: turnover computed as vol × mean(o, h, l, c); filled: a flat bar in a gap.
 ORIGINS = ["exchange", "derived", "filled"]
 
 SCHEMA = pl.Schema(

@@ -1,4 +1,4 @@
-"""Signed requests: what OKX checks, in its order, with its codes (section 6 of its v5 documentation, REST authentication)."""
+"""Signed requests: OKX's checks, in its order and with its codes (v5 documentation, section 6, REST authentication)."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ HEADERS = {
 
 
 class RefusedError(Exception):
-    """An answer with a code other than 0."""
+    """A response with a code other than 0."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -26,14 +26,14 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Credentials:
-    """The one account of the sandbox. These are no secrets: they open nothing but the sandbox."""
+    """The account of the sandbox. These are no secrets: they are valid for the sandbox only."""
 
     key: str = "sandbox-key"
     secret: str = field(default="sandbox-secret", repr=False)
     passphrase: str = field(default="sandbox-passphrase", repr=False)
 
 
-# Keys that stand for a state of an account which no header can cause: a key of another region, a key bound to an address.
+# Keys for states of an account that no header can cause: a key of another region, a key bound to an address.
 REFUSED = {
     "sandbox-key-elsewhere": (200, "50119", "API key doesn't exist"),
     "sandbox-key-bound": (401, "50110", "Your IP 127.0.0.1 is not included in your API key's IP whitelist"),

@@ -1,6 +1,6 @@
-"""The exchange itself: OKX's v5 endpoints for candles over a market and a clock.
+"""The exchange: OKX's v5 endpoints for candles, over a market and a clock.
 
-Source of every rule: OKX's public v5 documentation of 2025-11-08 and recorded answers; where the two differ, the answers.
+Source: OKX's public v5 documentation of 2025-11-08 and recorded answers; where the two differ, the answers.
 """
 
 import asyncio
@@ -53,14 +53,14 @@ class Served:
 class Sandbox:
     """An exchange that answers like OKX v5. Attributes may be changed while it runs.
 
-    market        what it trades
-    clock         its time
-    faults        what goes wrong on purpose
+    market        the instruments and their candles
+    clock         the exchange's clock
+    faults        deliberate failures
     rate_limits   whether requests over OKX's limits are rejected
-    page_limit    the most rows of an answer: more are not an error, they are cut
-    reach         how many of the newest bars /market/candles knows
-    credentials   the account that may sign
-    requests      what was served, oldest first; the newest 100,000
+    page_limit    the maximum number of rows of a response; a larger `limit` is reduced to it
+    reach         the number of newest bars that /market/candles serves
+    credentials   the account that may sign requests
+    requests      the newest 100,000 requests and their responses, oldest first
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Sandbox:
         return app
 
     def now(self) -> int:
-        """What /public/time says, ms."""
+        """The time of /public/time, ms."""
         return self.clock() + round(self.faults.skew * 1000)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
@@ -109,19 +109,19 @@ class Sandbox:
         if self.rate_limits and not self._window.admits(request.path, _shared_by(request), time.monotonic()):
             served.rejected = True
             return _respond(served, 429, {"msg": "Too Many Requests", "code": "50011"})
-        struck = self._draw(request.raw_path)
-        if "slow" in struck:
+        faults = self._draw(request.raw_path)
+        if "slow" in faults:
             served.fault = "slow"
             await asyncio.sleep(self.faults.delay)
         for kind in ("429", "5xx", "reset", "html"):
-            if kind in struck:
+            if kind in faults:
                 served.fault = kind
-                return _fail(request, served, kind, struck[kind])
+                return _fail(request, served, kind, faults[kind])
         status, body = self._answer(request)
-        _spoil(body, struck, served)
-        if "truncate" in struck:
+        _change_rows(body, faults, served)
+        if "truncate" in faults:
             served.fault = "truncate"
-            return await _truncate(request, served, (status, body), struck["truncate"])
+            return await _truncate(request, served, (status, body), faults["truncate"])
         return _respond(served, status, body)
 
     def _draw(self, request: str) -> dict[str, float]:
@@ -143,7 +143,7 @@ class Sandbox:
 
     def candles(self, query: Query, reach: int | None) -> Data:
         """The rows of a request for candles, of the newest `reach` bars or all. Raises RefusedError."""
-        name, size = self._known(_needed(query, "instId")), _bar(query.get("bar") or "1m")
+        name, size = self._listed(_needed(query, "instId")), _bar(query.get("bar") or "1m")
         limit = min(_whole(query, "limit", 100), self.page_limit)
         if limit < 1:
             raise _wrong("limit")
@@ -152,7 +152,7 @@ class Sandbox:
         span = Span(max(_whole(query, "before", -1) + 1, oldest), min(_whole(query, "after", now + 1), now + 1))
         return self.market.rows(name, size, span, limit, now) if span else []
 
-    def _known(self, name: str) -> str:
+    def _listed(self, name: str) -> str:
         if name not in self.market.instruments:
             raise RefusedError(200, "51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
         return name
@@ -161,12 +161,12 @@ class Sandbox:
         kind = _needed(query, "instType")
         if kind not in ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION"):
             raise _wrong("instType")
-        listed = [i for i in self.market.instruments.values() if i.kind == kind]
+        instruments = [i for i in self.market.instruments.values() if i.kind == kind]
         if name := query.get("instId"):
-            listed = [i for i in listed if i.id == self._known(name)]
+            instruments = [i for i in instruments if i.id == self._listed(name)]
         if family := query.get("instFamily") or query.get("uly"):
-            listed = [i for i in listed if i.underlying == family]
-        return [i.row() for i in listed]
+            instruments = [i for i in instruments if i.underlying == family]
+        return [i.row() for i in instruments]
 
     def _account(self, request: web.Request) -> Data:
         auth.check(request.headers, request.method, request.raw_path, self.now(), self.credentials)
@@ -179,7 +179,7 @@ def _respond(served: Served, status: int, body: Body) -> web.Response:
 
 
 def _fail(request: web.Request, served: Served, kind: str, form: float) -> web.Response:
-    """The answer of a fault that leaves nothing of the real one."""
+    """The response of a fault that replaces the real one."""
     if kind == "reset":
         _reset(request)
         return web.Response()
@@ -192,20 +192,20 @@ def _fail(request: web.Request, served: Served, kind: str, form: float) -> web.R
     return _respond(served, status, {"msg": message, "code": code} | ({"data": []} if data else {}))
 
 
-def _spoil(body: Body, struck: Mapping[str, float], served: Served) -> None:
-    """Let rows of candles go missing, or stand twice."""
+def _change_rows(body: Body, faults: Mapping[str, float], served: Served) -> None:
+    """Remove or repeat rows of candles."""
     if not (served.path.endswith("candles") and body.get("data")):
         return
-    if "missing" in struck:
+    if "missing" in faults:
         body["data"] = []
         served.fault = "missing"
-    elif "duplicate" in struck:
-        body["data"] = repeat(body["data"], struck["duplicate"])
+    elif "duplicate" in faults:
+        body["data"] = repeat(body["data"], faults["duplicate"])
         served.fault = "duplicate"
 
 
 async def _truncate(request: web.Request, served: Served, answer: tuple[int, Body], form: float) -> web.StreamResponse:
-    """Half the body: as if that were all of it, or with the connection lost on the way."""
+    """Half the body, either as a complete response or with a closed connection."""
     whole = _respond(served, *answer)
     text = json.dumps(answer[1]).encode()
     half = text[: len(text) // 2]
@@ -222,7 +222,7 @@ async def _truncate(request: web.Request, served: Served, answer: tuple[int, Bod
 
 
 def _reset(request: web.Request) -> None:
-    """Close with RST: what is unsent is dropped, the peer sees `connection reset`."""
+    """Close with RST: unsent data is dropped, and the client sees `connection reset`."""
     if request.transport:
         connection = request.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -230,7 +230,7 @@ def _reset(request: web.Request) -> None:
 
 
 def _shared_by(request: web.Request) -> str:
-    """Whose limit a request counts against: its endpoint's, for instruments with the type (OKX: IP + instType)."""
+    """The limit against which a request counts: that of its endpoint, for instruments also of the type (IP + instType)."""
     return request.path + request.query.get("instType", "")
 
 

@@ -21,8 +21,8 @@ KINDS = {
     "truncate": "body cut off",
     "html": "an HTML page instead of JSON",
     "slow": "late by `delay` seconds",
-    "duplicate": "rows standing twice in a page of candles",
-    "missing": "an empty page of candles where there are some",
+    "duplicate": "repeated rows in a page of candles",
+    "missing": "an empty page although there are candles",
 }
 SETTINGS = ("skew", "seed", "delay")
 
@@ -39,10 +39,10 @@ REJECTIONS = {
 
 @dataclass(frozen=True)
 class Faults:
-    """How likely each kind is (0 to 1), and the exchange's clock error.
+    """The probability of each kind (0 to 1), and the error of the exchange's clock.
 
     skew    seconds by which /public/time is ahead of the bars
-    delay   seconds of a slow answer
+    delay   seconds of a slow response
     """
 
     chances: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
@@ -51,7 +51,7 @@ class Faults:
     delay: float = 0.05
 
     def draw(self, request: str, attempt: int) -> dict[str, float]:
-        """The kinds that strike the `attempt`-th (0, 1, …) `request`, each with a number in [0, 1) that picks its form."""
+        """The kinds that the `attempt`-th (0, 1, …) `request` meets, each with a number in [0, 1) that selects its form."""
         random = np.random.default_rng([self.seed % 2**64, attempt, crc32(request.encode())])
         dice = zip(KINDS, random.random((len(KINDS), 2)).tolist(), strict=True)
         return {kind: form for kind, (chance, form) in dice if chance < self.chances.get(kind, 0.0)}
@@ -75,7 +75,7 @@ def parse(spec: str) -> Faults:
 
 
 def repeat(rows: list[list[str]], form: float) -> list[list[str]]:
-    """`rows` with up to three neighbours standing twice."""
+    """`rows` with up to three neighbours repeated."""
     at = int(form * len(rows))
     return [*rows[:at], *(row for row in rows[at : at + 3] for _ in range(2)), *rows[at + 3 :]]
 
@@ -94,7 +94,7 @@ def _unknown(part: str) -> UsageError:
     kinds = " ".join(KINDS)
     return UsageError(
         _(
-            "--faults: {part!r} is not understood; write KIND=PROBABILITY (0 to 1) with KIND one of "
+            "--faults: {part!r} is not valid; write KIND=PROBABILITY (0 to 1) with KIND one of "
             "{kinds} all, and skew=SECONDS, delay=SECONDS, seed=WHOLE NUMBER, separated by commas",
             part=part,
             kinds=kinds,

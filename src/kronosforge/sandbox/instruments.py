@@ -1,4 +1,4 @@
-"""What the exchange lists, in the terms of OKX's /api/v5/public/instruments."""
+"""The instruments of the exchange, in the terms of OKX's /api/v5/public/instruments."""
 
 from dataclasses import dataclass, replace
 
@@ -51,7 +51,7 @@ class Instrument:
         return replace(self, listing=listing)
 
     def row(self) -> dict[str, str]:
-        """The instrument as OKX's answer spells it; what does not apply is ""."""
+        """The instrument as a row of OKX's response; fields that do not apply are ""."""
         swap = self.kind == "SWAP"
         inverse = self.ct_type == "inverse"
         return {
@@ -88,7 +88,7 @@ class Instrument:
 
 
 def instrument(name: str, *, listing: int, ct_val: str = "", tick_decimals: int = 1) -> Instrument:
-    """The instrument that an OKX id such as BTC-USDT, BTC-USDT-SWAP (linear) or BTC-USD-SWAP (inverse) names."""
+    """The instrument of an OKX id such as BTC-USDT, BTC-USDT-SWAP (linear) or BTC-USD-SWAP (inverse)."""
     if not name.endswith("-SWAP"):
         return Instrument(name, "", "", tick_decimals, listing)
     family = name.removesuffix("-SWAP")
@@ -96,7 +96,7 @@ def instrument(name: str, *, listing: int, ct_val: str = "", tick_decimals: int 
     return Instrument(name, ct_type, ct_val or _CONTRACTS.get(family, "1"), tick_decimals, listing)
 
 
-# The first candles stand early enough that 3,000 days are over on 2026-01-01.
+# The first candles are early enough for 3,000 finished days on 2026-01-01.
 DEFAULT = tuple(
     instrument(name, listing=instant(day), tick_decimals=tick)
     for name, day, tick in (

@@ -17,17 +17,17 @@ class Window:
     """The recently admitted requests per key."""
 
     def __init__(self) -> None:
-        self._passed: dict[str, deque[float]] = defaultdict(deque)
+        self._admitted: dict[str, deque[float]] = defaultdict(deque)
 
     def admits(self, path: str, key: str, now: float) -> bool:
-        """True, and counted, where `path` has room for one more at `now` (seconds, monotonic); `key` is who shares it."""
+        """Count a request to `path` at `now` (seconds, monotonic) and return True, or False if the limit of `key` is reached."""
         if path not in LIMITS:
             return True
         most, seconds = LIMITS[path]
-        passed = self._passed[key]
-        while passed and passed[0] <= now - seconds:
-            passed.popleft()
-        if len(passed) >= most:
+        admitted = self._admitted[key]
+        while admitted and admitted[0] <= now - seconds:
+            admitted.popleft()
+        if len(admitted) >= most:
             return False
-        passed.append(now)
+        admitted.append(now)
         return True

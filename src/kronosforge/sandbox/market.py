@@ -1,7 +1,7 @@
-"""A seeded market: synthetic candles, random access to any span, the same for the same seed.
+"""A seeded market: synthetic candles with random access to any span, the same for the same seed.
 
-Everything is a sum of minutes. Amounts are whole numbers of the instrument's smallest units, so a larger bar is
-exactly what its minutes add up to, at every bar size and anchor.
+Every bar is a sum of minutes. Amounts are whole numbers of the instrument's smallest units, so a longer bar is exactly the
+sum of its minutes, at every bar length and anchor.
 
 A table is int64, shape (8, bars), ascending: ts (ms), open, high, low, close, vol, volCcy, volCcyQuote.
 """
@@ -37,8 +37,8 @@ OKX_BARS = {
     )
 }
 
-# Longer bars, on UTC and on UTC+8 days alike, are whole numbers of 2H bars: the one size worth keeping.
-KEPT = bar("2H")
+# Longer bars, on UTC and on UTC+8 days, are whole numbers of 2H bars, so only these are cached for them.
+CACHED_BAR = bar("2H")
 
 _MONDAY_TO_SUNDAY = np.array([1.0, 1.05, 1.1, 1.05, 1.0, 0.65, 0.6])
 _PATTERN = np.array([1.0, 1.0, 1.0, 0.0, -1.0, -1.0, -1.0])
@@ -73,7 +73,7 @@ class _Days:
 
     price: Floats  # at the day's first instant
     sigma: Floats  # standard deviation of the day's relative move
-    expected: Floats  # the part of the day's move, as a logarithm, that its weekday tells
+    expected: Floats  # the part of the day's logarithmic move that depends on the weekday
 
 
 @dataclass(frozen=True)
@@ -87,15 +87,15 @@ class _Shape:
 
 
 class Synthetic:
-    """Made-up candles of `instruments`, the same for the same seed.
+    """Synthetic candles of `instruments`, the same for the same seed.
 
-    `listing` moves an instrument's first candle (ms); `holes` are spans in which it has no candles.
-    A bar stands where its open does: at or after the listing, in no hole, not after `now`.
-    `edge`, from 0 to 1, makes a market of known truth: the logarithm of a coin's price is a random walk by days, of whose
-    every step the share `edge` (as a correlation) depends on the weekday alone; with 0 nothing can be foretold. The
-    pattern is the coin's and the seed's: three weekdays up, three down, one about neither, and no drift over the week.
-    Meant for bars of one UTC day, within some five years of 2024: further away a price may come to the bounds that it is
-    kept in, where it stands still.
+    `listing` moves an instrument's first candle (ms); `gaps` are spans in which it has no candles. There is a bar if its
+    open is at or after the listing, in no gap, and not after `now`.
+
+    `edge`, from 0 to 1, creates a market of known truth: the logarithm of a coin's price is a random walk by days, and the
+    share `edge` (as a correlation) of each step depends only on the weekday; with 0 nothing can be predicted. The pattern
+    depends on the coin and the seed: three weekdays rise, three fall, one does neither, and the week has no drift. Meant
+    for bars of one UTC day within about five years of 2024: further away a price may reach its bounds and stop moving.
     """
 
     def __init__(
@@ -104,13 +104,13 @@ class Synthetic:
         instruments: Iterable[Instrument] = DEFAULT,
         *,
         listing: Mapping[str, int] | None = None,
-        holes: Mapping[str, Sequence[Span]] | None = None,
+        gaps: Mapping[str, Sequence[Span]] | None = None,
         edge: float | None = None,
     ) -> None:
         self.seed, self.edge = seed, edge
-        self.holes = dict(holes or {})
-        listed = listing or {}
-        self.instruments = {i.id: i.listed_from(listed.get(i.id, i.listing)) for i in instruments}
+        self.gaps = dict(gaps or {})
+        listings = listing or {}
+        self.instruments = {i.id: i.listed_from(listings.get(i.id, i.listing)) for i in instruments}
         self._days = lru_cache(None)(self._make_days)
         self._shape = lru_cache(4)(self._make_shape)
         self._minutes = lru_cache(8)(self._make_minutes)
@@ -119,24 +119,24 @@ class Synthetic:
     def rows(self, name: str, size: Bar, span: Span, limit: int, now: int) -> list[Row]:
         """The newest `limit` rows whose bars open in `span`, newest first; the bar forming at `now` has confirm 0."""
         instrument = self.instruments[name]
-        asked = Span(max(span.start, instrument.listing), min(span.stop, now + 1))
+        available = Span(max(span.start, instrument.listing), min(span.stop, now + 1))
         rows: list[Row] = []
-        for part in reversed(subtract(asked, list(self.holes.get(name, [])))):
+        for part in reversed(subtract(available, list(self.gaps.get(name, [])))):
             stop = size.ceil(part.stop)
             start = max(size.ceil(part.start), stop - (limit - len(rows)) * size.length)
-            over = min(stop, size.floor(now))
-            if start < stop and over < stop:
+            finished = min(stop, size.floor(now))
+            if start < stop and finished < stop:
                 rows.extend(_rows(instrument, self._forming(instrument, size, now), "0"))
-            rows.extend(_rows(instrument, self.table(name, size, Span(start, over)), "1"))
+            rows.extend(_rows(instrument, self.table(name, size, Span(start, finished)), "1"))
         return rows[:limit]
 
-    def known_move(self, name: str, day: int) -> float:
-        """The expected logarithmic move of the UTC day that opens at `day` (ms), as an oracle knows it."""
+    def expected_move(self, name: str, day: int) -> float:
+        """The expected logarithmic move of the UTC day that opens at `day` (ms)."""
         return float(self._days(self.instruments[name].base).expected[day // DAY])
 
     def table(self, name: str, size: Bar, span: Span) -> Table:
-        """Every whole bar that opens in `span`, without regard to listing, holes and clock."""
-        part = size if size.length <= 4 * HOUR else KEPT
+        """Every whole bar that opens in `span`, regardless of listing, gaps and clock."""
+        part = size if size.length <= 4 * HOUR else CACHED_BAR
         start, stop = size.ceil(span.start), size.ceil(span.stop)
         if start >= stop:
             return np.empty((8, 0), np.int64)
@@ -149,11 +149,11 @@ class Synthetic:
         return _aggregate(whole, size.length // part.length)
 
     def _forming(self, instrument: Instrument, size: Bar, now: int) -> Table:
-        """The bar at `now` from the minutes that are over; before the first is over, flat at the opening price."""
+        """The bar at `now` from its finished minutes; before the first is finished, flat at the opening price."""
         opened, minute = size.floor(now), bar("1m")
-        over = self.table(instrument.id, minute, Span(opened, minute.floor(now)))
-        if over.shape[1]:
-            return _aggregate(over, over.shape[1])
+        minutes = self.table(instrument.id, minute, Span(opened, minute.floor(now)))
+        if minutes.shape[1]:
+            return _aggregate(minutes, minutes.shape[1])
         price = self.table(instrument.id, minute, Span(opened, opened + 1))[1, 0]
         return np.array([[opened, price, price, price, price, 0, 0, 0]]).T
 
@@ -190,7 +190,7 @@ class Synthetic:
 
     def _premium(self, name: str) -> Floats:
         """An instrument's price over its coin's, day by day: a few hundredths of a percent."""
-        if self.edge is not None:  # a premium that comes and goes could be foretold
+        if self.edge is not None:  # a premium that varies could be predicted
             return np.ones(HORIZON // DAY + BLOCK_DAYS)
         return 1 + 2e-4 * self._random(name, -1).standard_normal(HORIZON // DAY + BLOCK_DAYS)
 
@@ -210,7 +210,7 @@ class Synthetic:
         )
 
     def _make_days(self, coin: str) -> _Days:
-        """Days from 1970 on: trending, with quiet and wild months, calmer weekends, back to a slowly rising level."""
+        """Days from 1970 on: with trends, calm and volatile months, calmer weekends, around a slowly rising level."""
         days = HORIZON // DAY + BLOCK_DAYS
         random = self._random(coin, -1)
         mood = np.clip(_drift(random.standard_normal(days) * 0.15, 0.97), -1.5, 1.3)
@@ -220,17 +220,19 @@ class Synthetic:
             return _known_truth(COINS.get(coin, ANY_COIN).price, random, sigma, self.edge)
         trend = _drift(random.standard_normal(days) * 0.0006, 0.98)
         level = _drift(trend + sigma * random.standard_normal(days), 0.998)
-        years = np.clip((np.arange(days) - instant("2017-01-01") // DAY) / 365.25, 0, 15)  # for ever would overflow
+        years = np.clip(
+            (np.arange(days) - instant("2017-01-01") // DAY) / 365.25, 0, 15
+        )  # unlimited growth would overflow
         return _Days(COINS.get(coin, ANY_COIN).price * np.exp(level + 0.2 * years), sigma, np.zeros(days))
 
     def _random(self, name: str, block: int) -> np.random.Generator:
-        """The stream of `name` in `block`: the same whatever was asked before."""
+        """The random stream of `name` in `block`, independent of earlier calls."""
         key = np.array([self.seed % 2**64, crc32(name.encode())], np.uint64)
         return np.random.Generator(np.random.Philox(key=key, counter=(block + 1) << 128))
 
 
 def _known_truth(price: float, random: np.random.Generator, sigma: Floats, edge: float) -> _Days:
-    """Days of a random walk whose steps have the share `edge` from their weekday; it is at `price` when 2024 begins."""
+    """Days of a random walk; the share `edge` of each step depends on its weekday. `price` is the price of 2024-01-01."""
     expected = sigma * edge * _weekly(random.permutation(_PATTERN))[(np.arange(len(sigma)) + 3) % 7]
     steps = expected + sigma * (1 - edge**2) ** 0.5 * random.standard_normal(len(sigma))
     level = np.concatenate([[0.0], np.cumsum(steps)[:-1]])  # at each day's first instant
@@ -239,8 +241,7 @@ def _known_truth(price: float, random: np.random.Generator, sigma: Floats, edge:
 
 
 def _weekly(pattern: Floats) -> Floats:
-    """`pattern` (7,), Monday first, scaled so that over the week, whose days are calm or wild, what it adds is 0 and its
-    share of the variance 1."""
+    """`pattern` (7,), Monday first, scaled so that its sum over the week is 0 and its share of the variance 1."""
     variance = _MONDAY_TO_SUNDAY
     level = pattern - np.average(pattern, weights=variance**0.5)
     scaled: Floats = level / np.average(level**2, weights=variance) ** 0.5
@@ -253,32 +254,32 @@ def _drift(shocks: Floats, keep: float) -> Floats:
 
 
 def _with_turnover(instrument: Instrument, prices: Table, lots: Table) -> Iterable[Table]:
-    """o, h, l, c, vol, volCcy, volCcyQuote as OKX means them for this kind of instrument, in whole units."""
+    """o, h, l, c, vol, volCcy, volCcyQuote as OKX defines them for this kind of instrument, in whole units."""
     opens, high, low, close = prices
-    traded_at = (high + low + close) // 3
-    if instrument.ct_type == "inverse":  # quote = contracts × ctVal holds exactly; the coins follow from the price
+    price = (high + low + close) // 3
+    if instrument.ct_type == "inverse":  # quote = contracts × ctVal is exact; the coins follow from the price
         quote = lots * int(instrument.ct_val)
         scale = 10.0 ** (instrument.tick_decimals + instrument.decimals[5])
-        coins = np.rint(quote / traded_at * scale).astype(np.int64)
-        mean = quote / coins * scale  # rounding the coins may have moved it past a narrow bar's edge
+        coins = np.rint(quote / price * scale).astype(np.int64)
+        mean = quote / coins * scale  # rounding the coins may move it outside a narrow bar
         high = np.maximum(high, np.ceil(mean).astype(np.int64))
         low = np.minimum(low, np.floor(mean).astype(np.int64))
         return opens, high, low, close, lots, coins, quote
     if instrument.ct_type == "linear":
         coins = lots * int(instrument.ct_val.replace(".", ""))
-        return opens, high, low, close, lots, coins, coins * traded_at
-    return opens, high, low, close, lots, lots * traded_at, lots * traded_at
+        return opens, high, low, close, lots, coins, coins * price
+    return opens, high, low, close, lots, lots * price, lots * price
 
 
 def _aggregate(table: Table, count: int) -> Table:
-    """Every `count` neighbouring bars made one."""
+    """Every `count` neighbouring bars merged into one."""
     parts = table.reshape(8, -1, count)
     first, last = parts[:2, :, 0], parts[4, :, -1]
     return np.stack([*first, parts[2].max(1), parts[3].min(1), last, *parts[5:].sum(2)])
 
 
 def _rows(instrument: Instrument, table: Table, confirm: str) -> list[Row]:
-    """The bars of `table` as an answer spells them, newest first."""
+    """The bars of `table` as rows of a response, newest first."""
     ts, *values = table[:, ::-1]
     texts = [_decimals(column, places) for column, places in zip(values, instrument.decimals, strict=True)]
     return [[*row, confirm] for row in zip(map(str, ts.tolist()), *texts, strict=True)]

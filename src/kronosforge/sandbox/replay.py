@@ -1,4 +1,4 @@
-"""A market of recorded candles: a folder of OKX's nine raw columns, served as the recorded strings.
+"""A market of recorded candles: a folder of files with OKX's nine columns, whose strings are served unchanged.
 
 A file is `INSTRUMENT_BAR.csv` with the bar as OKX spells it (`BTC-USDT-SWAP_1Dutc.csv`). Duplicates and unfinished rows
 are served unchanged; other files are skipped and logged.
@@ -30,9 +30,9 @@ class Recorded(NamedTuple):
 
 
 class Replay:
-    """The candles of a folder. `newest_close` (ms) is where a clock that stands for them stands.
+    """The candles of a folder. `newest_close` (ms) is the time of a clock that fits them.
 
-    Raises UsageError where the folder holds no such file, SourceError where a line of one cannot be read.
+    Raises UsageError if the folder has no such files, SourceError if a line of one cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,7 +53,7 @@ class Replay:
         self.newest_close = max(file.times[-1] + size.length for (_name, size), file in self.files.items())
 
     def rows(self, name: str, size: Bar, span: Span, limit: int, now: int) -> list[Row]:
-        """The newest `limit` rows with times in `span`, newest first; a bar that is not over at `now` has confirm 0."""
+        """The newest `limit` rows with times in `span`, newest first; a bar that is unfinished at `now` has confirm 0."""
         if (name, size) not in self.files:
             return []
         rows, times = self.files[name, size]
@@ -95,7 +95,7 @@ def _read(path: Path) -> Recorded | None:
 
 
 def _describe(name: str, files: list[Recorded]) -> Instrument:
-    """The instrument, its contract value and tick as the rows themselves say."""
+    """The instrument, with its contract value and tick inferred from the rows."""
     rows = [row for file in files for row in file.rows]
     decimals = max(len(price.rstrip("0").partition(".")[2]) for row in rows for price in row[1:5])
     draft = instrument(name, listing=min(file.times[0] for file in files), tick_decimals=decimals)

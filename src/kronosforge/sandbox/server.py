@@ -24,14 +24,14 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Server:
-    """A running sandbox: where it answers, and the exchange behind it."""
+    """A running sandbox: its address and its exchange."""
 
     url: str
     sandbox: Sandbox
 
     @property
     def requests(self) -> list[Served]:
-        """What was served, oldest first."""
+        """The served requests, oldest first."""
         return list(self.sandbox.requests)
 
 
@@ -46,7 +46,8 @@ def build(
 ) -> Sandbox:
     """The sandbox that the command line describes.
 
-    Without `clock` (ISO 8601) a replay stands at the close of its newest row, and a made-up market runs with real time.
+    Without `clock` (ISO 8601) the clock of a replay is fixed at the close of its newest row, and a synthetic market runs in
+    real time.
     Raises UsageError or ConfigError for invalid arguments, SourceError for a file that cannot be replayed.
     """
     at = instant(clock) if clock else None
@@ -63,7 +64,7 @@ def build(
 
 @asynccontextmanager
 async def serve(sandbox: Sandbox, port: int = 0) -> AsyncIterator[Server]:
-    """The sandbox, answering on the running loop. Raises UsageError where the port is taken."""
+    """Serve the sandbox on the running event loop. Raises UsageError if it cannot listen on `port`."""
     runner = web.AppRunner(sandbox.app(), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
@@ -88,21 +89,21 @@ async def _listen(runner: web.AppRunner, port: int) -> None:
 
 @contextmanager
 def serving(sandbox: Sandbox, port: int = 0) -> Iterator[Server]:
-    """The sandbox, answering from a thread of its own until the block ends."""
+    """Serve the sandbox from a thread until the block ends."""
     started: Future[tuple[Server, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
-    async def live() -> None:
+    async def serve_until_stopped() -> None:
         stop = asyncio.Event()
         async with serve(sandbox, port) as server:
             started.set_result((server, asyncio.get_running_loop(), stop))
             await stop.wait()
 
     with ThreadPoolExecutor(1, thread_name_prefix="sandbox") as pool:
-        ended = pool.submit(lambda: asyncio.run(live()))
+        ended = pool.submit(lambda: asyncio.run(serve_until_stopped()))
         either: list[Future[Any]] = [started, ended]
         wait(either, return_when=FIRST_COMPLETED)
         if not started.done():
-            ended.result()  # raises why it did not start
+            ended.result()  # raises the error that prevented the start
         server, loop, stop = started.result()
         try:
             yield server
@@ -122,7 +123,7 @@ def running(
     rate_limits: bool = True,
     edge: float | None = None,
 ) -> Iterator[Server]:
-    """`build` and `serving` in one: the sandbox runs until the block ends."""
+    """Build a sandbox and serve it until the block ends."""
     sandbox = build(replay=replay, seed=seed, clock=clock, faults=faults, rate_limits=rate_limits, edge=edge)
     with serving(sandbox, port) as server:
         yield server
@@ -134,11 +135,11 @@ async def serve_forever(sandbox: Sandbox, port: int = 0) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serve(sandbox, port) as server:
-        print(server.url, flush=True)  # the one line that a script reads
+        print(server.url, flush=True)  # scripts read this line
         await stop.wait()
 
 
 def main(*, port: int, replay: Path | None, seed: int, clock: str | None, faults: str, edge: float | None) -> None:
-    """`kronosforge sandbox`: prints its url in one line, and serves until SIGINT or SIGTERM."""
+    """`kronosforge sandbox`: print the url and serve until SIGINT or SIGTERM."""
     sandbox = build(replay=replay, seed=seed, clock=clock, faults=faults, edge=edge)
     asyncio.run(serve_forever(sandbox, port))

@@ -35,13 +35,13 @@ class Ledger(NamedTuple):
 
     files: tuple[DataFile, ...] = ()  # ascending, disjoint
     once: tuple[Span, ...] = ()  # the venue returned no candle there on the first request
-    holes: tuple[Span, ...] = ()  # … nor on the second: gaps of the venue itself
+    gaps: tuple[Span, ...] = ()  # … nor on the second: gaps of the venue itself; `holes` in the file
     listing: int | None = None  # the venue has nothing before this instant
 
     def empty(self) -> list[Span]:
         """Spans without candles at the venue: before the listing, and where requests returned none."""
         before = [] if self.listing is None else [Span(EVER, self.listing)]
-        return [*before, *self.once, *self.holes]
+        return [*before, *self.once, *self.gaps]
 
     def missing(self, span: Span) -> list[Span]:
         """The parts of `span` that must be fetched, ascending."""
@@ -57,8 +57,8 @@ class Ledger(NamedTuple):
 
     def answered(self, span: Span, empty: list[Span], *, again: bool) -> "Ledger":
         """A ledger that records a request for `span` (the second where `again`) and the `empty` parts of the response."""
-        once, holes = _outside(self.once, span), _outside(self.holes, span)
-        return self._replace(once=(*once, *(() if again else empty)), holes=(*holes, *(empty if again else ())))
+        once, gaps = _outside(self.once, span), _outside(self.gaps, span)
+        return self._replace(once=(*once, *(() if again else empty)), gaps=(*gaps, *(empty if again else ())))
 
     def replacing(self, old: Iterable[DataFile], new: DataFile) -> "Ledger":
         """A ledger with `new` in place of `old`."""
@@ -67,8 +67,8 @@ class Ledger(NamedTuple):
     def forgetting(self, lost: DataFile) -> "Ledger":
         """A ledger without the file `lost` and all that was recorded inside its span."""
         kept = tuple(file for file in self.files if file != lost)
-        once, holes = _outside(self.once, lost.span), _outside(self.holes, lost.span)
-        return self._replace(files=kept, once=once, holes=holes).tidy()
+        once, gaps = _outside(self.once, lost.span), _outside(self.gaps, lost.span)
+        return self._replace(files=kept, once=once, gaps=gaps).tidy()
 
     def tidy(self) -> "Ledger":
         """The normal form: spans joined, none before the listing or after the newest candle."""
@@ -79,12 +79,13 @@ class Ledger(NamedTuple):
         if listing is not None and not self.missing(Span(listing, first)):
             listing = first
         alive = Span(EVER if listing is None else listing, self.files[-1].span.stop)
-        return Ledger(self.files, _inside(self.once, alive), _inside(self.holes, alive), listing)
+        return Ledger(self.files, _inside(self.once, alive), _inside(self.gaps, alive), listing)
 
     def dump(self) -> bytes:
         """The manifest's bytes."""
         body: dict[str, Any] = {"version": VERSION, **self._asdict()}
         body["files"] = [file._asdict() for file in self.files]
+        body["holes"] = body.pop("gaps")
         return canonical({**body, "digest": fingerprint(body)})
 
 

@@ -37,7 +37,7 @@ class Updated(NamedTuple):
 
     asked: list[Span]  # missing spans that were fetched, newest first
     again: list[Span]  # empty spans that were requested a second time
-    holes: list[Span]  # gaps of the venue in the wanted span
+    gaps: list[Span]  # gaps of the venue in the wanted span
     set_aside: list[Path]  # damaged files
 
 
@@ -48,7 +48,7 @@ class Stock(NamedTuple):
     series: Series
     span: Span  # first open → last close
     rows: int
-    holes: list[Span]  # requested twice: gaps of the venue itself
+    gaps: list[Span]  # requested twice: gaps of the venue itself
     listing: int | None  # the venue has nothing before it; None where unknown
     files: int
     bytes: int
@@ -75,13 +75,13 @@ class Store:
             wanted = _on_grid(span, series.bar)
             asked = ledger.missing(wanted)[::-1]
             download = _Download(source, series, shelf, ledger, _reporter(series, wanted, asked, progress))
-            for gap in asked:
-                await download.ask(gap, again=False)
-            empty = [hole for hole in download.ledger.once[::-1] if _clipped([hole], wanted)]
-            for hole in empty:
-                await download.ask(hole, again=True)
+            for missing in asked:
+                await download.ask(missing, again=False)
+            empty = [once for once in download.ledger.once[::-1] if _clipped([once], wanted)]
+            for once in empty:
+                await download.ask(once, again=True)
             done = shelf.compact(download.ledger)
-        return Updated(asked, empty, _clipped(done.holes, wanted), lost)
+        return Updated(asked, empty, _clipped(done.gaps, wanted), lost)
 
     def read(self, venue: str, series: Series, span: Span) -> pl.DataFrame:
         """The candles held inside `span`: candles.SCHEMA, ascending, unique. Raises DataError for a damaged file."""
@@ -100,19 +100,19 @@ class Store:
     def missing(self, venue: str, series: Series, span: Span) -> list[Span]:
         """The parts of `span` that an update would fetch, ascending. Locks and writes nothing."""
         wanted = _on_grid(span, series.bar)
-        gaps = self._ledger(venue, series).missing(wanted)
-        log.debug("%s %s: wanted %s, missing %s", venue, series, wanted, ", ".join(map(str, gaps)) or "nothing")
-        return gaps
+        missing = self._ledger(venue, series).missing(wanted)
+        log.debug("%s %s: wanted %s, missing %s", venue, series, wanted, ", ".join(map(str, missing)) or "nothing")
+        return missing
 
     def held(self, venue: str, series: Series) -> list[Span]:
         """Spans of which the store holds all that the venue has, ascending; includes its gaps."""
         ledger = self._ledger(venue, series)
-        return join([*ledger.holes, *(file.span for file in ledger.files)])
+        return join([*ledger.gaps, *(file.span for file in ledger.files)])
 
-    def holes(self, venue: str, series: Series, span: Span | None = None) -> list[Span]:
+    def gaps(self, venue: str, series: Series, span: Span | None = None) -> list[Span]:
         """Spans (inside `span`) that were requested twice and have no candles, ascending."""
-        holes = self._ledger(venue, series).holes
-        return list(holes) if span is None else _clipped(holes, span)
+        gaps = self._ledger(venue, series).gaps
+        return list(gaps) if span is None else _clipped(gaps, span)
 
     def listing(self, venue: str, series: Series) -> int | None:
         """Open time of the first candle that the venue has ever had; None where unknown."""
@@ -139,9 +139,7 @@ class Store:
                 log.warning("%s", error)
         span = Span(files[0].first, files[-1].last + series.bar.length)
         rows, size = sum(file.rows for file in files), sum(file.size for file in files)
-        return Stock(
-            folder.parent.parent.name, series, span, rows, list(ledger.holes), ledger.listing, len(files), size
-        )
+        return Stock(folder.parent.parent.name, series, span, rows, list(ledger.gaps), ledger.listing, len(files), size)
 
     def _ledger(self, venue: str, series: Series) -> Ledger:
         try:
@@ -179,32 +177,32 @@ class _Download:
     async def ask(self, span: Span, *, again: bool) -> None:
         """Fetch `span`. Batches that arrived before an interruption or an error are stored."""
         log.debug("%s: asking %s for %s%s", self.series, self.source.venue, span, " again" if again else "")
-        came: list[Batch] = []
+        batches: list[Batch] = []
         cursor, saved = span.stop, time.monotonic()
         try:
             async for batch in self.source.fetch(self.series, span):
                 assert batch.span.stop >= cursor, "batches lie end to end, newest first"
                 _check(self.source.venue, self.series, batch)
-                came.append(batch)
+                batches.append(batch)
                 before, cursor = cursor, span.start if batch.oldest else max(span.start, batch.span.start)
                 if not again:
                     self.report(Span(cursor, before).bars(self.series.bar))
-                if sum(b.candles.height for b in came) >= FLUSH_ROWS or time.monotonic() - saved > FLUSH_SECONDS:
-                    self._keep(came, span, again=again)
+                if sum(b.candles.height for b in batches) >= FLUSH_ROWS or time.monotonic() - saved > FLUSH_SECONDS:
+                    self._keep(batches, span, again=again)
                     saved = time.monotonic()
             assert cursor == span.start, "the batches together are the span"
         finally:
-            self._keep(came, span, again=again)
+            self._keep(batches, span, again=again)
 
-    def _keep(self, came: list[Batch], asked: Span, *, again: bool) -> None:
+    def _keep(self, batches: list[Batch], asked: Span, *, again: bool) -> None:
         """Store the batches and empty the list."""
-        if not came:
+        if not batches:
             return
-        newest, last = came[0], came[-1]
+        newest, last = batches[0], batches[-1]
         start = min(asked.start, last.span.start) if last.oldest else last.span.start
         span = _on_grid(Span(start, newest.span.stop), self.series.bar)
-        frames = [batch.candles for batch in came]
-        came.clear()
+        frames = [batch.candles for batch in batches]
+        batches.clear()
         self.ledger = self.shelf.absorb(self.ledger, span, frames, oldest=last.oldest, again=again)
         if len(self.ledger.files) > self.crowded:
             self.ledger = self.shelf.compact(self.ledger)
@@ -235,7 +233,7 @@ def _check(venue: str, series: Series, batch: Batch) -> None:
 def _reporter(series: Series, wanted: Span, asked: list[Span], progress: Progress | None) -> Callable[[int], None]:
     """A callback that adds its argument to the bars done and reports to `progress`."""
     total = wanted.bars(series.bar)
-    answered = total - sum(gap.bars(series.bar) for gap in asked)
+    answered = total - sum(span.bars(series.bar) for span in asked)
 
     def report(bars: int) -> None:
         nonlocal answered

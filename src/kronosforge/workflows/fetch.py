@@ -81,7 +81,7 @@ async def _closing(source: Source) -> AsyncIterator[Source]:
 def wanted(config: ModelConfig, now: int) -> dict[Series, Span]:
     """The span of each series: its newest `records_per_timeframe` finished bars at `now`, or since … until.
 
-    N records are N bar slots ending at the newest finished bar: where the venue has holes, fewer candles come back.
+    N records are N bar slots ending at the newest finished bar: where the venue has gaps, fewer candles come back.
     Raises UsageError where nothing is left.
     """
     spans = {}

@@ -22,7 +22,7 @@ def inventory(root: Path) -> list[dict[str, Any]]:
                     iso(held.span.start),
                     iso(held.span.stop),
                     held.rows,
-                    len(held.holes),
+                    len(held.gaps),
                     held.bytes,
                 ),
                 strict=True,

@@ -1,9 +1,9 @@
 """Which settings of a recorded dataset count as different."""
 
 import pytest
-from kronosforge.report.summary import public
 
 from kronosforge.config import CleanConfig, ModelConfig
+from kronosforge.dataset.manifest import recorded_settings
 from kronosforge.workflows.existing import differences
 
 CONFIG = ModelConfig(model_name="M", target_symbols=["A_4H"], clean=CleanConfig(gaps="fill"))
@@ -11,7 +11,7 @@ CONFIG = ModelConfig(model_name="M", target_symbols=["A_4H"], clean=CleanConfig(
 
 def recorded(**clean: object) -> dict[str, object]:
     """The manifest's config, with `clean` recorded under a former name."""
-    values = public(CONFIG)
+    values = recorded_settings(CONFIG)
     del values["clean"]["gaps"]
     return {**values, "clean": {**values["clean"], **clean}}
 

@@ -1,7 +1,7 @@
 """Where train, val and test meet: two instants, the same for every series of a model.
 
 If each series were cut at its own 70 %, the validation days of one coin would be training days of another, and the model
-would learn from training what moved both at once. The shares are of the bars of all series *pooled*, so that a model of
+would learn from training what moved both at once. The shares refer to the bars of all series *together*, so that a model of
 4H and 1D bars, whose histories differ in length, has bars of each in every split.
 """
 

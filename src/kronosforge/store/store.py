@@ -181,7 +181,7 @@ class _Download:
         cursor, saved = span.stop, time.monotonic()
         try:
             async for batch in self.source.fetch(self.series, span):
-                assert batch.span.stop >= cursor, "batches lie end to end, newest first"
+                assert batch.span.stop >= cursor, "batches are adjacent, newest first"
                 _check(self.source.venue, self.series, batch)
                 batches.append(batch)
                 before, cursor = cursor, span.start if batch.oldest else max(span.start, batch.span.start)

@@ -20,8 +20,8 @@ from tests.source.exchanges.clockwork import run
 from tests.source.files.asked import ask, fetch
 
 NOW = instant("2026-01-01T00:30:30Z")
-ONE = series("BTC-USDT-SWAP_4H")
-SPAN = Span(ONE.bar.floor(NOW) - 30 * ONE.bar.length, ONE.bar.floor(NOW))
+SERIES = series("BTC-USDT-SWAP_4H")
+SPAN = Span(SERIES.bar.floor(NOW) - 30 * SERIES.bar.length, SERIES.bar.floor(NOW))
 
 
 def sandbox(faults: str = "") -> Sandbox:
@@ -37,7 +37,7 @@ def message(job: Callable[[], object]) -> str:
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("kind", ["429", "5xx", "reset", "truncate", "html"])
 def test_it_gives_up_in_one_line_that_says_what_and_how_often_and_what_next(kind: str) -> None:
-    text = message(lambda: fetch(sandbox(f"{kind}=1"), ONE, SPAN, retries=2))
+    text = message(lambda: fetch(sandbox(f"{kind}=1"), SERIES, SPAN, retries=2))
     assert "\n" not in text
     assert "after 3 attempts" in text
     assert all(word in text for word in ("the server time", "network", "source.proxy", "KRONOS_OKX_URL"))
@@ -46,7 +46,7 @@ def test_it_gives_up_in_one_line_that_says_what_and_how_often_and_what_next(kind
 @pytest.mark.usefixtures("quick")
 def test_an_answer_that_takes_too_long_counts_as_none() -> None:
     assert "timed out after 0.2 s" in message(
-        lambda: fetch(sandbox("slow=1,delay=5"), ONE, SPAN, retries=1, timeout_s=0.2)
+        lambda: fetch(sandbox("slow=1,delay=5"), SERIES, SPAN, retries=1, timeout_s=0.2)
     )
 
 
@@ -68,7 +68,7 @@ def test_nobody_there_is_said() -> None:
 @pytest.mark.usefixtures("quick")
 def test_the_proxy_is_used() -> None:
     assert "the proxy cannot be reached" in message(
-        lambda: fetch(sandbox(), ONE, SPAN, retries=0, proxy="http://127.0.0.1:9")
+        lambda: fetch(sandbox(), SERIES, SPAN, retries=0, proxy="http://127.0.0.1:9")
     )
 
 
@@ -144,12 +144,12 @@ def test_rows_that_are_no_candles_are_asked_for_again_and_then_refused() -> None
         if request.path.endswith("time"):
             data = [{"ts": str(NOW)}]
         if request.path.endswith("instruments"):
-            data = [{"instId": ONE.instrument, "instType": "SWAP"}]
+            data = [{"instId": SERIES.instrument, "instType": "SWAP"}]
         return web.json_response({"code": "0", "msg": "", "data": data})
 
     async def read(source: Any) -> None:
         with pytest.raises(SourceError, match="unexpected response format"):
-            [batch async for batch in source.fetch(ONE, SPAN)]
+            [batch async for batch in source.fetch(SERIES, SPAN)]
 
     asked, _ = against(odd, read)
     assert sum(path.endswith("candles") for path in asked) == 4
@@ -172,7 +172,7 @@ def test_pauses_grow_and_stay_bounded() -> None:
 
 def test_what_went_wrong_is_in_the_debug_log(caplog: pytest.LogCaptureFixture, quick: None) -> None:
     with caplog.at_level(logging.DEBUG):
-        fetch(sandbox("5xx=0.8,seed=1"), ONE, SPAN, retries=30)
+        fetch(sandbox("5xx=0.8,seed=1"), SERIES, SPAN, retries=30)
     assert any("attempt" in record.getMessage() for record in caplog.records if record.name == "kronosforge.source")
 
 

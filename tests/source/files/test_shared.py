@@ -52,9 +52,9 @@ FILES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("facts", FILES, ids=[facts[1] for facts in FILES])
-def test_rows_times_and_origin(data, facts) -> None:
-    folder, key, config, rows, first, last, origin, unfinished = facts
+@pytest.mark.parametrize("case", FILES, ids=[case[1] for case in FILES])
+def test_rows_times_and_origin(data, case) -> None:
+    folder, key, config, rows, first, last, origin, unfinished = case
     candles = read(data / folder, key, **config)
     assert candles.drop("confirm", strict=False).schema == SCHEMA
     assert candles.height == rows

@@ -179,7 +179,7 @@ class Transport:
             raise FaultyAnswerError(verdict._replace(reason=status_text + text))
 
     def sign_at(self, now: int) -> None:
-        """Sign requests with the venue's clock, which stands at `now` (ms), instead of this machine's."""
+        """Sign requests with the venue's clock, whose time is `now` (ms), instead of this machine's."""
         exchange = self._open()
         ahead = now - exchange.milliseconds()
         exchange.nonce = lambda: exchange.milliseconds() + ahead

@@ -68,7 +68,7 @@ def _check(table: Table, ts: pl.Series, bar: Bar) -> None:
 
 
 def _fit(instants: Instants, bar: Bar) -> bool:
-    """True where most rows stand a bar or more apart, some exactly one, and the day that they open is the bar's."""
+    """Whether most rows are a bar or more apart, some exactly one bar, and their days open when those of the bar do."""
     steps = np.diff(instants)
     shorter, longer = steps < bar.length, steps > bar.length
     if len(steps) > 1 and (2 * shorter.sum() > len(steps) or longer.all()):

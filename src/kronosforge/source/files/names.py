@@ -15,7 +15,7 @@ _BAR = re.compile(
     r"(?:(?P<count>\d{1,4})(?P<unit>(?i:min|h|d|w)|m)|(?P<word>(?i:hourly|daily|weekly)))(?P<anchor>(?i:utc|@utc\+8)?)"
 )
 _UNITS = {"m": MINUTE, "min": MINUTE, "h": HOUR, "d": DAY, "w": WEEK}
-_WORDS = {"hourly": HOUR, "daily": DAY, "weekly": WEEK}
+_LENGTHS = {"hourly": HOUR, "daily": DAY, "weekly": WEEK}
 _CODES = {length: code for code, length in LENGTHS.items()}
 
 
@@ -79,7 +79,7 @@ def parse(path: Path) -> Named | None:
 
 def _code(match: re.Match[str]) -> str | None:
     if match["word"]:
-        return _CODES[_WORDS[match["word"].lower()]]
+        return _CODES[_LENGTHS[match["word"].lower()]]
     return _CODES.get(int(match["count"]) * _UNITS[match["unit"].lower()])
 
 

@@ -134,6 +134,27 @@ def parents(name: str) -> list[str]:
     return [".".join(parts[:count]) for count in range(1, len(parts))]
 
 
+def file_names() -> set[str]:
+    """The files of a workspace, as `workspace/paths.py` spells them."""
+    tree = ast.parse((PACKAGE / "workspace" / "paths.py").read_text("utf-8"))
+    names = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {
+        name for name in names if re.fullmatch(r"\w+\.(json|html|jsonl|npz|pkl|parquet|csv)|CURRENT|best_model", name)
+    }
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_file_of_the_workspace_is_spelled_in_one_place(path: Path) -> None:
+    assert {"data_summary.json", "evaluation.json", "CURRENT", "train_data.pkl"} <= file_names()
+    if path.relative_to(PACKAGE).as_posix() in ("workspace/paths.py", "dataset/leak_probe.py"):  # upstream's own names
+        return
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            assert node.value.removeprefix("/") not in file_names(), (
+                f"{path}: {node.value!r} belongs in workspace/paths"
+            )
+
+
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_a_library_is_imported_in_its_home_only(path: Path) -> None:
     for name in imports(path):

@@ -27,7 +27,7 @@ def test_the_arrays_are_plain_npy_files_and_mapped_read_only(prepared):
 def test_a_missing_or_broken_file_is_named(prepared, name):
     file = prepared.folder / "native" / name
     file.write_bytes(file.read_bytes()[:7])
-    with pytest.raises(DataError, match="missing or broken"):
+    with pytest.raises(DataError, match=f"{file.name} is missing or broken"):
         open_split(prepared.folder, "val")
     file.unlink()
     with pytest.raises(DataError, match="missing or broken"):

@@ -2,16 +2,20 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kronosforge.core.bars import HOUR
 from kronosforge.core.candles import FEATURES
+from kronosforge.core.errors import DataError
 from kronosforge.dataset import hand_over, native, verify
 from kronosforge.dataset.pickles import PickleWriter
 from kronosforge.dataset.unpickle import load
+from kronosforge.dataset.verify import Check
 from kronosforge.split import SPLITS
+from kronosforge.workflows.verify import Verification
 
 CHECKS = ["summary", "files", *SPLITS, "windows", "leaks", "normalisation"]
 
@@ -231,3 +235,9 @@ def test_a_normalisation_that_sees_the_future_is_found(prepared, monkeypatch):
 
     monkeypatch.setattr(verify, "normalize", leaking)
     assert failed(prepared) == ["normalisation"]
+
+
+def test_every_failed_check_is_named_in_one_line():
+    checks = [Check("files", False, "x"), Check("train", True, "y"), Check("leaks", False, "z")]
+    with pytest.raises(DataError, match=r"2 of 3 checks failed \(files, leaks\); prepare it again with --force"):
+        Verification(Path("d"), checks).refuse_failures()

@@ -25,7 +25,7 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         print_json({"series": rows})
     elif not rows:
-        print(_("The store is empty; prepare a model first."))
+        print(_("The store holds no readable candles; prepare a model first."))
     else:
         heads = [str(HEADS[column]) for column in COLUMNS]
         print_table(heads, [list(row.values()) for row in rows])

@@ -12,7 +12,7 @@ from kronosforge.core.verdict import State, state_of
 from kronosforge.workflows.fleet import summary_lines
 from kronosforge.workflows.pages import Pages
 from kronosforge.workflows.prepare import PreparedDataset
-from kronosforge.workspace.paths import REPORT
+from kronosforge.workspace.paths import REPORT, SUMMARY
 
 if TYPE_CHECKING:
     from kronosforge.workflows.train import FleetResult
@@ -132,7 +132,7 @@ def print_costs(costs: Mapping[str, Any]) -> None:
 def print_fleet(result: "FleetResult") -> None:
     """How each model's training ended, and where its page is."""
     print("\n".join(summary_lines(result.summary)))
-    print(_("Summary:"), result.folder / "summary.json")
+    print(_("Summary:"), result.folder / SUMMARY)
     print_pages(result.pages)
 
 

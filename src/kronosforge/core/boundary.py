@@ -34,12 +34,22 @@ def guarded(call: Callable[[], int]) -> int:
     """The exit code of `call`; of its error, where it raised one that was reported."""
     try:
         return call()
-    except BrokenPipeError:
-        # The reader of our pipe has gone (head, less): nothing to say to it, and nothing to flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001 - the outer boundary
+        if isinstance(error, BrokenPipeError) and _stdout_is_closed():
+            # The reader of our pipe has gone (head, less): nothing to say to it, and nothing to flush at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
         return _report(*_explained(error))
+
+
+def _stdout_is_closed() -> bool:
+    """Whether nobody reads our standard output any more; another pipe may have broken."""
+    select = importlib.import_module("select")
+    if not hasattr(select, "poll"):  # Windows: no other pipe of ours ends here
+        return True
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return bool(poll.poll(0))  # POLLERR or POLLHUP
 
 
 def _explained(error: BaseException) -> tuple[str, int]:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -108,14 +108,18 @@ def open_split(dataset: Path, split: str) -> NativeSplit:
     """Map a split of the dataset in the folder `dataset`. Raises DataError if it is missing or broken."""
     folder = dataset / NATIVE
     segments = _read_index(folder / INDEX, split)
-    try:
-        candles, time = (np.load(folder / split / name, mmap_mode="r", allow_pickle=False) for name in (CANDLES, TIME))
-    except (OSError, EOFError, ValueError) as error:
-        raise _broken(folder / split, str(error)) from None
+    candles, time = (_mapped(folder / split / name) for name in (CANDLES, TIME))
     rows = sum(segment.length for segment in segments)
     if candles.shape != (rows, len(FEATURES)) or time.shape != (rows,):
         raise _broken(folder / split, f"{rows} rows in the index, {len(candles)} candles, {len(time)} times")
     return NativeSplit(candles, time, segments)
+
+
+def _mapped(path: Path) -> npt.NDArray[Any]:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+    except (OSError, EOFError, ValueError) as error:
+        raise _broken(path, reason(error)) from None
 
 
 def _read_index(path: Path, split: str) -> list[Segment]:
@@ -134,5 +138,5 @@ def _read_index(path: Path, split: str) -> list[Segment]:
 
 def _broken(path: Path, problem: str) -> DataError:
     return DataError(
-        _("{folder} is missing or broken ({value}); prepare the dataset again", folder=path, value=problem)
+        _("{path} is missing or broken ({problem}); prepare the dataset again with --force", path=path, problem=problem)
     )

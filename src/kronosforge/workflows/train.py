@@ -23,11 +23,10 @@ from kronosforge.train.stages import guard
 from kronosforge.workflows.fleet import NOTHING, STATUS, fleet_code, read_stages, record_times, summary_lines
 from kronosforge.workflows.pages import Pages, write_pages
 from kronosforge.workflows.progress import StageLines, stage_lines
-from kronosforge.workspace.paths import model_folder, model_folders, training_logs
+from kronosforge.workspace.paths import SUMMARY, model_folder, model_folders, training_logs, training_report
 from kronosforge.workspace.validation import validate
 
 Mode = Literal["sequential", "parallel"]
-SUMMARY = "summary.json"
 
 
 class FleetResult(NamedTuple):
@@ -180,5 +179,5 @@ def _summary(
     }
     summary = {"run": logs.name, "models": models}
     write_atomic(logs / SUMMARY, json_bytes(summary))
-    write_atomic(logs / f"training_report_{logs.name}.txt", ("\n".join(summary_lines(summary)) + "\n").encode())
+    write_atomic(training_report(logs), ("\n".join(summary_lines(summary)) + "\n").encode())
     return summary

@@ -27,14 +27,14 @@ class Verification(NamedTuple):
     def refuse_failures(self) -> None:
         """Raise DataError where a check does not hold."""
         if failed := self.failed:
-            count, total, first = len(failed), len(self.checks), failed[0].name
+            count, total, names = len(failed), len(self.checks), ", ".join(check.name for check in failed)
             raise DataError(
                 _(
-                    "{folder}: {count} of {total} checks failed ({first}); prepare it again with --force",
+                    "{folder}: {count} of {total} checks failed ({names}); prepare it again with --force",
                     folder=self.folder,
                     count=count,
                     total=total,
-                    first=first,
+                    names=names,
                 )
             )
 

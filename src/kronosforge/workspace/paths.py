@@ -37,6 +37,7 @@ TOKENIZER = "tokenizer"  # inside a predictor's best_model: the tokenizer whose 
 FORECAST = "forecast.json"
 EVALUATION = "evaluation.json"
 SCORES = "scores.npz"
+SUMMARY = "summary.json"  # of a run that trained several models
 CURRENT = "CURRENT"  # JSON: which pair of networks to use
 
 _FOLDS = "folds"
@@ -165,5 +166,10 @@ def model_page(root: Path, name: str) -> Path:
 
 
 def training_logs(root: Path, run: str) -> Path:
-    """The logs of one run of the fleet."""
+    """The logs of one run that trained several models."""
     return root / "logs" / "multi_model_training" / run
+
+
+def training_report(logs: Path) -> Path:
+    """The summary of such a run as text."""
+    return logs / f"training_report_{logs.name}.txt"

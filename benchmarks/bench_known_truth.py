@@ -28,13 +28,13 @@ from kronosforge.config import DatasetConfig, EvaluateConfig, ModelConfig, Sourc
 from kronosforge.core.bars import instant
 from kronosforge.core.digests import fingerprint
 from kronosforge.core.files import write_atomic
+from kronosforge.core.names import START, TUNED
 from kronosforge.evaluate import evaluate
-from kronosforge.evaluate.checkpoints import fine_tuned, start
 from kronosforge.evaluate.evaluation import judge
-from kronosforge.evaluate.gate import START, TUNED
 from kronosforge.evaluate.metrics import Paths
 from kronosforge.evaluate.rolling import Caster, Known, by_model
 from kronosforge.forecast import Forecaster
+from kronosforge.forecast.weights import fine_tuned, start
 from kronosforge.sandbox import Clock, Sandbox, Synthetic, serving
 from kronosforge.train import train
 from kronosforge.workflows.prepare import prepare

@@ -13,9 +13,9 @@ import torch
 from kronosforge.config import DatasetConfig, ModelConfig, TrainConfig
 from kronosforge.core.errors import DataError, ModelError, UsageError
 from kronosforge.evaluate import evaluate, evaluation, rolling
-from kronosforge.evaluate.checkpoints import maybe_seen, start, untrained
 from kronosforge.evaluate.metrics import MEANS, Paths
 from kronosforge.evaluate.rolling import CLOSE, Caster, Known
+from kronosforge.forecast.weights import maybe_seen, start, untrained
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.report.model import read_model
 from kronosforge.train.stages import build, train

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from kronosforge.core.names import START
 from kronosforge.core.verdict import Reason, State, state_of
 from kronosforge.evaluate.bootstrap import Blocks, Interval
-from kronosforge.evaluate.gate import START, decide
+from kronosforge.evaluate.gate import decide
 
 CRPS = {START: 1.0, "last price": 1.4, "random walk": 1.1}
 BETTER, WORSE, UNSURE = Interval(-0.2, -0.3, -0.1), Interval(0.2, 0.1, 0.3), Interval(-0.1, -0.3, 0.1)

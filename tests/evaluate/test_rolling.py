@@ -14,10 +14,10 @@ from kronosforge.core.bars import DAY, instant, series
 from kronosforge.core.errors import DataError
 from kronosforge.dataset.native import open_split
 from kronosforge.evaluate.baselines import CLOSE, baselines
-from kronosforge.evaluate.checkpoints import untrained
 from kronosforge.evaluate.metrics import Scores
 from kronosforge.evaluate.rolling import PRETRAINING_END, Caster, TestSplit, by_model, one_bar_moves, roll
 from kronosforge.forecast import Forecaster
+from kronosforge.forecast.weights import untrained
 
 NAIVE = ("last price", "drift", "seasonal naive", "random walk")
 

@@ -169,7 +169,7 @@ def numbers(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def test_numbers_that_are_none_stay_dashes(root: Path, nothing: float | None) -> None:
     folder = root / "outputs/models/model_a"
     found = json.loads((folder / "evaluation.json").read_text())
-    for at in numbers(found):
+    for at in numbers({key: value for key, value in found.items() if key != "schema"}):
         holder = found
         for key in at[:-1]:
             holder = holder[key]
@@ -202,7 +202,11 @@ def test_hostile_texts_stay_text(root: Path, summary: dict[str, Any]) -> None:
     hostile = spoiled({key: found[key] for key in ("verdict", "notes")})
     hostile["models"] = {HOSTILE: found["models"]["fine-tuned"]} | found["models"]
     hostile["examples"] = [{**one, "series": HOSTILE, "model": HOSTILE} for one in found["examples"]]
-    hostile["backtest"] = {**found["backtest"], "label": HOSTILE, "bars": {HOSTILE: found["backtest"]["bars"]["4H"]}}
+    hostile["backtest"] = {
+        **found["backtest"],
+        "label": {"en": HOSTILE, "zh": HOSTILE},
+        "bars": {HOSTILE: found["backtest"]["bars"]["4H"]},
+    }
     path.write_text(json.dumps(found | hostile))
     named = summary | {"model_name": HOSTILE, "warnings": [HOSTILE]}
     (root / "data/kronos_datasets/model_a/data_summary.json").write_text(json.dumps(named))

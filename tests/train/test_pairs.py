@@ -8,9 +8,8 @@ import pytest
 
 from kronosforge.config import ModelConfig
 from kronosforge.core.errors import ModelError, UsageError
-from kronosforge.evaluate.checkpoints import begun, chosen, fine_tuned, trained
 from kronosforge.forecast import Forecaster
-from kronosforge.forecast.tuned import tuned_pair
+from kronosforge.forecast.weights import begun, chosen, fine_tuned, trained, tuned_pair
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import digest
 from kronosforge.model.presets import refuse_mismatch, refuse_other_publication

@@ -18,9 +18,9 @@ import torch
 from kronosforge.config import ModelConfig, TrainConfig
 from kronosforge.core.bars import instant
 from kronosforge.core.errors import DataError, UsageError
+from kronosforge.core.evaluation_record import LAYOUT
 from kronosforge.dataset.verify import verify
 from kronosforge.evaluate import evaluate, evaluation
-from kronosforge.evaluate.evaluation import SCHEMA as EVALUATION_SCHEMA
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.split import SPLITS
 from kronosforge.train import stages
@@ -96,7 +96,7 @@ def test_cuts_are_the_same_instants_for_every_series(walked: Path) -> None:
 
 def test_the_table_is_as_old_as_its_rows(walked: Path) -> None:
     """Scores of an older kind are made again, and the table with them."""
-    assert {told(walked)["schema"]} == {told(walked, fold)["schema"] for fold in range(1, K + 1)} == {EVALUATION_SCHEMA}
+    assert {told(walked)["schema"]} == {told(walked, fold)["schema"] for fold in range(1, K + 1)} == {LAYOUT}
 
 
 def test_the_table_says_what_each_folds_own_evaluation_says(walked: Path) -> None:

@@ -6,6 +6,7 @@ import argparse
 
 from kronosforge.cli.flags import add_set, add_setting
 from kronosforge.core.i18n import Message, _
+from kronosforge.core.names import CURRENT, START, TUNED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _forecast(parser: argparse.ArgumentParser) -> None:
     add_setting(parser, "dataset.predict")
     parser.add_argument(
         "--weights",
-        choices=("current", "fine-tuned", "pretrained"),
+        choices=(CURRENT, TUNED, START),
         help=_("default: what was promoted, else fine-tuned, else pretrained"),
     )
     _add_settings(parser, "forecast.samples", "forecast.temperature", "forecast.top_p", "forecast.top_k")
@@ -133,9 +134,9 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     _config(parser)
     parser.add_argument(
         "--models",
-        choices=("fine-tuned", "pretrained"),
+        choices=(TUNED, START),
         nargs="+",
-        default=["fine-tuned", "pretrained"],
+        default=[TUNED, START],
         help=_("default: both, which it takes for a verdict"),
     )
     _add_settings(parser, "evaluate.stride", "evaluate.samples")

@@ -36,7 +36,7 @@ def _evaluate(context: Context, config: "ModelConfig") -> "EvaluationResult":
 
 
 def _walk(context: Context, resolved: "Resolved") -> "EvaluationResult":
-    from kronosforge.cli.walk_forward import Watch, print_walk  # noqa: PLC0415 - loads torch
+    from kronosforge.cli.walk_forward import ConsoleWalkProgress, print_walk  # noqa: PLC0415 - loads torch
     from kronosforge.workflows.evaluate import evaluate_folds  # noqa: PLC0415
 
     arguments = context.arguments
@@ -46,7 +46,7 @@ def _walk(context: Context, resolved: "Resolved") -> "EvaluationResult":
         context.root,
         models=arguments.models,
         force=arguments.force,
-        watch=Watch(resolved.config.name, arguments.folds),
+        watch=ConsoleWalkProgress(resolved.config.name, arguments.folds),
         overridden=resolved.overridden,
     )
     print_json(result.as_json()) if arguments.json else print_walk(result.evaluation, result.path)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kronosforge.cli.console import print_table
 from kronosforge.core.bars import clock
 from kronosforge.core.i18n import Message, _, localized
+from kronosforge.core.names import START
 from kronosforge.core.verdict import State, state_of
 from kronosforge.workflows.fleet import summary_lines
 from kronosforge.workflows.pages import Pages
@@ -187,7 +188,7 @@ def print_origins(evaluation: Mapping[str, Any]) -> None:
     judged = Message(
         "{judged} forecasts of {horizon} bars, {period}", judged=counts["judged"], horizon=horizon, period=period
     )
-    if is_untrained(evaluation, "pretrained"):
+    if is_untrained(evaluation, START):
         print(judged)
     else:
         print(
@@ -216,7 +217,8 @@ def metric_cell(estimate: Mapping[str, float | None], metric: str) -> str:
 
 def estimate_cell(estimate: Mapping[str, float | None], factor: float, decimals: int) -> str:
     """`0.412 [0.391, 0.433]`, without the interval where there is none, `–` where there is no value."""
-    value, low, high = (None if part is None else f"{factor * part:.{decimals}f}" for part in estimate.values())
+    parts = (estimate[key] for key in ("value", "low", "high"))
+    value, low, high = (None if part is None else f"{factor * part:.{decimals}f}" for part in parts)
     if value is None:
         return "–"
     return value if low is None else f"{value} [{low}, {high}]"

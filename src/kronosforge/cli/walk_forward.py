@@ -8,6 +8,7 @@ from kronosforge.cli.console import forecasts_counter, live_line, print_on_stder
 from kronosforge.cli.results import forecaster_name, metric_cell, print_origins, print_verdict
 from kronosforge.core.bars import clock
 from kronosforge.core.i18n import Message, _, localized
+from kronosforge.core.names import START, TUNED
 from kronosforge.core.verdict import State, state_of
 from kronosforge.workflows.progress import StageLines, StageName
 
@@ -18,7 +19,7 @@ HEADS = [
 ]  # fmt: skip
 
 
-class Watch:
+class ConsoleWalkProgress:
     """Reports a walk-forward on stderr: its cost and each fold's end in lines, what is going on in a live one."""
 
     def __init__(self, name: str, folds: int) -> None:
@@ -46,10 +47,10 @@ class Watch:
         """Count a fold's forecasts in a live line."""
         return forecasts_counter(self._title(fold))
 
-    def ended(self, fold: int, found: dict[str, Any]) -> None:
+    def ended(self, fold: int, evaluation: dict[str, Any]) -> None:
         """Print a fold's verdict."""
-        outcome = _("edge") if state_of(found["verdict"]) is State.EDGE else _("no edge")
-        crps = metric_cell(found["models"]["fine-tuned"]["pooled"]["crps"], "crps")
+        outcome = _("edge") if state_of(evaluation["verdict"]) is State.EDGE else _("no edge")
+        crps = metric_cell(evaluation["models"][TUNED]["pooled"]["crps"], "crps")
         print_on_stderr(f"{self._title(fold)}: {outcome}, CRPS {crps} %")
 
     def _title(self, fold: int) -> str:
@@ -72,14 +73,14 @@ def print_walk(evaluation: Mapping[str, Any], path: Path) -> None:
 def _row(name: str, scores: Mapping[str, Any]) -> list[object]:
     pooled = {key: model["pooled"] for key, model in scores["models"].items()}
     baseline = scores["verdict"]["baseline"]
-    tuned = pooled["fine-tuned"]
+    tuned = pooled[TUNED]
     return [
         name,
         scores["origins"]["first"],
         scores["origins"]["last"],
         scores["origins"]["judged"],
         metric_cell(tuned["crps"], "crps"),
-        metric_cell(pooled["pretrained"]["crps"], "crps"),
+        metric_cell(pooled[START]["crps"], "crps"),
         f"{metric_cell(pooled[baseline]['crps'], 'crps')} {baseline}" if baseline else "–",
         metric_cell(tuned["hit"], "hit"),
         metric_cell(tuned["ic"], "ic"),

@@ -4,6 +4,7 @@ import polars as pl
 
 PRICES = ["open", "high", "low", "close"]
 FEATURES = [*PRICES, "vol", "amt"]  # Kronos' order
+OPEN, HIGH, LOW, CLOSE, VOL, AMT = range(len(FEATURES))  # their columns in an array
 
 # exchange: as the venue sent it; derived: turnover computed as vol × mean(o, h, l, c); filled: a flat bar in a gap.
 ORIGINS = ["exchange", "derived", "filled"]

@@ -36,3 +36,8 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def print_notice(message: str) -> None:
+    """One line on stderr about something that is no error; control characters from outside are escaped."""
+    print(printable(message), file=sys.stderr, flush=True)

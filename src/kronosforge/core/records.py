@@ -1,13 +1,15 @@
 """JSON files that a stage left, read back as typed records: what is wrong with a broken one is said in one line."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from kronosforge.core.errors import KronosForgeError
-from kronosforge.core.i18n import _
+from kronosforge.core.i18n import Message, _
 
 
 class Record(BaseModel):
@@ -30,10 +32,22 @@ def read_record(path: Path, kind: type[R], error: type[KronosForgeError], remedy
 
     Raises `error` that names the file, what is wrong with it, and the command that makes it anew: `remedy`.
     """
+    with damage_named(path, error, remedy):
+        return parsed_record(json.loads(path.read_text("utf-8")), kind)
+
+
+def parsed_record(content: Any, kind: type[R]) -> R:
+    """The record with `content`, the value of a JSON text. Raises ValueError."""
+    record = kind.model_validate(content)
+    record._content = content
+    return record
+
+
+@contextmanager
+def damage_named(path: Path, error: type[KronosForgeError], remedy: str) -> Iterator[None]:
+    """Turn what the reading of `path` raises into `error`, as `read_record` does."""
     try:
-        content = json.loads(path.read_text("utf-8"))
-        record = kind.model_validate(content)
-        record._content = content
+        yield
     except (OSError, ValueError, RecursionError) as problem:
         raise error(
             _(
@@ -43,17 +57,22 @@ def read_record(path: Path, kind: type[R], error: type[KronosForgeError], remedy
                 remedy=remedy,
             )
         ) from None
-    return record
 
 
-def reason(problem: Exception) -> str:
+def reason(problem: Exception) -> Message:
     """What is wrong with a file, in a few words."""
     if isinstance(problem, ValidationError):
-        first: Any = problem.errors()[0]
-        key = ".".join(map(str, first["loc"])) or _("the whole file")
-        return _("{key}: {msg}", key=key, msg=first["msg"])
+        return field_problem(problem.errors()[0])
     if isinstance(problem, UnicodeDecodeError):
-        return _("it is not UTF-8 text")
+        return Message("it is not UTF-8 text")
     if isinstance(problem, json.JSONDecodeError):
-        return _("it is not JSON (line {lineno}: {msg})", lineno=problem.lineno, msg=problem.msg)
-    return str(getattr(problem, "strerror", None) or problem)
+        return Message("it is not JSON (line {lineno}: {msg})", lineno=problem.lineno, msg=problem.msg)
+    if problem.args and isinstance(problem.args[0], Message):
+        return problem.args[0]
+    return Message("{text}", text=getattr(problem, "strerror", None) or problem)
+
+
+def field_problem(error: Any) -> Message:
+    """What is wrong with a field; `error` is one of pydantic's `ValidationError.errors()`."""
+    key = ".".join(map(str, error["loc"])) or Message("the whole file")
+    return Message("{key}: {msg}", key=key, msg=error["msg"])

@@ -127,7 +127,7 @@ def _read_index(path: Path, split: str) -> list[Segment]:
     try:
         segments = _INDEX_TYPE.validate_json(path.read_bytes(), strict=True)[split]
     except (OSError, ValueError) as error:
-        raise _broken(path, reason(error)) from None
+        raise _broken(path, str(reason(error))) from None
     except KeyError:
         raise _broken(path, f"{split} is missing") from None
     offsets = accumulate((segment.length for segment in segments), initial=0)

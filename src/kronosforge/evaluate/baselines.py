@@ -10,14 +10,13 @@ import numpy as np
 from scipy.special import ndtri
 
 from kronosforge.core.bars import DAY, WEEK, Bar
-from kronosforge.core.candles import FEATURES
+from kronosforge.core.candles import CLOSE
 from kronosforge.evaluate.bootstrap import Floats
 from kronosforge.evaluate.metrics import Paths
 from kronosforge.evaluate.rolling import Known
 from kronosforge.forecast.sampling import uniforms
 
 Baseline: TypeAlias = Callable[[Known], Paths]
-CLOSE = FEATURES.index("close")
 LEAST = 2.0**-54  # a uniform number of 0 would be a step of −∞
 
 

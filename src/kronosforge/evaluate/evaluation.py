@@ -2,11 +2,11 @@
 
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 import numpy.typing as npt
@@ -14,27 +14,36 @@ import torch
 
 from kronosforge.config import DatasetConfig, EvaluateConfig, ModelConfig
 from kronosforge.core.bars import iso
+from kronosforge.core.candles import CLOSE
+from kronosforge.core.console import print_notice
 from kronosforge.core.digests import fingerprint, json_bytes
 from kronosforge.core.errors import DataError, UsageError
+from kronosforge.core.evaluation_record import (
+    LAYOUT,
+    E,
+    EvaluationRecord,
+    evaluate_command,
+    read_evaluation,
+    refuse_folder,
+    settings_that_differ,
+)
 from kronosforge.core.files import write_atomic
 from kronosforge.core.i18n import Message, _
 from kronosforge.core.locks import locked, reading
+from kronosforge.core.names import START, TUNED
 from kronosforge.dataset.manifest import finished_manifest
 from kronosforge.evaluate.backtest import LABEL, backtest
 from kronosforge.evaluate.baselines import baselines
 from kronosforge.evaluate.bootstrap import Blocks, Ints, length
-from kronosforge.evaluate.checkpoints import Pair, Trained, fine_tuned, maybe_seen, start, trained
-from kronosforge.evaluate.gate import START, TUNED, decide
+from kronosforge.evaluate.gate import decide
 from kronosforge.evaluate.judged import Judged
-from kronosforge.evaluate.record import EvaluationRecord, read_evaluation
-from kronosforge.evaluate.rolling import CLOSE, PRETRAINING_END, Caster, Origins, TestSplit, by_model, roll
+from kronosforge.evaluate.rolling import PRETRAINING_END, Caster, Origins, TestSplit, by_model, roll
 from kronosforge.evaluate.tables import as_json, differences, table
 from kronosforge.forecast import Forecaster
+from kronosforge.forecast.weights import Pair, Trained, fine_tuned, maybe_seen, promote, start, trained
 from kronosforge.model.devices import choose
-from kronosforge.workspace.paths import CURRENT, EVALUATION, model_folders, workspace_root
+from kronosforge.workspace.paths import EVALUATION, model_folders, workspace_root
 
-SCHEMA = 4  # 1: differences of CRPS and MAE as they are, not as shares; 2: freedom of intervals from blocks alone;
-# 3: no state and reason of the verdict
 MODELS = (TUNED, START)
 PACKAGES = ("kronosforge", "torch", "numpy", "scipy", "scoringrules")
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -79,70 +88,111 @@ def evaluate(
 
     Without `root`, the workspace around the current folder. Written to outputs/models/<model>/evaluation.json, finished
     or absent; with both models it ends with a verdict, and CURRENT names what to use. Equal inputs give equal bytes, and
-    are not computed twice unless `force`. Raises DataError without a dataset or where the model was trained on another,
-    ModelError without a model, UsageError.
+    are not computed twice unless `force`. Raises DataError without a dataset, where the model was trained on another, or
+    where evaluation.json is damaged; ModelError without a model, UsageError.
     """
-    root = root or workspace_root()
-    folders = model_folders(config, root)
-    where, dataset = folders.models, folders.dataset
-    with reading(dataset, _("the dataset {name}", name=dataset.name)):
-        found = evaluated(config, where, dataset, models=models, progress=progress, force=force)
-    _point(where, found)
-    return found
+    folders = model_folders(config, root or workspace_root())
+    with reading(folders.dataset, _("the dataset {name}", name=folders.dataset.name)):
+        return evaluated(
+            config,
+            folders.models,
+            folders.dataset,
+            Kept(folders.models / EVALUATION, EvaluationRecord, evaluate_command(config.name, "--force"), force=force),
+            models=models,
+            progress=progress,
+            finish=partial(promote, folders.models),
+        )
+
+
+@dataclass(frozen=True)
+class Kept(Generic[E]):
+    """The evaluation of an earlier run, which is kept where its inputs are the same."""
+
+    path: Path
+    kind: type[E]
+    remedy: str  # the command that replaces it
+    force: bool  # replace it in any case
+    replace_damaged: bool = False  # with a notice; otherwise a damaged one is an error
+    announce: bool = True  # name the settings that differ in one that is replaced
+
+    def read(self, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The evaluation where it was made from `inputs`; None where there is none that can be kept.
+
+        A notice names the settings that differ, where they were applied to the same dataset. Raises DataError
+        where it is damaged, or a folder stands in its place.
+        """
+        refuse_folder(self.path, self.remedy)
+        try:
+            record = read_evaluation(self.path, self.kind, self.remedy)
+        except DataError as error:
+            if not (self.force or self.replace_damaged):
+                raise
+            if not self.force:
+                print_notice(_("{problem}; doing that now", problem=error))
+            return None
+        if record is None:
+            return None
+        if record.fingerprint == fingerprint(inputs):
+            return None if self.force else record.content
+        changes = settings_that_differ(record.provenance.settings, inputs["settings"])
+        if self.announce and changes and record.provenance.dataset == inputs["dataset"]:
+            print_notice(
+                _(
+                    "{path} is replaced, as it was made with other settings: {changes}",
+                    path=self.path,
+                    changes=", ".join(changes),
+                )
+            )
+        return None
 
 
 def evaluated(
     config: ModelConfig,
-    where: Path,
+    folder: Path,
     dataset: Path,
+    kept: Kept[EvaluationRecord],
     *,
     models: Sequence[str] = MODELS,
     progress: Progress = lambda done, total: None,
-    force: bool = False,
     scores: Path | None = None,
+    finish: Callable[[Mapping[str, Any]], None] = lambda evaluation: None,
 ) -> dict[str, Any]:
-    """`evaluate`, of the model whose folder is `where` on the finished dataset in another; CURRENT is left as it is.
+    """`evaluate`, of the model in `folder` on the finished dataset in another, unless the evaluation is `kept`.
 
-    In `scores`, where it is given, is kept what each origin gave (`Judged`), marked with the evaluation's fingerprint. One
+    `scores`, if given, is the file for what each origin gave (`Judged`), marked with the evaluation's fingerprint. One
     process at a time evaluates a model; another waits, and takes the finished evaluation where its inputs are the same.
+    `finish` is called with the evaluation while no other process can write one.
     """
-    rules, data = config.dataset, finished_manifest(dataset, config).fingerprint
-    made = _made(config, where, data, models)
-    pairs = {name: fine_tuned(where, made.rules) if name == TUNED else start(made.rules) for name in models}
+    data = finished_manifest(dataset, config).fingerprint
+    training = _training(config, folder, data, models)
+    pairs = {name: fine_tuned(folder, training.rules) if name == TUNED else start(training.rules) for name in models}
     inputs = {
-        "schema": SCHEMA,
+        "schema": LAYOUT,
         "dataset": data,
         "models": {name: pair.facts for name, pair in pairs.items()},
         "settings": config.evaluate.model_dump(mode="json"),
         **surroundings(config),
     }
-    mark = fingerprint(inputs)
-
-    def present() -> dict[str, Any] | None:
-        if force or not (scores is None or Judged.load(scores, mark)):
-            return None
-        return finished(where / EVALUATION, mark)
-
-    if evaluation := present():
-        return evaluation
-    with locked(where / EVALUATION, _("the evaluation of {name}", name=config.name)):
-        if evaluation := present():  # another process made it meanwhile
-            return evaluation
-        device = _device(config.train.device)
-        casters = {name: _caster(pair, device, rules, config.evaluate) for name, pair in pairs.items()}
-        body = judge(
-            config.evaluate,
-            dataset,
-            rules,
-            casters,
-            seen=maybe_seen(made.rules),
-            scratch=made.rules.init == "scratch",
-            progress=progress,
-            keep=partial(Judged.save, path=scores, mark=mark) if scores else None,
-        )
-        head = {"schema": SCHEMA, "name": config.name, "model_name": config.model_name, "fingerprint": mark}
-        evaluation = {**head, **body, "provenance": inputs}
-        write_atomic(where / EVALUATION, json_bytes(evaluation))
+    identity = fingerprint(inputs)
+    with locked(kept.path, _("the evaluation of {name}", name=config.name)):
+        evaluation = kept.read(inputs)
+        if evaluation is None or not (scores is None or Judged.load(scores, identity)):
+            device = _device(config.train.device)
+            casters = {name: _caster(pair, device, config.dataset, config.evaluate) for name, pair in pairs.items()}
+            body = judge(
+                config.evaluate,
+                dataset,
+                config.dataset,
+                casters,
+                seen=maybe_seen(training.rules),
+                scratch=training.rules.init == "scratch",
+                progress=progress,
+                keep=partial(Judged.save, path=scores, identity=identity) if scores else None,
+            )
+            head = {"schema": LAYOUT, "name": config.name, "model_name": config.model_name, "fingerprint": identity}
+            evaluation = {**head, **body, "provenance": inputs}
+            write_atomic(kept.path, json_bytes(evaluation))
+        finish(evaluation)
     return evaluation
 
 
@@ -174,12 +224,12 @@ def judge(
     if keep:
         keep(judged)
     clean = judged.only(~_early(judged, seen))
-    told = conclude(judged, models, rules, settings, seen=seen, scratch=scratch)
+    conclusion = conclude(judged, models, rules, settings, seen=seen, scratch=scratch)
     return {
-        **told,
+        **conclusion,
         "backtest": _backtest(clean, models, settings),
         "examples": _examples(test, clean, next(iter(models)), models, settings) if models else [],
-        "notes": notes(told["origins"]["possibly_seen"]),
+        "notes": notes(conclusion["origins"]["possibly_seen"]),
     }
 
 
@@ -198,10 +248,10 @@ def conclude(
     early = _early(judged, seen)
     clean = judged.only(~early)
     blocks = _blocks(clean.origins, rules.predict, settings)
-    tables = {name: table(clean.origins, one, blocks) for name, one in clean.scores.items()}
+    tables = {name: table(clean.origins, scores, blocks) for name, scores in clean.scores.items()}
     against = {name: differences(clean.origins, clean.scores, name, blocks) for name in models}
-    crps = {name: told["pooled"]["crps"]["value"] for name, told in tables.items() if name != TUNED}
-    compared = {other: each["crps"] for other, each in against.get(TUNED, {}).items()}
+    crps = {name: scores["pooled"]["crps"]["value"] for name, scores in tables.items() if name != TUNED}
+    compared = {other: metrics["crps"] for other, metrics in against.get(TUNED, {}).items()}
     verdict = decide(crps, compared, level=settings.level, scratch=scratch, folds=folds).both()
     return {
         "verdict": verdict if set(MODELS) <= set(models) else None,
@@ -209,7 +259,9 @@ def conclude(
         "horizon": rules.predict,
         "origins": _counts(judged.origins, clean.origins, early, blocks),
         "models": {name: {"kind": "model" if name in models else "baseline", **tables[name]} for name in tables},
-        "differences": {one: {two: as_json(d) for two, d in each.items()} for one, each in against.items()},
+        "differences": {
+            model: {other: as_json(metrics) for other, metrics in others.items()} for model, others in against.items()
+        },
         "possibly_seen": _apart(judged.only(early), rules, settings),
     }
 
@@ -224,23 +276,23 @@ def _early(judged: Judged, seen: bool) -> npt.NDArray[np.bool_]:
     return judged.origins.early if seen else np.zeros(len(judged.origins), bool)
 
 
-def _made(config: ModelConfig, where: Path, data: str, models: Sequence[str]) -> Trained:
-    """How the model was trained, or would be. Raises UsageError for a model that there is not, DataError where it was
+def _training(config: ModelConfig, folder: Path, data: str, models: Sequence[str]) -> Trained:
+    """How the model in `folder` was trained, or would be. Raises UsageError for a model that there is not, DataError where it was
     trained on another dataset, whose training bars may be this one's test."""
     if not models or not set(models) <= set(MODELS):
         raise UsageError(_("models {models}: some of {models2}", models=list(models), models2=MODELS))
-    found = trained(where) or Trained(config.train, data)
-    if TUNED in models and found.dataset != data:
+    training = trained(folder) or Trained(config.train, data)
+    if TUNED in models and training.dataset != data:
         raise DataError(
             _(
                 "{name} was trained on dataset {dataset}, and the dataset is now {data}: its test bars "
                 "may have been trained on; train again (--force)",
                 name=config.name,
-                dataset=found.dataset[:12],
+                dataset=training.dataset[:12],
                 data=data[:12],
             )
         )
-    return found
+    return training
 
 
 def _device(name: str) -> torch.device:
@@ -261,12 +313,12 @@ def _blocks(origins: Origins, horizon: int, settings: EvaluateConfig) -> Blocks:
 
 
 def _counts(every: Origins, clean: Origins, early: Any, blocks: Blocks) -> dict[str, Any]:
-    of = {key: int((every.of == j).sum()) for j, key in enumerate(every.series)}
+    by_series = {key: int((every.of == j).sum()) for j, key in enumerate(every.series)}
     return {
         "all": len(every),
         "judged": len(clean),
         "possibly_seen": int(early.sum()),
-        "series": of,
+        "series": by_series,
         "first": iso(int(every.instants[0])),
         "last": iso(int(every.instants[-1])),
         "instants": blocks.instants,
@@ -279,7 +331,7 @@ def _apart(early: Judged, rules: DatasetConfig, settings: EvaluateConfig) -> dic
     if not len(early.origins):
         return None
     blocks = _blocks(early.origins, rules.predict, settings)
-    return {name: table(early.origins, one, blocks)["pooled"] for name, one in early.scores.items()}
+    return {name: table(early.origins, scores, blocks)["pooled"] for name, scores in early.scores.items()}
 
 
 def _backtest(judged: Judged, models: Mapping[str, Caster], settings: EvaluateConfig) -> dict[str, Any] | None:
@@ -314,23 +366,3 @@ def _example(test: TestSplit, judged: Judged, by: str, cast: Caster, which: Ints
         "ahead": {"time": known.ahead[0].tolist(), "close": ahead.candles[0, :, CLOSE].tolist()},
         "quantiles": {f"{q:g}": np.quantile(paths, q, axis=0).tolist() for q in QUANTILES},
     }
-
-
-def finished(path: Path, mark: str, kind: type[EvaluationRecord] = EvaluationRecord) -> dict[str, Any] | None:
-    """The evaluation at `path` where it is that of equal inputs; one that is missing or damaged is made anew."""
-    with suppress(DataError):
-        record = read_evaluation(path, kind)
-        return record.content if record.fingerprint == mark else None
-    return None
-
-
-def _point(where: Path, found: Mapping[str, Any]) -> None:
-    """Make CURRENT name the model to use: JSON, whole or absent. Without a verdict it stays as it is."""
-    if not found["verdict"]:
-        return
-    keep = found["verdict"]["keep"]
-    if keep is None:
-        (where / CURRENT).unlink(missing_ok=True)
-        return
-    pair = found["provenance"]["models"][keep]
-    write_atomic(where / CURRENT, json_bytes({"model": keep, **pair, "evaluation": found["fingerprint"]}))

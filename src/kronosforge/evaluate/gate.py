@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kronosforge.core.i18n import Message, MessageList
+from kronosforge.core.names import START, TUNED
 from kronosforge.core.verdict import Reason, State
 from kronosforge.evaluate.bootstrap import Interval
-
-TUNED, START = "fine-tuned", "pretrained"
 
 
 @dataclass(frozen=True)

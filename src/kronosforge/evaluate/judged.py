@@ -24,27 +24,27 @@ class Judged(NamedTuple):
     def only(self, which: Any) -> Self:
         """Some of the origins, with their scores."""
         scores = {
-            name: Scores({key: value[which] for key, value in one.values.items()}, one.pit[which])
-            for name, one in self.scores.items()
+            name: Scores({key: value[which] for key, value in scores.values.items()}, scores.pit[which])
+            for name, scores in self.scores.items()
         }
         return self._replace(origins=self.origins.only(which), scores=scores)
 
-    def save(self, path: Path, mark: str) -> None:
-        """Write all of it as NumPy's .npz, finished or absent; `mark` is the evaluation's fingerprint."""
+    def save(self, path: Path, identity: str) -> None:
+        """Write all of it as NumPy's .npz, finished or absent; `identity` is the evaluation's fingerprint."""
         arrays = {name: getattr(self.origins, name) for name in _COLUMNS}
-        for name, one in self.scores.items():
-            arrays |= {f"{name}/{key}": value for key, value in {**one.values, "pit": one.pit}.items()}
+        for name, scores in self.scores.items():
+            arrays |= {f"{name}/{key}": value for key, value in {**scores.values, "pit": scores.pit}.items()}
         file = io.BytesIO()
-        np.savez(file, mark=mark, series=self.origins.series, names=list(self.scores), **arrays)
+        np.savez(file, mark=identity, series=self.origins.series, names=list(self.scores), **arrays)
         write_atomic(path, file.getvalue())
 
     @classmethod
-    def load(cls, path: Path, mark: str) -> Self | None:
-        """What `save` wrote; None where it is absent, broken or has another mark."""
+    def load(cls, path: Path, identity: str) -> Self | None:
+        """What `save` wrote; None where it is absent, broken or is of another evaluation."""
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
                 arrays = dict(file)
-            if str(arrays["mark"]) != mark:
+            if str(arrays["mark"]) != identity:
                 return None
             origins = Origins(arrays["series"].tolist(), *(arrays[name] for name in _COLUMNS))
             return cls(origins, {name: _scores(arrays, f"{name}/") for name in arrays["names"].tolist()})
@@ -58,13 +58,15 @@ class Judged(NamedTuple):
         The rows of the origins still mean the arrays of the test that each comes from.
         """
         every = [part.origins for part in parts]
-        names = list(dict.fromkeys(name for one in every for name in one.series))
-        instants, at = np.unique(np.concatenate([one.instants[one.at] for one in every]), return_inverse=True)
-        of = [np.array([names.index(name) for name in one.series], np.int64)[one.of] for one in every]
-        rest = (np.concatenate([getattr(one, name) for one in every]) for name in _COLUMNS[3:])
-        origins = Origins(names, instants, at.astype(np.int64), np.concatenate(of), *rest)
+        names = list(dict.fromkeys(name for origins in every for name in origins.series))
+        instants, at = np.unique(
+            np.concatenate([origins.instants[origins.at] for origins in every]), return_inverse=True
+        )
+        of = [np.array([names.index(name) for name in origins.series], np.int64)[origins.of] for origins in every]
+        rest = (np.concatenate([getattr(origins, name) for origins in every]) for name in _COLUMNS[3:])
+        joined = Origins(names, instants, at.astype(np.int64), np.concatenate(of), *rest)
         shared = [name for name in parts[0].scores if all(name in part.scores for part in parts)]
-        return cls(origins, {name: join([part.scores[name] for part in parts]) for name in shared})
+        return cls(joined, {name: join([part.scores[name] for part in parts]) for name in shared})
 
 
 def _scores(arrays: dict[str, Any], head: str) -> Scores:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from kronosforge.config import DatasetConfig, EvaluateConfig
 from kronosforge.core.bars import Bar, instant, series
-from kronosforge.core.candles import FEATURES
+from kronosforge.core.candles import CLOSE, OPEN
 from kronosforge.core.errors import DataError
 from kronosforge.core.i18n import _
 from kronosforge.dataset.native import NativeSplit, open_split
@@ -30,7 +30,6 @@ PRETRAINING_END = "2024-06-01"
 Source: the maintainer in shiyu-coder/Kronos, issue 204 (2025-12-09)."""
 
 BATCH = 64  # origins forecast together; no result depends on it
-OPEN, CLOSE = FEATURES.index("open"), FEATURES.index("close")
 
 
 class Known(NamedTuple):

@@ -22,21 +22,21 @@ def table(origins: Origins, scores: Scores, blocks: Blocks) -> dict[str, Any]:
     pooled |= dict(zip(("ic_across", "rank_ic_across"), blocks.means(origins.at, sided), strict=True))
     series: dict[str, dict[str, Interval]] = {}
     for j, key in enumerate(origins.series):
-        mine = origins.of == j
-        if mine.any():
-            series[key] = dict(zip(MEANS, blocks.means(origins.at[mine], columns[mine]), strict=True))
+        rows = origins.of == j
+        if rows.any():
+            series[key] = dict(zip(MEANS, blocks.means(origins.at[rows], columns[rows]), strict=True))
     for names, predicted, real in (
         (("ic", "rank_ic"), values["signal"], values["real"]),
         (("vol_ic", "vol_rank_ic"), values["vol_predicted"], values["vol_realised"]),
     ):
-        found = correlations(origins.at, origins.of, predicted, real, blocks)
-        pooled |= dict(zip(names, found[None], strict=True))
+        by_series = correlations(origins.at, origins.of, predicted, real, blocks)
+        pooled |= dict(zip(names, by_series[None], strict=True))
         for j, key in enumerate(origins.series):
             if key in series:
-                series[key] |= dict(zip(names, found[j], strict=True))
+                series[key] |= dict(zip(names, by_series[j], strict=True))
     return {
         "pooled": as_json(pooled),
-        "series": {key: as_json(told) for key, told in series.items()},
+        "series": {key: as_json(metrics) for key, metrics in series.items()},
         "calibration": {
             "pit": None if pooled["coverage_50"].value is None else np.round(scores.pit.mean(axis=0), 6).tolist(),
             "coverage": [[level, pooled[f"coverage_{100 * level:.0f}"].value] for level in LEVELS],
@@ -50,19 +50,18 @@ def differences(
     """`of`'s scores against each other's, paired origin by origin: other → metric → the difference of means, of `crps` and
     `mae` as a share of the other's (a skill score with its sign turned: below zero is better), of `hit` as it is."""
 
-    def errors(one: Scores) -> Floats:
-        return np.stack([one.values[name] for name in ERRORS], axis=1)
+    def errors(name: str) -> Floats:
+        return np.stack([scores[name].values[metric] for metric in ERRORS], axis=1)
 
-    mine = scores[of]
-    found: dict[str, dict[str, Interval]] = {}
-    for other, theirs in scores.items():
+    against: dict[str, dict[str, Interval]] = {}
+    for other in scores:
         if other != of:
-            found[other] = dict(zip(ERRORS, blocks.shares(origins.at, errors(mine), errors(theirs)), strict=True))
-            hits = mine.values["hit"] - theirs.values["hit"]
-            [found[other]["hit"]] = blocks.means(origins.at, hits[:, None])
-    return found
+            against[other] = dict(zip(ERRORS, blocks.shares(origins.at, errors(of), errors(other)), strict=True))
+            hits = scores[of].values["hit"] - scores[other].values["hit"]
+            [against[other]["hit"]] = blocks.means(origins.at, hits[:, None])
+    return against
 
 
-def as_json(told: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]:
+def as_json(intervals: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]:
     """Intervals as JSON."""
-    return {name: interval._asdict() for name, interval in told.items()}
+    return {name: interval._asdict() for name, interval in intervals.items()}

@@ -23,7 +23,7 @@ from kronosforge.forecast.history import LEAST, Bars, Values, check_lookback
 from kronosforge.forecast.repair import repair, violations
 from kronosforge.forecast.result import Forecast
 from kronosforge.forecast.sampling import DEFAULTS, Sampler, uniforms
-from kronosforge.forecast.tuned import named_folder, tuned_pair
+from kronosforge.forecast.weights import named_folder, tuned_pair
 from kronosforge.model import KronosPredictor, KronosTokenizer
 from kronosforge.model.devices import choose
 from kronosforge.model.presets import context_of, refuse_mismatch

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-OPEN, HIGH, LOW, CLOSE, VOL, AMT = range(6)
+from kronosforge.core.candles import AMT, CLOSE, HIGH, LOW, OPEN, VOL
 
 
 class Violations(NamedTuple):

@@ -93,7 +93,7 @@ class Checkpoint(nn.Module):
             text = path.read_text("utf-8")
             keys = json.loads(text).keys()
         except (OSError, ValueError, AttributeError, RecursionError) as error:
-            raise _broken(path, reason(error)) from None
+            raise _broken(path, str(reason(error))) from None
         names = {field.name for field in fields(cls.ARGUMENTS)}
         required = {field.name for field in fields(cls.ARGUMENTS) if field.default is MISSING}
         unknown, missing = sorted(keys - names), sorted(required - keys)
@@ -111,7 +111,7 @@ class Checkpoint(nn.Module):
         try:
             arguments = TypeAdapter(cls.ARGUMENTS).validate_json(text, strict=True)
         except ValueError as error:
-            raise _broken(path, reason(error)) from None
+            raise _broken(path, str(reason(error))) from None
         if arguments.d_model % arguments.n_heads:
             raise _broken(path, f"d_model {arguments.d_model} is not a multiple of n_heads {arguments.n_heads}")
         return arguments

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from kronosforge.core.bars import instant
 from kronosforge.core.i18n import Message
+from kronosforge.core.names import START, TUNED
 from kronosforge.report.figures import Axis, Figures, Mark, Trace, finite
 from kronosforge.report.html import (
     Column,
@@ -24,7 +25,7 @@ from kronosforge.report.html import (
     when,
     words,
 )  # fmt: skip
-from kronosforge.report.model import START, TUNED, Json, Model, dig
+from kronosforge.report.model import Json, Model, dig
 from kronosforge.report.sections import MOST_ROWS
 
 NAMES = {

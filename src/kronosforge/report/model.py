@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kronosforge.core.digests import sha256
+from kronosforge.core.evaluation_record import E, EvaluationRecord, WalkRecord, parsed_evaluation
+from kronosforge.core.i18n import Message
+from kronosforge.core.names import HEADLINES, TUNED
+from kronosforge.core.records import reason
 from kronosforge.report.figures import finite
 from kronosforge.workspace.paths import (
     BEST,
@@ -22,8 +26,6 @@ from kronosforge.workspace.paths import (
     models_folder,
 )
 
-HEADLINES = {"tokenizer": "reconstruction", "predictor": "loss"}  # what is best where it is lowest
-TUNED, START = "fine-tuned", "pretrained"  # evaluation.json's names of the two models
 WEIGHTS = ("config.json", "model.safetensors")
 
 Json = Mapping[str, Any]
@@ -65,7 +67,7 @@ class Model(NamedTuple):
     evaluation: Json  # evaluation.json, where it is of these very weights and data
     outdated: bool  # there is an evaluation of others
     walk: Json  # folds/evaluation.json
-    damaged: list[Path]  # the files that could not be read, as if absent in what is above
+    damaged: dict[Path, Message]  # the files that could not be read, as if absent in what is above, and why
 
     @property
     def trained(self) -> bool:
@@ -81,11 +83,12 @@ class Model(NamedTuple):
 def read_model(root: Path, name: str, dataset: Path | None = None) -> Model:
     """The model `name` of the workspace `root`; `dataset` is where its dataset lies if not at the usual place."""
     folder, dataset = model_folder(root, name), dataset or datasets_folder(root) / name
-    damaged: list[Path] = []
-    summary, evaluation = _object(dataset / MANIFEST, damaged), _object(folder / EVALUATION, damaged)
+    damaged: dict[Path, Message] = {}
+    summary = _object(dataset / MANIFEST, damaged)
+    evaluation = _evaluation(folder / EVALUATION, EvaluationRecord, damaged)
     runs = {stage: run for stage in HEADLINES if (run := _run(folder / stage, damaged))}
     outdated = bool(evaluation) and not _is_of(evaluation, _pair(folder, runs), summary)
-    walk = _object(ModelFolders(dataset, folder).folds / EVALUATION, damaged)
+    walk = _evaluation(ModelFolders(dataset, folder).folds / EVALUATION, WalkRecord, damaged)
     return Model(name, dataset, summary, runs, {} if outdated else evaluation, outdated, walk, damaged)
 
 
@@ -95,30 +98,43 @@ def models_of(root: Path) -> list[str]:
     return sorted({f.name for p in places if p.is_dir() for f in p.iterdir() if f.is_dir() and f.name[0] != "."})
 
 
-def _object(path: Path, damaged: list[Path]) -> Json:
+def _object(path: Path, damaged: dict[Path, Message]) -> Json:
     """The JSON object in the file at `path`, {} where there is none; a file that holds anything else joins `damaged`."""
     try:
         if content := parsed(path.read_text("utf-8")):
             return content
+        damaged[path] = Message("it holds no JSON object")
     except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError):
         pass
-    damaged.append(path)
+    except (OSError, ValueError, RecursionError) as problem:
+        damaged[path] = reason(problem)
+    return {}
+
+
+def _evaluation(path: Path, kind: type[E], damaged: dict[Path, Message]) -> Json:
+    """The evaluation at `path`, {} where there is none; it joins `damaged` where it is not of this `kind`."""
+    try:
+        text = path.read_text("utf-8")
+        parsed_evaluation(text, kind)
+        return parsed(text)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, RecursionError) as problem:
+        damaged[path] = reason(problem)
     return {}
 
 
 def parsed(content: str) -> Json:
     """The JSON object `content`, {} where it is another value; null and NaN are as if absent. Raises ValueError."""
-    found = json.loads(content, object_hook=_known, parse_constant=lambda _: None)
-    return found if isinstance(found, dict) else {}
+    value = json.loads(content, object_hook=_without_null, parse_constant=lambda _: None)
+    return value if isinstance(value, dict) else {}
 
 
-def _known(found: dict[str, Any]) -> Json:
-    return {key: value for key, value in found.items() if value is not None}
+def _without_null(content: dict[str, Any]) -> Json:
+    return {key: value for key, value in content.items() if value is not None}
 
 
-def _run(folder: Path, damaged: list[Path]) -> Run | None:
+def _run(folder: Path, damaged: dict[Path, Message]) -> Run | None:
     lines = list(_lines(folder / METRICS))
     if not lines:
         return None
@@ -135,8 +151,8 @@ def _run(folder: Path, damaged: list[Path]) -> Run | None:
 
 def _pair(folder: Path, runs: Mapping[str, Run]) -> dict[str, dict[str, str]]:
     """Stage → digests of the checkpoint that is evaluated: a published predictor has its own tokenizer."""
-    own = _digests(folder / "predictor" / BEST / TOKENIZER)
-    return {stage: run.digests for stage, run in runs.items()} | ({"tokenizer": own} if own else {})
+    tokenizer = _digests(folder / "predictor" / BEST / TOKENIZER)
+    return {stage: run.digests for stage, run in runs.items()} | ({"tokenizer": tokenizer} if tokenizer else {})
 
 
 def _digests(checkpoint: Path) -> dict[str, str]:

@@ -10,8 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 from kronosforge.config import TrainConfig
+from kronosforge.core.evaluation_record import evaluate_command
 from kronosforge.core.files import write_atomic
 from kronosforge.core.i18n import Message
+from kronosforge.core.names import HEADLINES, START, TUNED
 from kronosforge.core.verdict import State, state_of
 from kronosforge.report.figures import Figures, finite
 from kronosforge.report.html import (
@@ -32,14 +34,14 @@ from kronosforge.report.html import (
     words,
 )  # fmt: skip
 from kronosforge.report.judgement import SCORES, estimate, judgement, name_of
-from kronosforge.report.model import HEADLINES, START, TUNED, Json, Model, Run, dig, models_of, read_model
+from kronosforge.report.model import Json, Model, Run, dig, models_of, read_model
 from kronosforge.report.provenance import reproduce, versions
 from kronosforge.report.sections import SPLITS, windows_of
 from kronosforge.report.shell import shell
 from kronosforge.report.training import training
 from kronosforge.report.verdict import proportions, worst
 from kronosforge.report.walk import walk
-from kronosforge.workspace.paths import BEST, REPORT, fleet_page, model_folder, model_page
+from kronosforge.workspace.paths import BEST, EVALUATION, REPORT, fleet_page, model_folder, model_page
 
 # What `kronosforge train` takes on the command line; other settings stand in the config.
 FLAGS = (
@@ -124,12 +126,28 @@ def verdict(model: Model) -> tuple[str, Html]:
 
 
 def damage(model: Model) -> Html:
-    """A sentence for each file that cannot be read."""
-    sentences = (
-        say("{name}/{name2} is damaged: what it holds is missing on this page", name=path.parent.name, name2=path.name)
-        for path in model.damaged
+    """A sentence for each file that cannot be read, with the command that makes it anew where there is one."""
+    return join(_damaged(model, path, reason) for path, reason in model.damaged.items())
+
+
+def _damaged(model: Model, path: Path, reason: Message) -> Html:
+    sentence = note(
+        say(
+            "{name}/{name2} is damaged ({reason}): what it holds is missing on this page",
+            name=path.parent.name,
+            name2=path.name,
+            reason=reason,
+        )
     )
-    return join(note(sentence) for sentence in sentences)
+    return join([sentence, command(_remedy(model, path))]) if path.name == EVALUATION else sentence
+
+
+def _remedy(model: Model, path: Path) -> str:
+    """The command that makes the evaluation at `path` anew."""
+    if path.parent.name == model.name:
+        return evaluate_command(model.name, "--force")
+    folds = sum(folder.name.isdecimal() for folder in path.parent.iterdir()) if path.parent.is_dir() else 0
+    return evaluate_command(model.name, "--folds", str(folds or "K"))
 
 
 def headline(model: Model) -> Html:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.i18n import Message
+from kronosforge.core.names import HEADLINES
 from kronosforge.report.figures import Axis, Figures, Mark, Trace, finite, thinned
 from kronosforge.report.html import (
     Column,
@@ -23,7 +24,7 @@ from kronosforge.report.html import (
     table,
     text,
 )  # fmt: skip
-from kronosforge.report.model import HEADLINES, Model, Run, dig
+from kronosforge.report.model import Model, Run, dig
 from kronosforge.report.sections import MOST_ROWS
 
 

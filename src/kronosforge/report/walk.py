@@ -4,6 +4,7 @@ from typing import Any
 
 from kronosforge.config import TrainConfig
 from kronosforge.core.i18n import Message, MessageList
+from kronosforge.core.names import START, TUNED
 from kronosforge.core.verdict import State, state_of
 from kronosforge.report.html import (
     Column,
@@ -22,7 +23,7 @@ from kronosforge.report.html import (
     words,
 )  # fmt: skip
 from kronosforge.report.judgement import SCORES, estimate, name_of
-from kronosforge.report.model import START, TUNED, Json, Model, dig
+from kronosforge.report.model import Json, Model, dig
 from kronosforge.report.sections import MOST_ROWS
 
 CRPS, HIT, IC = (metric for metric in SCORES if metric.key in ("crps", "hit", "ic"))

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kronosforge.core.candles import FEATURES
+from kronosforge.core.names import HEADLINES
 from kronosforge.dataset.loader import Batch
 from kronosforge.model import KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import digest
@@ -51,7 +52,7 @@ class TokenizerObjective(Objective):
     therefore the reconstruction error alone.
     """
 
-    HEADLINE = "reconstruction"
+    HEADLINE = HEADLINES["tokenizer"]
     network: KronosTokenizer
 
     def __init__(self, network: KronosTokenizer, clip: float) -> None:
@@ -97,7 +98,7 @@ class TokenizerObjective(Objective):
 class PredictorObjective(Objective):
     """Cross entropy of the next bar's ids, in nats. The tokenizer is looked at and never trained."""
 
-    HEADLINE = "loss"
+    HEADLINE = HEADLINES["predictor"]
     network: KronosPredictor
 
     def __init__(self, network: KronosPredictor, tokenizer: KronosTokenizer) -> None:

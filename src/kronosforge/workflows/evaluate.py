@@ -1,21 +1,20 @@
 """Evaluate a model on its test split, or walk forward, and write its page."""
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kronosforge.config import ModelConfig
-from kronosforge.core.errors import DataError, UsageError
+from kronosforge.core.errors import UsageError
+from kronosforge.core.evaluation_record import EvaluationRecord, evaluate_command, read_evaluation
 from kronosforge.core.i18n import _
 from kronosforge.evaluate import MODELS
 from kronosforge.evaluate import evaluate as evaluate_model
-from kronosforge.evaluate.checkpoints import begun
-from kronosforge.evaluate.record import read_evaluation
+from kronosforge.forecast.weights import begun
 from kronosforge.train.devices import group
 from kronosforge.train.stages import FREE
 from kronosforge.workflows.pages import Pages, write_pages
-from kronosforge.workflows.walk_forward import Watch, walk_forward
+from kronosforge.workflows.walk_forward import WalkProgress, walk_forward
 from kronosforge.workspace.paths import EVALUATION, model_folders
 
 
@@ -45,15 +44,14 @@ def evaluate(
     """
     path = model_folders(config, root).models / EVALUATION
     if set(models) != set(MODELS) and not force:
-        _refuse_to_lose_a_verdict(path, models)
+        _refuse_to_lose_a_verdict(config.name, path, models)
     evaluation = evaluate_model(config, root, models=models, progress=progress, force=force)
     return EvaluationResult(evaluation, path, write_pages([config], root))
 
 
-def _refuse_to_lose_a_verdict(path: Path, models: Sequence[str]) -> None:
-    with suppress(DataError):
-        if read_evaluation(path).verdict is None:
-            return
+def _refuse_to_lose_a_verdict(name: str, path: Path, models: Sequence[str]) -> None:
+    evaluation = read_evaluation(path, EvaluationRecord, evaluate_command(name, "--force"))
+    if evaluation and evaluation.verdict:
         raise UsageError(
             _(
                 "{path} holds the verdict of a whole evaluation; --force replaces it with the scores of {models} alone",
@@ -90,7 +88,7 @@ def evaluate_folds(
     *,
     models: Sequence[str] = MODELS,
     force: bool = False,
-    watch: Watch | None = None,
+    watch: WalkProgress | None = None,
     overridden: Collection[str] = (),
 ) -> EvaluationResult:
     """Walk forward over `folds` test windows, as `kronosforge.walk_forward` does, and write the model's page.

@@ -8,6 +8,7 @@ from typing import Any
 
 from kronosforge.core.errors import STOPPED, ModelError, TrainingError
 from kronosforge.core.i18n import _
+from kronosforge.core.names import HEADLINES
 from kronosforge.engine.base import LIVE
 from kronosforge.workspace.paths import BEST
 from kronosforge.workspace.training_record import ProgressRecord, last_record, read_training
@@ -18,7 +19,6 @@ EXPLAINED = (2, 3, 4, 5, STOPPED)  # exit codes that say what failed, see core.e
 STATUS = {0: "done", STOPPED: "stopped"}  # by exit code; any other has failed
 MARKS = {"done": "✅", "stopped": "⏸", "failed": "❌"}
 NOTHING: Mapping[str, int] = MappingProxyType({})
-HEADLINES = {"tokenizer": "reconstruction", "predictor": "loss"}  # the metric that chooses the best epoch
 
 
 def model_code(code: int) -> int:

@@ -11,15 +11,13 @@ from kronosforge.core.errors import UsageError
 from kronosforge.core.files import publishing
 from kronosforge.core.i18n import _
 from kronosforge.core.locks import locked
-from kronosforge.evaluate.checkpoints import chosen
 from kronosforge.forecast import Forecast, Forecaster
 from kronosforge.forecast.sampling import Sampler
 from kronosforge.forecast.stacked import stacked
+from kronosforge.forecast.weights import Weights, chosen
 from kronosforge.report.forecast import ForecastChart, forecast_page, picture
 from kronosforge.workflows.recent import Recent, recent
 from kronosforge.workspace.paths import FORECAST, REPORT, forecast_folder, model_folder
-
-Weights = Literal["current", "fine-tuned", "pretrained"]
 
 
 class ForecastResult(NamedTuple):
@@ -50,7 +48,7 @@ def forecast(
     `at` is the instant to forecast from (ISO 8601; now by default). `weights`: by default those that the evaluation chose,
     else fine-tuned, else pretrained. `raw` keeps candles that no market can trade. Written to `folder`, by default
     outputs/forecasts/<model>/<newest bar>/, finished or absent. Raises UsageError for an unknown series, SourceError
-    where candles cannot be fetched, DataError where a series is too short, ModelError without usable weights.
+    where candles cannot be fetched, DataError where a series is too short or the evaluation is damaged, ModelError without usable weights.
     """
     config = _only(config, series)
     known = recent(config, root, environ, bars=config.dataset.lookback, horizon=config.dataset.predict, at=at)

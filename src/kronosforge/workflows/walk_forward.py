@@ -8,6 +8,7 @@ A fold is an ordinary model in a folder of its own: the stages do to it what the
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -15,19 +16,18 @@ from kronosforge.config import ModelConfig
 from kronosforge.core.bars import iso
 from kronosforge.core.digests import fingerprint, json_bytes
 from kronosforge.core.errors import UsageError
+from kronosforge.core.evaluation_record import LAYOUT, E, EvaluationRecord, WalkRecord, evaluate_command
 from kronosforge.core.files import publishing, recover, write_atomic
 from kronosforge.core.i18n import Message, _
 from kronosforge.core.locks import locked, reading
+from kronosforge.core.names import START, TUNED
 from kronosforge.dataset import DatasetWriter
 from kronosforge.dataset.history import History
 from kronosforge.dataset.manifest import Manifest, finished_manifest, read_manifest, seal, summarise
 from kronosforge.evaluate import MODELS
-from kronosforge.evaluate.checkpoints import begun, maybe_seen, start
-from kronosforge.evaluate.evaluation import SCHEMA as EVALUATION_SCHEMA
-from kronosforge.evaluate.evaluation import conclude, evaluated, finished, notes, surroundings
-from kronosforge.evaluate.gate import START, TUNED
+from kronosforge.evaluate.evaluation import Kept, conclude, evaluated, notes, surroundings
 from kronosforge.evaluate.judged import Judged
-from kronosforge.evaluate.record import WalkRecord
+from kronosforge.forecast.weights import begun, maybe_seen, start
 from kronosforge.split import ALWAYS, Cuts, check_folds, check_windows, fold_cuts, total
 from kronosforge.train.cost import cost
 from kronosforge.train.loop import Watch as TrainingWatch
@@ -66,11 +66,11 @@ class Fold(NamedTuple):
 
     number: int  # from 1
     cuts: Cuts
-    where: ModelFolders
+    folders: ModelFolders
 
 
-class Watch(Protocol):
-    """Hears how far a walk has come."""
+class WalkProgress(Protocol):
+    """Receives the progress of a walk-forward."""
 
     def begins(self, trainings: int, seconds: float) -> None:
         """So many folds are to be trained, each in at most so many seconds, measured here."""
@@ -81,12 +81,17 @@ class Watch(Protocol):
     def judges(self, fold: int) -> Callable[[int, int], None]:
         """What a fold's evaluation tells of forecasts done and of all."""
 
-    def ended(self, fold: int, found: dict[str, Any]) -> None:
+    def ended(self, fold: int, evaluation: dict[str, Any]) -> None:
         """A fold is done; its evaluation."""
 
 
 def walk_forward(
-    config: ModelConfig, folds: int, root: Path | None = None, *, force: bool = False, watch: Watch | None = None
+    config: ModelConfig,
+    folds: int,
+    root: Path | None = None,
+    *,
+    force: bool = False,
+    watch: WalkProgress | None = None,
 ) -> dict[str, Any]:
     """Cut the history of `config`'s dataset into `folds`, train and judge each, and pool them; the evaluation as JSON.
 
@@ -108,12 +113,42 @@ def walk_forward(
             )
         )
     root = root or workspace_root()
-    own = model_folders(config, root)
-    config = _as_trained(config, own.models)
-    place = own.folds
-    inputs = {
-        "schema": EVALUATION_SCHEMA,
-        "dataset": finished_manifest(own.dataset, config).fingerprint,
+    folders = model_folders(config, root)
+    config = _as_trained(config, folders.models)
+    kept = _kept(config, folders.folds, folds, WalkRecord, force=force)
+    with ExitStack() as lock:
+        with reading(folders.dataset, _("the dataset {name}", name=folders.dataset.name)):
+            inputs = _inputs(config, folders.dataset, folds)
+            if evaluation := kept.read(inputs):
+                return evaluation
+            lock.enter_context(locked(folders.folds, _("the folds {place}", place=folders.folds), wait=WAIT_S))
+            walk = _cut(config, folders, folds, root, force=force)
+        if watch and (untrained := [fold for fold in walk if not _is_trained(fold)]):
+            stages = cost(config, untrained[-1].folders, STAGES)  # of the fold with the most windows
+            watch.begins(len(untrained), sum(stage["seconds"] for stage in stages.values()))
+        rows = [_train_and_judge(config, fold, len(walk), watch) for fold in walk]
+        head = {
+            "schema": LAYOUT,
+            "name": config.name,
+            "model_name": config.model_name,
+            "fingerprint": fingerprint(inputs),
+        }
+        evaluation = {**head, **_pooled(config, walk, rows), "provenance": inputs}
+        write_atomic(kept.path, json_bytes(evaluation))
+    return evaluation
+
+
+def _kept(config: ModelConfig, folder: Path, folds: int, kind: type[E], *, force: bool = False) -> Kept[E]:
+    """The evaluation in `folder`. A damaged one is made anew: that is cheap beside the trainings, which --force discards."""
+    remedy = evaluate_command(config.name, "--folds", str(folds))
+    return Kept(folder / EVALUATION, kind, remedy, force=force, replace_damaged=True, announce=kind is WalkRecord)
+
+
+def _inputs(config: ModelConfig, dataset: Path, folds: int) -> dict[str, Any]:
+    """Everything that the figures depend on. Call it while the dataset is held for reading."""
+    return {
+        "schema": LAYOUT,
+        "dataset": finished_manifest(dataset, config).fingerprint,
         "folds": folds,
         "split": config.split.model_dump(include={"train", "val"}),
         "train": curve(config.train),
@@ -121,55 +156,42 @@ def walk_forward(
         "settings": config.evaluate.model_dump(mode="json"),
         **surroundings(config),
     }
-    mark = fingerprint(inputs)
-    if not force and (found := finished(place / EVALUATION, mark, WalkRecord)):
-        return found
-    with locked(place, _("the folds {place}", place=place), wait=WAIT_S):
-        if force:
-            shutil.rmtree(place, ignore_errors=True)
-        with reading(own.dataset, _("the dataset {name}", name=own.dataset.name)):
-            walk = _cut(config, own, folds, root)
-        if watch and (todo := [fold for fold in walk if not _trained(fold)]):
-            stages = cost(config, todo[-1].where, STAGES)  # of the fold with the most windows
-            watch.begins(len(todo), sum(stage["seconds"] for stage in stages.values()))
-        rows = [_one(config, fold, watch) for fold in walk]
-        head = {"schema": EVALUATION_SCHEMA, "name": config.name, "model_name": config.model_name, "fingerprint": mark}
-        found = {**head, **_pooled(config, walk, rows), "provenance": inputs}
-        write_atomic(place / EVALUATION, json_bytes(found))
-    return found
 
 
 def _as_trained(config: ModelConfig, models: Path) -> ModelConfig:
     """`config` with the settings that the model in the folder `models` was trained with, if it was."""
-    found = begun(models)
-    if found is None:
+    training = begun(models)
+    if training is None:
         return config
     free = {key: getattr(config.train, key) for key in FREE}
-    return config.model_copy(update={"train": found.rules.model_copy(update=free)})
+    return config.model_copy(update={"train": training.rules.model_copy(update=free)})
 
 
-def _cut(config: ModelConfig, own: ModelFolders, folds: int, root: Path) -> list[Fold]:
-    """Every fold with its dataset, in order of time."""
-    history, window = History(own.dataset), config.dataset.window
+def _cut(config: ModelConfig, folders: ModelFolders, folds: int, root: Path, *, force: bool) -> list[Fold]:
+    """Every fold with its dataset, in order of time. `force` removes the earlier folds once it is certain that `folds` fit."""
+    history, window = History(folders.dataset), config.dataset.window
     timeline = history.timeline
 
     def windows(count: int) -> list[dict[str, int]]:
         return [history.windows(at, window) for at in fold_cuts(timeline, config.split, count)]
 
     check_folds(windows, folds, history.series, config.split, window)
-    of = read_manifest(own.dataset, config.name)
+    if force:
+        shutil.rmtree(folders.folds, ignore_errors=True)
+    manifest = read_manifest(folders.dataset, config.name)
     walk = []
     for number, at in enumerate(fold_cuts(timeline, config.split, folds), 1):
-        walk.append(Fold(number, at, own.fold(number)))
-        _dataset(config, history, walk[-1], {"number": number, "of": folds, "history": of.fingerprint}, of, root)
+        walk.append(Fold(number, at, folders.fold(number)))
+        facts = {"number": number, "of": folds, "history": manifest.fingerprint}
+        _make_dataset(config, history, walk[-1], facts, manifest, root)
     return walk
 
 
-def _dataset(
-    config: ModelConfig, history: History, fold: Fold, facts: dict[str, Any], of: Manifest, root: Path
+def _make_dataset(
+    config: ModelConfig, history: History, fold: Fold, facts: dict[str, Any], manifest: Manifest, root: Path
 ) -> None:
-    """Make the dataset of `fold`, unless it stands there. `of` is the manifest of the dataset that it is cut from."""
-    folder, window = fold.where.dataset, config.dataset.window
+    """Make the dataset of `fold`, unless it stands there. `manifest` is that of the dataset that it is cut from."""
+    folder, window = fold.folders.dataset, config.dataset.window
     recover(folder, MANIFEST, DATASET_FILES)
     if (folder / MANIFEST).exists():
         _refuse_other(folder, {"fold": facts, "cuts": _times(fold.cuts)}, config.name)
@@ -178,14 +200,14 @@ def _dataset(
         with DatasetWriter(staging, fold.cuts, window) as writer:
             written = {series: writer.add(series, history.candles(series)) for series in history.series}
             writer.finish()
-        windows = {series: one.windows for series, one in written.items()}
+        windows = {series: part.windows for series, part in written.items()}
         summary = summarise(
             config,
             folder=DatasetFolders(root, folder, None).shown,
-            source=of.source,
+            source=manifest.source,
             cuts=_times(fold.cuts),
-            series={key: {"windows": one.windows, "bars_in_no_window": one.bars_in_no_window}
-                    for key, one in zip(map(str, written), written.values(), strict=True)},
+            series={str(series): {"windows": part.windows, "bars_in_no_window": part.bars_in_no_window}
+                    for series, part in written.items()},
             windows=total(windows.values()),
             warnings=[text.both() for text in check_windows(windows, config.split, window)],
         )  # fmt: skip
@@ -197,13 +219,15 @@ def _refuse_other(folder: Path, expected: dict[str, Any], model: str) -> None:
     recorded = read_manifest(folder, model).content
     if {key: recorded.get(key) for key in expected} == expected:
         return
-    had, asked = (f"{f.get('of')} × {str(f.get('history'))[:12]}" for f in (recorded.get("fold", {}), expected["fold"]))
+    before, asked = (
+        f"{fold.get('of')} × {str(fold.get('history'))[:12]}" for fold in (recorded.get("fold", {}), expected["fold"])
+    )
     raise UsageError(
         _(
             "{parent} holds folds of another history or number ({had}; asked: {asked}); --force "
             "trains all of them anew",
             parent=folder.parent.parent,
-            had=had,
+            had=before,
             asked=asked,
         )
     )
@@ -214,34 +238,40 @@ def _times(cuts: Cuts) -> dict[str, str]:
     return {name: iso(at) for name, at in cuts._asdict().items() if at != ALWAYS.stop}
 
 
-def _trained(fold: Fold) -> bool:
-    found = saved(fold.where.stage("predictor"))
-    return found is not None and found[0].finished
+def _is_trained(fold: Fold) -> bool:
+    state = saved(fold.folders.stage("predictor"))
+    return state is not None and state[0].finished
 
 
-def _one(config: ModelConfig, fold: Fold, watch: Watch | None) -> dict[str, Any]:
-    """Train and judge `fold`, as far as it is not done; its row of the table."""
+def _train_and_judge(config: ModelConfig, fold: Fold, folds: int, watch: WalkProgress | None) -> dict[str, Any]:
+    """The row of `fold` in the table, after training and judging it as far as that is not done."""
 
     def trains(stage: StageName) -> TrainingWatch | None:
         return watch.trains(fold.number, stage) if watch else None
 
-    where = fold.where
-    train(config, where=where, resume=True, watch=trains)
-    progress = watch.judges(fold.number) if watch else lambda done, total: None
-    found = evaluated(config, where.models, where.dataset, progress=progress, scores=where.models / SCORES)
+    folders = fold.folders
+    train(config, where=folders, resume=True, watch=trains)
+    evaluation = evaluated(
+        config,
+        folders.models,
+        folders.dataset,
+        _kept(config, folders.models, folds, EvaluationRecord),
+        progress=watch.judges(fold.number) if watch else lambda done, total: None,
+        scores=folders.models / SCORES,
+    )
     if watch:
-        watch.ended(fold.number, found)
-    tables = {name: {"kind": one["kind"], "pooled": one["pooled"]} for name, one in found["models"].items()}
-    told = {key: found[key] for key in ("fingerprint", "verdict", "origins", "differences", "possibly_seen")}
-    windows = read_manifest(where.dataset, config.name).windows
-    return {"fold": fold.number, "cuts": _times(fold.cuts), "windows": windows, **told, "models": tables}
+        watch.ended(fold.number, evaluation)
+    tables = {name: {key: scores[key] for key in ("kind", "pooled")} for name, scores in evaluation["models"].items()}
+    copied = {key: evaluation[key] for key in ("fingerprint", "verdict", "origins", "differences", "possibly_seen")}
+    windows = read_manifest(folders.dataset, config.name).windows
+    return {"fold": fold.number, "cuts": _times(fold.cuts), "windows": windows, **copied, "models": tables}
 
 
 def _pooled(config: ModelConfig, walk: Sequence[Fold], rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """All forecasts of all folds as those of one test, and the folds' own rows."""
-    whole = Judged.join([_kept(fold, row["fingerprint"]) for fold, row in zip(walk, rows, strict=True)])
-    told = conclude(
-        whole,
+    judged = Judged.join([_scores(fold, row["fingerprint"]) for fold, row in zip(walk, rows, strict=True)])
+    conclusion = conclude(
+        judged,
         MODELS,
         config.dataset,
         config.evaluate,
@@ -250,20 +280,20 @@ def _pooled(config: ModelConfig, walk: Sequence[Fold], rows: Sequence[dict[str, 
         folds=len(walk),
     )
     return {
-        **told,
+        **conclusion,
         "folds": list(rows),
-        "lower_in": {other: sum(_lower(row, other) for row in rows) for other in told["differences"][TUNED]},
-        "notes": [*(note.both() for note in NOTES), *notes(told["origins"]["possibly_seen"])],
+        "lower_in": {other: sum(_is_lower(row, other) for row in rows) for other in conclusion["differences"][TUNED]},
+        "notes": [*(note.both() for note in NOTES), *notes(conclusion["origins"]["possibly_seen"])],
     }
 
 
-def _kept(fold: Fold, mark: str) -> Judged:
-    found = Judged.load(fold.where.models / SCORES, mark)
-    assert found is not None  # `evaluated` saw to it
-    return found
+def _scores(fold: Fold, identity: str) -> Judged:
+    judged = Judged.load(fold.folders.models / SCORES, identity)
+    assert judged is not None  # `evaluated` saw to it
+    return judged
 
 
-def _lower(row: dict[str, Any], other: str) -> bool:
+def _is_lower(row: dict[str, Any], other: str) -> bool:
     """Whether the fold's fine-tuned model has a lower mean CRPS than `other`."""
     difference = row["differences"][TUNED][other]["crps"]["value"]
     return difference is not None and difference < 0

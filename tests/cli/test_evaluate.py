@@ -180,3 +180,28 @@ def test_scores_of_one_model_do_not_replace_a_verdict(workspace: Path, capsys: p
     assert path.read_bytes() == whole
     assert run(["evaluate", "--config", "tiny", "--models", "fine-tuned", "--force"]) == 0
     assert json.loads(path.read_text())["verdict"] is None
+
+
+def test_a_damaged_evaluation_is_one_line_in_every_command(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of `evaluate`, of `forecast` with the promoted weights, and of `pipeline`; the page names it, too."""
+    folder = workspace / "outputs" / "models" / "tiny"
+    assert run(["evaluate", "--config", "tiny"]) == 0
+    content = json.loads((folder / "evaluation.json").read_text())
+    (folder / "CURRENT").write_text(json.dumps({"model": "fine-tuned", "evaluation": content["fingerprint"]}))
+    del content["models"]["drift"]["pooled"]["rank_ic"]
+    (folder / "evaluation.json").write_text(json.dumps(content))
+    capsys.readouterr()
+    for command in (
+        ["evaluate", "--config", "tiny"],
+        ["evaluate", "--config", "tiny", "--json"],
+        ["evaluate", "--config", "tiny", "--models", "pretrained"],
+        ["forecast", "--config", "tiny"],
+        ["forecast", "--config", "tiny", "--weights", "current"],
+    ):
+        assert run(command) == 4
+        printed = capsys.readouterr()
+        assert (printed.out, printed.err.count("\n")) == ("", 1)
+        assert "models.drift.pooled.rank_ic: Field required; make it anew with: kronosforge evaluate" in printed.err
+    assert run(["pipeline", "--models", "tiny"]) == 4
+    assert "internal error" not in capsys.readouterr().err
+    assert run(["evaluate", "--config", "tiny", "--force"]) == 0

@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from kronosforge.config import DatasetConfig, ModelConfig, TrainConfig
-from kronosforge.core.errors import DataError, ModelError, UsageError
+from kronosforge.core.errors import BusyError, DataError, ModelError, UsageError
+from kronosforge.core.locks import locked
 from kronosforge.evaluate import evaluate, evaluation, rolling
 from kronosforge.evaluate.metrics import MEANS, Paths
 from kronosforge.evaluate.rolling import CLOSE, Caster, Known
-from kronosforge.forecast.weights import maybe_seen, start, untrained
+from kronosforge.forecast.weights import chosen, maybe_seen, start, untrained
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.report.model import read_model
 from kronosforge.train.stages import build, train
@@ -204,9 +205,10 @@ def test_what_is_refused(root: Path, trained: Path, config: ModelConfig) -> None
     assert not (trained / "outputs" / "models" / "model_t" / "evaluation.json").exists()
 
 
-def test_the_window_is_the_datasets(trained: Path, config: ModelConfig) -> None:
+def test_another_window_than_the_datasets_is_refused(trained: Path, config: ModelConfig) -> None:
     other = config.model_copy(update={"dataset": DatasetConfig(lookback=10, predict=2)})
-    assert evaluate(other, trained)["horizon"] == 4
+    with pytest.raises(DataError, match="was prepared with other settings"):
+        evaluate(other, trained)
 
 
 AT_ONCE = """
@@ -255,3 +257,117 @@ def test_a_tokenizer_trained_anew_does_not_hide_the_evaluation(trained: Path, co
     page = read_model(trained, config.name)
     assert not page.outdated
     assert page.evaluation["fingerprint"] == evaluation["fingerprint"]
+
+
+def folder_of(root: Path) -> Path:
+    return root / "outputs" / "models" / "model_t"
+
+
+@pytest.fixture
+def promoted(trained: Path, config: ModelConfig, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace in which an evaluation promoted the fine-tuned pair."""
+    judge = evaluation.judge
+    casters = {"fine-tuned": oracle(config, trained), "pretrained": oracle(config, trained, 0.5)}
+    monkeypatch.setattr(evaluation, "judge", lambda s, d, r, m, **k: judge(s, d, r, casters, **k))
+    evaluate(config, trained)
+    monkeypatch.undo()
+    return trained
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_current_is_written_while_no_other_evaluation_can_be(
+    promoted: Path, config: ModelConfig, monkeypatch: pytest.MonkeyPatch, force: bool
+) -> None:
+    path, promote = folder_of(promoted) / "evaluation.json", evaluation.promote
+    held = []
+
+    def observed(*arguments: object) -> None:
+        with pytest.raises(BusyError), locked(path, "the evaluation", wait=0):
+            pass
+        held.append(True)
+        promote(*arguments)
+
+    monkeypatch.setattr(evaluation, "promote", observed)
+    evaluate(config, promoted, force=force)
+    assert held == [True]
+
+
+def test_a_promotion_counts_while_its_training_and_evaluation_stand(
+    promoted: Path, config: ModelConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = chosen(folder_of(promoted), config.train, None)
+    assert pair == chosen(folder_of(promoted), config.train, "current")
+    assert pair.facts["predictor"]["source"] == "predictor/best_model"
+    assert capsys.readouterr().err == ""
+
+
+def test_a_promotion_of_another_training_is_ignored_with_a_notice(
+    promoted: Path, config: ModelConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    current = folder_of(promoted) / "CURRENT"
+    current.write_text(current.read_text().replace('"fine-tuned"', '"pretrained"'))
+    again = config.model_copy(update={"train": config.train.model_copy(update={"seed": 7})})
+    train(again, promoted, force=True)
+    capsys.readouterr()
+    assert chosen(folder_of(promoted), again.train, None).facts["predictor"]["source"] == "predictor/best_model"
+    notice = capsys.readouterr().err
+    assert notice.count("\n") == 1
+    assert "CURRENT is ignored" in notice
+    assert "kronosforge evaluate --config model_t" in notice
+    with pytest.raises(ModelError, match=r"another training or evaluation.*evaluate again"):
+        chosen(folder_of(promoted), again.train, "current")
+
+
+def test_a_promotion_whose_evaluation_is_gone_is_ignored(
+    promoted: Path, config: ModelConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder_of(promoted) / "evaluation.json").unlink()
+    chosen(folder_of(promoted), config.train, None)
+    assert "CURRENT is ignored" in capsys.readouterr().err
+
+
+def test_scores_without_a_verdict_leave_no_promotion(promoted: Path, config: ModelConfig) -> None:
+    evaluate(config, promoted, models=["pretrained"], force=True)
+    assert not (folder_of(promoted) / "CURRENT").exists()
+
+
+def test_a_damaged_evaluation_is_not_forecast_with(promoted: Path, config: ModelConfig) -> None:
+    (folder_of(promoted) / "evaluation.json").write_text("[]")
+    for weights in ("current", None):
+        with pytest.raises(DataError, match=r"evaluation\.json cannot be used: .*evaluate --config model_t --force"):
+            chosen(folder_of(promoted), config.train, weights)
+
+
+def test_a_damaged_evaluation_is_replaced_by_force_only(promoted: Path, config: ModelConfig) -> None:
+    path = folder_of(promoted) / "evaluation.json"
+    content = json.loads(path.read_text())
+    del content["backtest"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"backtest: Field required; make it anew with: .*--config model_t --force"):
+        evaluate(config, promoted)
+    assert "backtest" in evaluate(config, promoted, force=True)
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_a_folder_in_the_place_of_the_evaluation_is_refused_before_anything_is_computed(
+    trained: Path, config: ModelConfig, monkeypatch: pytest.MonkeyPatch, force: bool
+) -> None:
+    (folder_of(trained) / "evaluation.json").mkdir()
+    monkeypatch.setattr(evaluation, "judge", lambda *a, **k: pytest.fail("computed in vain"))
+    with pytest.raises(DataError, match=r"evaluation\.json is a folder"):
+        evaluate(config, trained, force=force)
+
+
+def test_other_settings_are_named_before_they_replace_an_evaluation(
+    promoted: Path, config: ModelConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"stride": 2, "samples": 5})})
+    capsys.readouterr()
+    evaluate(other, promoted)
+    notice = capsys.readouterr().err
+    assert notice.count("\n") == 1
+    assert "evaluation.json is replaced, as it was made with other settings: " in notice
+    assert "stride 1 → 2" in notice
+    assert "samples 6 → 5" in notice
+    evaluate(other, promoted)
+    assert capsys.readouterr().err == ""

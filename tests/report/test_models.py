@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kronosforge.core.evaluation_record import LAYOUT
 from kronosforge.report import write_fleet_page, write_model_report
 from kronosforge.report.figures import MOST_POINTS, thinned
 from tests.report.finished import evaluated, prepared, trained, walked
@@ -298,6 +299,40 @@ def test_a_part_of_the_walk_that_is_absent_breaks_nothing(root: Path, part: str)
 def test_a_damaged_file_is_named_and_hides_nothing_else(root: Path, content: str) -> None:
     (root / "outputs/models/model_a/evaluation.json").write_bytes(content.encode("utf-8", "surrogateescape"))
     text = page(root).text
-    assert "model_a/evaluation.json is damaged" in text
+    assert "model_a/evaluation.json is damaged (" in text
+    assert "kronosforge evaluate --config model_a --force" in text
     assert "Not evaluated yet" in text
     assert "Training" in text
+
+
+def test_a_damaged_walk_is_named_with_the_command_that_keeps_its_trainings(root: Path) -> None:
+    found = walked(root, DATA)
+    folder = root / "outputs/models/model_a/folds"
+    for number in "123":
+        (folder / number).mkdir()
+    (folder / "evaluation.json").write_text(json.dumps({**found, "folds": "three"}))
+    text = page(root).text
+    assert "folds/evaluation.json is damaged (folds: Input should be a valid list)" in text
+    assert "kronosforge evaluate --config model_a --folds 3" in text
+
+
+@pytest.mark.parametrize("part", ["verdict", "origins", "models", "differences", "backtest", "examples", "notes"])
+def test_a_part_of_another_type_is_damage(root: Path, part: str) -> None:
+    path = root / "outputs/models/model_a/evaluation.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {part: 3}))
+    assert f"model_a/evaluation.json is damaged ({part}: Input should be" in page(root).text
+    write_fleet_page(root)
+
+
+@pytest.mark.parametrize("name", ["evaluation.json", "folds/evaluation.json"])
+def test_a_folder_in_the_place_of_an_evaluation_is_damage(root: Path, name: str) -> None:
+    path = root / "outputs/models/model_a" / name
+    path.unlink(missing_ok=True)
+    path.mkdir(parents=True)
+    assert "evaluation.json is damaged (Is a directory)" in page(root).text
+
+
+def test_an_evaluation_of_this_version_that_lacks_a_part_is_damage(root: Path) -> None:
+    path = root / "outputs/models/model_a/evaluation.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": LAYOUT}))
+    assert re.search(r"model_a/evaluation\.json is damaged \(\S+: Field required\)", page(root).text)

@@ -10,6 +10,7 @@ import sys
 import threading
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +18,9 @@ import torch
 
 from kronosforge.config import ModelConfig, TrainConfig
 from kronosforge.core.bars import instant
-from kronosforge.core.errors import DataError, UsageError
+from kronosforge.core.errors import BusyError, DataError, UsageError
 from kronosforge.core.evaluation_record import LAYOUT
+from kronosforge.core.locks import locked
 from kronosforge.dataset.verify import verify
 from kronosforge.evaluate import evaluate, evaluation
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
@@ -246,6 +248,58 @@ def test_more_folds_than_fit_leave_nothing_behind(root: Path, config: ModelConfi
     with pytest.raises(DataError, match=r"Fold \d+ of 50 has too few windows .* records per series"):
         walk_forward(config, 50, root)
     assert not (root / PLACE).exists()
+
+
+def test_more_folds_than_fit_replace_nothing_by_force(again: Path, config: ModelConfig) -> None:
+    before = everything(again / PLACE)
+    with pytest.raises(DataError, match="of 50 has too few windows"):
+        walk_forward(config, 50, again, force=True)
+    assert everything(again / PLACE) == before
+
+
+def test_the_dataset_is_held_while_its_fingerprint_is_taken(
+    again: Path, config: ModelConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, held = folds.finished_manifest, []
+
+    def observed(dataset: Path, config: ModelConfig) -> Any:
+        with pytest.raises(BusyError), locked(dataset, "the dataset", wait=0):
+            pass
+        held.append(True)
+        return manifest(dataset, config)
+
+    monkeypatch.setattr(folds, "finished_manifest", observed)
+    walk_forward(config, K, again)
+    assert held
+
+
+@pytest.mark.parametrize("damage", ["[]", '{"schema": 4}', ""])
+@pytest.mark.parametrize("fold", ["", "2"])
+def test_a_damaged_table_is_made_anew_from_the_trained_folds(
+    again: Path,
+    config: ModelConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    damage: str,
+    fold: str,
+) -> None:
+    before = results(again)
+    monkeypatch.setattr(stages, "Training", lambda *a, **k: pytest.fail("trained twice"))
+    if fold:
+        (again / PLACE / "evaluation.json").unlink()
+    (again / PLACE / fold / "evaluation.json").write_text(damage)
+    capsys.readouterr()
+    walk_forward(config, K, again)
+    assert results(again) == before
+    assert "evaluation.json cannot be used: " in capsys.readouterr().err
+
+
+def test_a_folder_in_the_place_of_the_table_is_refused(again: Path, config: ModelConfig) -> None:
+    path = again / PLACE / "evaluation.json"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(DataError, match=r"evaluation\.json is a folder.*evaluate --config model_t --folds 3"):
+        walk_forward(config, K, again)
 
 
 def test_other_folds_are_replaced_by_force_only(again: Path, config: ModelConfig) -> None:

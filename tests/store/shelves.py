@@ -47,10 +47,7 @@ class Bench:
         return numbers(self.store.missing("memory", SERIES, span(start, stop)))
 
     def gaps(self) -> list[tuple[int, int]]:
-        return numbers(self.store.gaps("memory", SERIES))
-
-    def held(self) -> list[tuple[int, int]]:
-        return numbers(self.store.held("memory", SERIES))
+        return numbers([gap for stock in self.store.inventory() for gap in stock.gaps])
 
     def files(self) -> list[Path]:
         return sorted(self.folder.glob("*.parquet"))

@@ -73,7 +73,6 @@ def test_what_lies_between_two_updates_stays_missing(bench: Bench) -> None:
     bench.update(source, 0, 10)
     bench.update(source, 20, 30)
     assert bench.missing(0, 30) == [(10, 20)]
-    assert bench.held() == [(0, 10), (20, 30)]
 
 
 def test_gaps_before_a_listing_seen_later_are_none(bench: Bench) -> None:
@@ -116,8 +115,9 @@ def test_a_gap_is_requested_twice_and_then_never(bench: Bench) -> None:
 
 
 def test_gaps_of_a_span_are_clipped_to_it(bench: Bench) -> None:
-    bench.update(venue(0, 40, without=(5, 20, 21)), 0, 40)
-    assert numbers(bench.store.gaps("memory", SERIES, span(0, 21))) == [(5, 6), (20, 21)]
+    source = venue(0, 40, without=(5, 20, 21))
+    bench.update(source, 0, 40)
+    assert numbers(bench.update(source, 0, 21).gaps) == [(5, 6), (20, 21)]
 
 
 def test_what_came_before_a_failure_is_kept(bench: Bench) -> None:
@@ -203,7 +203,7 @@ def test_the_inventory_says_what_is_held(bench: Bench) -> None:
 
 def test_looking_writes_nothing(bench: Bench) -> None:
     assert bench.missing(0, 9) == [(0, 9)]
-    assert (bench.held(), bench.gaps(), bench.times(), bench.store.inventory()) == ([], [], [], [])
+    assert (bench.times(), bench.store.inventory()) == ([], [])
     assert list(bench.store.root.iterdir()) == []
 
 

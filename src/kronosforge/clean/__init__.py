@@ -13,7 +13,7 @@ from kronosforge.clean.repair import Gap
 from kronosforge.config import CleanConfig
 from kronosforge.core.bars import Series, Span
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import _
+from kronosforge.core.i18n import MessageList, _
 
 __all__ = ["Cleaned", "Finding", "Gap", "SessionGaps", "calendar_advice", "clean", "expected"]
 
@@ -44,7 +44,14 @@ def clean(candles: pl.DataFrame, series: Series, span: Span, settings: CleanConf
     sound = repair.drop_bad(frame, grid, settings, log)
     repair.refuse_broken(rows, settings, series, log, frame["ts"].to_numpy())
     if not len(sound.frame):
-        raise DataError(_nothing_left(series, len(candles), log))
+        raise DataError(
+            _(
+                "{series}: none of {rows} candles is left after cleaning ({findings}); choose another span or check the source",
+                series=series,
+                rows=len(candles),
+                findings=MessageList(log.findings(), "; "),
+            )
+        )
     frame, unit_changes = repair.repair_turnover(sound.frame, settings, series, log)
     repair.refuse_broken(rows, settings, series, log, frame["ts"].to_numpy())
     frame, ordinal, gaps = repair.close_gaps(sound._replace(frame=frame), grid, series, settings, log)
@@ -53,16 +60,6 @@ def clean(candles: pl.DataFrame, series: Series, span: Span, settings: CleanConf
     _count_missing_ends(frame, series, span, grid, log)
     sessions = session_gaps(frame["ts"].to_numpy(), series) if grid.continuous else None
     return Cleaned(frame, gaps, log.findings(), sessions)
-
-
-def _nothing_left(series: Series, rows: int, log: Log) -> str:
-    findings = "; ".join(map(str, log.findings()))
-    return _(
-        "{series}: none of {rows} candles is left after cleaning ({findings}); choose another span or check the source",
-        series=series,
-        rows=rows,
-        findings=findings,
-    )
 
 
 def _count_missing_ends(frame: pl.DataFrame, series: Series, span: Span, grid: Grid, log: Log) -> None:

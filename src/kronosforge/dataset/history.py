@@ -72,12 +72,9 @@ class History:
     def _joined(self, parts: list[_Part], length: int) -> list[list[_Part]]:
         segments: list[list[_Part]] = []
         for part in parts:
-            previous = segments[-1][-1] if segments else None
-            if (
-                previous
-                and previous.segment.key == part.segment.key
-                and self._time(previous, -1) + length == self._time(part, 0)
-            ):
+            previous = segments[-1][-1] if segments else part
+            adjacent = self._time(previous, -1) + length == self._time(part, 0)
+            if adjacent and previous.segment.key == part.segment.key:
                 segments[-1].append(part)
             else:
                 segments.append([part])

@@ -13,20 +13,6 @@ from kronosforge.split.windows import (
 )
 
 __all__ = [
-    "ALWAYS",
-    "SPLITS",
-    "Cuts",
-    "Timeline",
-    "Times",
-    "Windows",
-    "check_folds",
-    "check_windows",
-    "count",
-    "cut",
-    "cuts",
-    "expected_windows",
-    "fold_cuts",
-    "records_needed",
-    "starts",
-    "total",
-]
+    "ALWAYS", "SPLITS", "Cuts", "Timeline", "Times", "Windows", "check_folds", "check_windows", "count", "cut", "cuts",
+    "expected_windows", "fold_cuts", "records_needed", "starts", "total",
+]  # fmt: skip

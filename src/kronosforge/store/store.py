@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from kronosforge.core.bars import Bar, Series, Span, bar, instrument_id, iso, join
+from kronosforge.core.bars import Bar, Series, Span, bar, instrument_id, iso
 from kronosforge.core.candles import SCHEMA
 from kronosforge.core.errors import ConfigError, SourceError
 from kronosforge.core.i18n import _
@@ -103,16 +103,6 @@ class Store:
         missing = self._ledger(venue, series).missing(wanted)
         log.debug("%s %s: wanted %s, missing %s", venue, series, wanted, ", ".join(map(str, missing)) or "nothing")
         return missing
-
-    def held(self, venue: str, series: Series) -> list[Span]:
-        """Spans of which the store holds all that the venue has, ascending; includes its gaps."""
-        ledger = self._ledger(venue, series)
-        return join([*ledger.gaps, *(file.span for file in ledger.files)])
-
-    def gaps(self, venue: str, series: Series, span: Span | None = None) -> list[Span]:
-        """Spans (inside `span`) that were requested twice and have no candles, ascending."""
-        gaps = self._ledger(venue, series).gaps
-        return list(gaps) if span is None else _clipped(gaps, span)
 
     def listing(self, venue: str, series: Series) -> int | None:
         """Open time of the first candle that the venue has ever had; None where unknown."""

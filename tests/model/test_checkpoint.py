@@ -147,13 +147,15 @@ except ModelError as error:
 
 def load(cache: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """In a process of its own: huggingface_hub reads its variables once, when it is imported."""
-    environ = {**os.environ, "HF_HOME": str(cache), **variables}
+    environ = {**os.environ, "HF_HOME": str(cache), "KRONOS_LANG": "en", **variables}
     return subprocess.run([sys.executable, "-c", LOAD], env=environ, capture_output=True, text=True, check=False)
 
 
 def test_a_mirror_is_asked_and_its_cache_serves_offline(hub: str, tmp_path: Path) -> None:
-    assert load(tmp_path, HF_ENDPOINT=hub).stdout == "bits 6\n"
-    assert load(tmp_path, HF_HUB_OFFLINE="1").stdout == "bits 6\n"
+    first, second = load(tmp_path, HF_ENDPOINT=hub), load(tmp_path, HF_HUB_OFFLINE="1")
+    assert (first.stdout, second.stdout) == ("bits 6\n", "bits 6\n")
+    assert first.stderr == f"Hugging Face: Downloading NeoQuasar/Kronos-Tokenizer-base from {hub}\n"
+    assert second.stderr == ""
 
 
 @pytest.mark.parametrize("way", ["offline", "a hub without that model"])
@@ -187,6 +189,7 @@ def test_retries_and_their_reason_are_shown(tmp_path: Path) -> None:
         first = process.stderr.readline()
         assert process.poll() is None
         process.kill()
+    assert first.startswith("Hugging Face: ")
     assert "Connection refused" in first
 
 

@@ -1,7 +1,6 @@
 """Weights in the published format: a folder with config.json (the constructor's arguments) and model.safetensors."""
 
 import hashlib
-import importlib
 import json
 import os
 import re
@@ -22,6 +21,7 @@ from kronosforge.core.files import publishing
 from kronosforge.core.i18n import _
 from kronosforge.core.records import reason
 from kronosforge.model.devices import LABELS, choose
+from kronosforge.model.hub import download
 from kronosforge.model.presets import PredictorArguments, TokenizerArguments
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -152,20 +152,13 @@ def locate(source: str | Path, role: str, variable: str, revision: str | None) -
     endpoint = _endpoint()
     _check_proxies()
     try:
-        return _download(str(source), revision, endpoint)
+        return download(str(source), CONFIG, WEIGHTS, revision, endpoint)
     except ImportError as error:
         if "SOCKS" not in str(error):
             raise
         raise _no_socks() from None
     except (OSError, ValueError) as error:  # the hub's own errors are subclasses of these
         raise _unreachable(str(source), role, variable, error) from None
-
-
-def _download(hub_id: str, revision: str | None, endpoint: str) -> Path:
-    """The folder of the hub's cache that holds `hub_id`, downloaded where it is missing there."""
-    hub = importlib.import_module("huggingface_hub")  # fails on some values of HF_ENDPOINT, so not before it is checked
-    files = [hub.hf_hub_download(hub_id, name, revision=revision, endpoint=endpoint) for name in (CONFIG, WEIGHTS)]
-    return Path(files[0]).parent
 
 
 def _endpoint() -> str:

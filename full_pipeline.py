@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prepare and train every model: `python full_pipeline.py` = `kronosforge pipeline …`."""
+"""Prepare, train, evaluate and forecast every model: `python full_pipeline.py` = `kronosforge pipeline …`."""
 
 import sys
 

@@ -28,10 +28,10 @@ from kronosforge.dataset.loader import Batch
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import Checkpoint
 from kronosforge.model.cpu import SETTINGS
-from kronosforge.train.devices import Place, place
+from kronosforge.train.devices import Place, open_place
 from kronosforge.train.loop import Training
 from kronosforge.train.objectives import Objective, PredictorObjective, TokenizerObjective
-from kronosforge.train.state import Progress, Stage
+from kronosforge.train.state import Stage, StageProgress
 
 BATCH, WINDOW, ROUNDS = 32, 101, 3
 FASTER = 2.0  # times upstream
@@ -52,7 +52,7 @@ def ours(objective: Objective, here: Place, lr: float, clip: float, *, compile: 
     optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.1, fused=True)
     rules = TrainConfig(batch_size=4096, compile=compile)
     stage = Stage("", objective, None, optimizer, None, None, None, 0, rules, lr, clip, Path(), {})
-    return Training(stage, Progress(first_loss=1e9), here)
+    return Training(stage, StageProgress(first_loss=1e9), here)
 
 
 def upstream_predictor(network: torch.nn.Module, tokenizer: torch.nn.Module, given: Batch) -> Callable[[], float]:
@@ -179,7 +179,7 @@ def run(name: str, options: argparse.Namespace) -> dict[str, float]:
     """What that process does."""
     if name == "upstream":
         os.environ.pop("MKL_CBWR", None)  # set by importing ours, and read at the first product
-    with place(options.device, options.precision if name == "ours" else "float32") as here:
+    with open_place(options.device, options.precision if name == "ours" else "float32") as here:
         given = batch(here.device, options.batch)
         if name == "ours" and options.size != "tokenizer":
             check_same_loss(options.size, batch(torch.device("cpu"), 2))

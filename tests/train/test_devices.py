@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kronosforge.core.errors import UsageError
-from kronosforge.train.devices import Group, group, place
+from kronosforge.train.devices import Group, group, open_place
 
 TORCHRUN = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
 
@@ -38,7 +38,7 @@ def test_torchrun_names_the_process(environment) -> None:
 def test_leftovers_of_another_job_are_no_group(environment, leftover: dict[str, str]) -> None:
     environment(leftover)
     assert group() is None
-    with place("cpu", "float32") as here:
+    with open_place("cpu", "float32") as here:
         assert (here.rank, here.world, here.main) == (0, 1, True)
 
 
@@ -54,7 +54,7 @@ def test_leftovers_of_another_job_are_no_group(environment, leftover: dict[str, 
 )
 def test_an_environment_that_makes_no_sense_is_refused(environment, variables: dict[str, str], message: str) -> None:
     environment(variables)
-    with pytest.raises(UsageError, match=re.escape(message)), place("cpu", "float32"):
+    with pytest.raises(UsageError, match=re.escape(message)), open_place("cpu", "float32"):
         pass
 
 

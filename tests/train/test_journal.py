@@ -7,11 +7,11 @@ import pytest
 
 from kronosforge.core.errors import ModelError
 from kronosforge.train.journal import Journal
-from kronosforge.train.state import Progress
+from kronosforge.train.state import StageProgress
 
 STEPS = [{"kind": "step", "step": step, "epoch": 1, "loss": 1.0} for step in (1, 2, 3)]
 EPOCHS = [{"kind": "epoch", "step": 0, "epoch": 0}, {"kind": "epoch", "step": 3, "epoch": 1}]
-PROGRESS = Progress(epoch=1, step=2, epochs=[{"epoch": 0}])
+PROGRESS = StageProgress(epoch=1, step=2, epochs=[{"epoch": 0}])
 
 
 def write(folder: Path, *lines: object) -> Path:

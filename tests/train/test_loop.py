@@ -21,7 +21,7 @@ from kronosforge.train import train
 from kronosforge.train.devices import Place
 from kronosforge.train.loop import Training
 from kronosforge.train.stages import StageName, assemble, build
-from kronosforge.train.state import Progress, Stage
+from kronosforge.train.state import Stage, StageProgress
 from kronosforge.workspace.paths import ModelFolders, model_folders
 from tests.train.conftest import TINY, draw_nothing
 
@@ -165,7 +165,7 @@ def test_a_tiny_model_overfits_32_windows(config: ModelConfig, root: Path) -> No
     objective = tokenizer.objective
     tokenizer.ordinary().save_pretrained(tokenizer.folder / "best_model")
     predictor = stage_of(with_rules(config, batch_size=32), root, "predictor")
-    training = Training(predictor, Progress(), HERE)
+    training = Training(predictor, StageProgress(), HERE)
     predictor.objective.train()
     for group in predictor.optimizer.param_groups:
         group["lr"] = 3e-3
@@ -180,7 +180,7 @@ def test_accumulated_batches_equal_one_large_batch(trained: Path, config: ModelC
     for size, accumulate in ((16, 1), (4, 4)):
         stage = stage_of(with_rules(config, batch_size=size, accumulate=accumulate), trained, "predictor")
         draw_nothing(stage)
-        training = Training(stage, Progress(), HERE)
+        training = Training(stage, StageProgress(), HERE)
         for _, batch in zip(range(3), stage.train.epoch(1), strict=False):
             training.step(batch)
         ends.append([p.detach() for p in stage.objective.parameters()])
@@ -190,7 +190,7 @@ def test_accumulated_batches_equal_one_large_batch(trained: Path, config: ModelC
 
 def test_a_nan_stops_the_run_and_names_step_windows_and_the_last_good_state(config: ModelConfig, root: Path) -> None:
     stage = stage_of(config, root)
-    training = Training(stage, Progress(), HERE)
+    training = Training(stage, StageProgress(), HERE)
     batch = next(iter(stage.train.epoch(1)))
     before = [p.clone() for p in stage.objective.parameters()]
     with pytest.raises(TrainingError, match=r"at step 1 .*SWAP_4H 20\d\d-.*tokenizer/last.*learning rate"):
@@ -202,7 +202,7 @@ def test_a_validation_that_is_no_number_stops_the_run(config: ModelConfig, root:
     stage = stage_of(config, root)
     next(stage.objective.parameters()).data.fill_(torch.nan)
     with pytest.raises(TrainingError, match=r"validation gave .*nan"):
-        Training(stage, Progress(), HERE).validate()
+        Training(stage, StageProgress(), HERE).validate()
 
 
 def test_an_exploding_loss_stops_the_run(config: ModelConfig, root: Path) -> None:
@@ -214,7 +214,7 @@ def test_bf16_trains_too(config: ModelConfig, root: Path) -> None:
     stages = stage_of(config, root), stage_of(config, root)
     batch = next(iter(stages[0].train.epoch(1)))
     (whole, _), (half, _) = (
-        Training(stage, Progress(), HERE._replace(bf16=bf16)).step(batch)
+        Training(stage, StageProgress(), HERE._replace(bf16=bf16)).step(batch)
         for stage, bf16 in zip(stages, (False, True), strict=True)
     )
     assert half["loss"] == pytest.approx(whole["loss"], rel=0.05)
@@ -226,7 +226,7 @@ def test_compiling_where_torch_cannot_is_refused(
 ) -> None:
     monkeypatch.setattr(torch, "__file__", "/my models/torch/__init__.py")
     with pytest.raises(UsageError, match="blank"):
-        Training(stage_of(with_rules(config, compile=True), root), Progress(), HERE)
+        Training(stage_of(with_rules(config, compile=True), root), StageProgress(), HERE)
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler on CPU")
@@ -235,7 +235,7 @@ def test_compiling_where_torch_cannot_is_refused(
 def test_compiled_it_takes_the_same_step(config: ModelConfig, root: Path) -> None:
     stages = stage_of(config, root), stage_of(with_rules(config, compile=True), root)
     batch = next(iter(stages[0].train.epoch(1)))
-    (whole, _), (compiled, _) = (Training(stage, Progress(), HERE).step(batch) for stage in stages)
+    (whole, _), (compiled, _) = (Training(stage, StageProgress(), HERE).step(batch) for stage in stages)
     assert compiled == pytest.approx(whole, rel=1e-4)
 
 
@@ -337,19 +337,19 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[3])
-from kronosforge.train.devices import place
+from kronosforge.train.devices import open_place
 from kronosforge.train.loop import Training
 from kronosforge.train.stages import assemble, build
 from kronosforge.workspace.paths import model_folders
-from kronosforge.train.state import Progress
+from kronosforge.train.state import StageProgress
 from tests.train.conftest import TINY, draw_nothing, model
 
 root, size = Path(sys.argv[1]), int(sys.argv[4])
 config = model(Path(sys.argv[2]), TINY.model_copy(update={"batch_size": size}))
 where = model_folders(config, root)
-with place("cpu", "float32") as here:
+with open_place("cpu", "float32") as here:
     stage = assemble(config, where, "predictor", build(config, where, "predictor"), {}, here)
-    training = Training(stage, Progress(), here)
+    training = Training(stage, StageProgress(), here)
     draw_nothing(stage)
     network = stage.objective.network
     for _, batch in zip(range(4), stage.train.epoch(1)):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
-from kronosforge.train.state import Progress, complete
+from kronosforge.train.state import StageProgress, complete
 from kronosforge.workspace.training_record import TrainingRecord
 
 HOME = os.environ.get("KRONOS_HOME")
@@ -51,7 +51,7 @@ def test_a_published_pair_goes_there(upstream: object, tmp_path: Path) -> None:
     tokenizer, predictor = KronosTokenizer(PRESETS["tiny"].tokenizer), KronosPredictor(PRESETS["tiny"].predictor)
     predictor.save_pretrained(tmp_path / "best_model")
     epoch = {"epoch": 0, "train": {}, "val": {"loss": 1.0}, "best": True}
-    progress = {**asdict(Progress(epochs=[epoch], finished=True))}
+    progress = {**asdict(StageProgress(epochs=[epoch], finished=True))}
     complete(tmp_path, tokenizer, TrainingRecord.model_validate({"progress": progress, "facts": {"dataset": "0"}}))
     assert (tmp_path / "best_model" / "training.json").exists()
     published = upstream.Kronos.from_pretrained(str(tmp_path / "best_model"))

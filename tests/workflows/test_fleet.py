@@ -9,8 +9,15 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs torch")
 
-from kronosforge.train.state import Progress
-from kronosforge.workflows.fleet import fleet_code, model_code, read_stages, record_times
+from kronosforge.train.state import StageProgress
+from kronosforge.workflows.fleet import (
+    fleet_code,
+    model_code,
+    read_stages,
+    record_times,
+    summary_lines,
+    unchanged_stages,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,12 +43,24 @@ def test_a_process_that_died_is_a_failed_training(process: int, code: int) -> No
 
 def test_results_of_an_earlier_run_are_told_apart(tmp_path: Path) -> None:
     epoch = {"epoch": 0, "train": {}, "val": {"reconstruction": 1.0}, "best": True}
-    progress = {**asdict(Progress(epochs=[epoch], finished=True))}
+    progress = {**asdict(StageProgress(epochs=[epoch], finished=True))}
     record = tmp_path / "tokenizer" / "last" / "training.json"
     record.parent.mkdir(parents=True)
     record.write_text(json.dumps({"progress": progress, "facts": {"dataset": "0"}}))
     before = record_times(tmp_path)
     assert read_stages(tmp_path).keys() == {"tokenizer"}
-    assert read_stages(tmp_path, before) == {}
+    assert unchanged_stages(tmp_path, before) == ["tokenizer"]
+    assert read_stages(tmp_path, ["tokenizer"]) == {}
     os.utime(record, ns=(0, before["tokenizer"] + 1))
-    assert read_stages(tmp_path, before).keys() == {"tokenizer"}
+    assert unchanged_stages(tmp_path, before) == []
+
+
+def test_a_model_that_was_kept_is_one_line_without_the_figures_of_its_training() -> None:
+    stage = {"headline": "loss", "scores": [2.0, 1.0], "best_epoch": 1}
+    facts = {"status": "done", "seconds": 1.0, "log": "m.log", "error": "", "resume": None}
+    summary = {"models": {"m": {**facts, "stages": {"tokenizer": stage, "predictor": stage}}}}
+    (line,) = summary_lines(summary, {"m": ["tokenizer", "predictor"]})
+    assert line.startswith("✅ m: kept, as it was trained with the same settings and data")
+    first, *others = summary_lines(summary, {"m": ["tokenizer"]})
+    assert first.startswith("✅ m: done")
+    assert others == ["   predictor: loss 2.0000 → 1.0000 after epoch 1 of 1"]

@@ -144,7 +144,7 @@ def test_two_pipelines_at_once_on_a_fresh_workspace_both_end_well(undisturbed: P
         assert [first.returncode, second.returncode] == [0, 0], printed
     out, err = printed[1]
     assert json.loads(out)["failures"] == []
-    assert "[model_t] best: " in err  # what a training prints is not on the output of --json
+    assert "[model_t] " in err  # what a training prints is not on the output of --json
     assert results(root) == results(undisturbed)
 
 
@@ -188,6 +188,46 @@ def test_each_epoch_is_a_line_in_a_pipe_where_one_process_trains(undisturbed: Pa
         assert read_until(process.stderr, "epoch 1: ").startswith("model_t tokenizer epoch 1: reconstruction ")
         assert process.poll() is None
         assert not progress(root, "tokenizer")["finished"]
+
+
+def test_the_forecast_of_a_pipeline_uses_the_weights_that_its_evaluation_promotes(
+    undisturbed: Path, tmp_path: Path
+) -> None:
+    """CURRENT is of an earlier evaluation, and names weights that this model does not have."""
+    root = lay(tmp_path)
+    (root / "data").symlink_to(undisturbed / "data")
+    current = root / "outputs" / "models" / NAME / "CURRENT"
+    current.parent.mkdir(parents=True)
+    current.write_text('{"model": "pretrained"}')
+    with started(root, *PIPELINE, "--json") as process:
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert json.loads(out)["forecast"][NAME]["weights"]["predictor"]["source"] == "predictor/best_model"
+
+
+@pytest.mark.parametrize("command", ["train", "pipeline"])
+@pytest.mark.parametrize("flags", [[], ["--json"]], ids=["text", "json"])
+def test_why_a_training_failed_is_printed_once(
+    undisturbed: Path, tmp_path: Path, command: str, flags: list[str]
+) -> None:
+    root = lay(tmp_path)
+    (root / "data").symlink_to(undisturbed / "data")
+    record = root / "outputs" / "models" / NAME / "tokenizer" / "last" / "training.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    with started(root, command, "--models", NAME, *flags, *(["--resume"] * (command == "train"))) as process:
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 5
+    assert (err if flags else out + err).count("training.json cannot be used") == 1
+
+
+def test_a_model_that_is_trained_already_is_one_line(undisturbed: Path) -> None:
+    with started(undisturbed, "train", "--models", NAME) as process:
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    kept = "kept, as it was trained with the same settings and data; --force trains anew"
+    assert out.startswith(f"✅ {NAME}: {kept}\nSummary: ")
+    assert err == f"[{NAME}] {NAME}: {kept}\n"
 
 
 def test_one_process_that_trains_prints_one_object(undisturbed: Path) -> None:

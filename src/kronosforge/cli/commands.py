@@ -165,7 +165,6 @@ def _pipeline(parser: argparse.ArgumentParser) -> None:
 def _quick_start(parser: argparse.ArgumentParser) -> None:
     _flag(parser, "--yes", _("take the defaults, ask nothing"))
     _training(parser)
-    parser.set_defaults(resume=True, force=False, accept_new_data=False, max_workers=None, json=False)
 
 
 def _sandbox(parser: argparse.ArgumentParser) -> None:
@@ -262,7 +261,7 @@ COMMANDS = {  # in the data's order
     ),
     "pipeline": Command(
         _pipeline,
-        Message("prepare, train, forecast and evaluate, resuming what is finished"),
+        Message("prepare, train, evaluate and forecast; what is finished is kept"),
     ),
     "sandbox": Command(_sandbox, Message("serve an exchange on this machine that speaks OKX's protocol")),
 }

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from kronosforge.core.bars import Series
+from kronosforge.core.boundary import ERROR
 from kronosforge.core.i18n import Message, _
 from kronosforge.workflows.fleet import LIVE
 
@@ -85,12 +86,19 @@ def forecasts_counter(title: str) -> Callable[[int, int], None]:
 
 @contextmanager
 def fleet_board() -> Iterator[Callable[[str, str], None]]:
-    """Show the lines of many models: on a terminal one live line for each, elsewhere the lines that are kept, on stderr."""
+    """Show the lines of many models: on a terminal one live line for each, elsewhere the lines that are kept, on stderr.
+
+    Why a model failed is in the result of the fleet, so that here is only said that it did.
+    """
+
+    def kept(model: str, line: str) -> str:
+        return f"[{model}] " + (_("failed") if line.startswith(ERROR) else line)
+
     if not sys.stderr.isatty():
 
         def keep(model: str, line: str) -> None:
             if not line.startswith(LIVE):
-                print(f"[{model}] {line}", file=sys.stderr, flush=True)
+                print(kept(model, line), file=sys.stderr, flush=True)
 
         yield keep
         return
@@ -102,7 +110,7 @@ def fleet_board() -> Iterator[Callable[[str, str], None]]:
                 last[model] = line.removeprefix(LIVE)
                 board.update(Text("\n".join(last.values())), refresh=True)
             else:
-                board.console.print(Text(f"[{model}] {line}"))
+                board.console.print(Text(kept(model, line)))
 
         yield show
 
@@ -137,3 +145,25 @@ def confirmed(question: str) -> bool:
         return False
     print(question, "[y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", Message("yes"))
+
+
+def asked(question: str, choices: Sequence[str], default: str, *, ask: bool = True) -> str:
+    """The choice of the person on the terminal, by name or number; the default on an empty line, or unless `ask`.
+
+    Raises KeyboardInterrupt where the input ends.
+    """
+    if not ask:
+        print(f"{question}: {default}")
+        return default
+    listed = "  ".join(f"{number}) {choice}" for number, choice in enumerate(choices, 1))
+    while True:
+        print(f"{question}:  {listed}  [{default}] ", end="", flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            raise KeyboardInterrupt
+        answer = line.strip() or default
+        if answer.isdecimal() and 0 < int(answer) <= len(choices):
+            return choices[int(answer) - 1]
+        if answer in choices:
+            return answer
+        print(_("found {answer!r}; choose one of {choices}", answer=answer, choices=", ".join(choices)))

@@ -22,10 +22,9 @@ def run(argv: list[str] | None = None, *, script: str = "", command: str = "") -
 def _dispatch(argv: list[str], script: str, command: str) -> int:
     if command:
         parser = script_parser(script.rpartition(os.sep)[2], command)
-        arguments = parser.parse_args(argv, argparse.Namespace(command=command))
+        arguments = parser.parse_args(argv, argparse.Namespace(script=script, command=command))
     else:
-        arguments = build_parser().parse_args(argv)
-    arguments.script = script
+        arguments = build_parser().parse_args(argv, argparse.Namespace(script=script))
     code = int(importlib.import_module(f"kronosforge.cli.{_module(arguments)}").run(arguments))
     sys.stdout.flush()  # a pipe without a reader is dealt with here, and not at exit
     return code

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from kronosforge.cli.console import print_table
 from kronosforge.core.bars import clock
+from kronosforge.core.boundary import print_error
 from kronosforge.core.i18n import Message, _, localized
 from kronosforge.core.names import START
 from kronosforge.core.verdict import State, state_of
-from kronosforge.workflows.fleet import summary_lines
 from kronosforge.workflows.pages import Pages
 from kronosforge.workflows.prepare import PreparedDataset
 from kronosforge.workspace.paths import REPORT, SUMMARY
@@ -132,9 +132,16 @@ def print_costs(costs: Mapping[str, Any]) -> None:
 
 def print_fleet(result: "FleetResult") -> None:
     """How each model's training ended, and where its page is."""
-    print("\n".join(summary_lines(result.summary)))
+    print("\n".join(result.lines()))
     print(_("Summary:"), result.folder / SUMMARY)
     print_pages(result.pages)
+
+
+def print_fleet_errors(result: "FleetResult") -> None:
+    """On stderr, why each model failed: for --json, whose output is for machines."""
+    for model, facts in result.summary["models"].items():
+        if facts["error"]:
+            print_error(f"{model}, train: {facts['error']}")
 
 
 def print_forecast(facts: Mapping[str, Any], folder: Path) -> None:

@@ -39,7 +39,7 @@ def guarded(call: Callable[[], int]) -> int:
             # The reader of our pipe has gone (head, less): nothing to say to it, and nothing to flush at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
-        return _report(*_explained(error))
+        return _report(*explained(error))
 
 
 def _stdout_is_closed() -> bool:
@@ -52,10 +52,10 @@ def _stdout_is_closed() -> bool:
     return bool(poll.poll(0))  # POLLERR or POLLHUP
 
 
-def _explained(error: BaseException) -> tuple[str, int]:
+def explained(error: BaseException) -> tuple[str, int]:
     """What happened, and the exit code that says so."""
     if isinstance(error, BaseExceptionGroup):  # of tasks that ran at once
-        return _explained(error.exceptions[0])
+        return explained(error.exceptions[0])
     if isinstance(error, KronosForgeError):
         return str(error), error.exit_code
     if isinstance(error, KeyboardInterrupt):

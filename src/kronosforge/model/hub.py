@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from kronosforge.core.console import printable
 from kronosforge.core.i18n import _
@@ -39,7 +38,7 @@ def _one_line_each() -> Iterator[None]:
     if hide:
         utils.disable_progress_bars()
     with warnings.catch_warnings():
-        warnings.showwarning = _print_warning
+        warnings.showwarning = lambda message, *_context: _print(str(message))
         try:
             yield
         finally:
@@ -51,10 +50,6 @@ def _one_line_each() -> Iterator[None]:
 class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         _print(record.getMessage())
-
-
-def _print_warning(message: Warning | str, *_context: Any) -> None:
-    _print(str(message))
 
 
 def _print(text: str) -> None:

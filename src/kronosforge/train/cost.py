@@ -14,32 +14,32 @@ from kronosforge.dataset.manifest import finished_manifest
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import CONFIG
 from kronosforge.model.presets import Preset
-from kronosforge.train.devices import Place, place
+from kronosforge.train.devices import Place, open_place
 from kronosforge.train.loop import Training
 from kronosforge.train.objectives import PredictorObjective, TokenizerObjective
 from kronosforge.train.stages import StageName, Start, assemble
-from kronosforge.train.state import Progress
+from kronosforge.train.state import StageProgress
 from kronosforge.workspace.paths import ModelFolders
 
 STEPS = 3  # measured, after one that warms up
 BYTES = 16  # a trained parameter: weight, gradient and two moments, float32
 
 
-def cost(config: ModelConfig, where: ModelFolders, stages: tuple[StageName, ...]) -> dict[str, Any]:
+def cost(config: ModelConfig, folders: ModelFolders, stages: tuple[StageName, ...]) -> dict[str, Any]:
     """Stage → windows, steps, parameters, memory (MB) and seconds of training `config`. Reads the dataset, writes nothing.
 
     Steps are measured on random weights of the same shape, so that nothing is downloaded.
     """
-    finished_manifest(where.dataset, config)
-    with place(config.train.device, config.train.precision) as here:
-        return {name: _stage(config, where, name, here) for name in stages}
+    finished_manifest(folders.dataset, config)
+    with open_place(config.train.device, config.train.precision) as place:
+        return {name: _stage(config, folders, name, place) for name in stages}
 
 
-def _stage(config: ModelConfig, where: ModelFolders, name: StageName, here: Place) -> dict[str, Any]:
+def _stage(config: ModelConfig, folders: ModelFolders, name: StageName, place: Place) -> dict[str, Any]:
     start = _random(config, name)
-    before = _memory(here)
-    stage = assemble(config, where, name, start, {}, here)
-    training = Training(stage, Progress(), here)
+    before = _memory(place)
+    stage = assemble(config, folders, name, start, {}, place)
+    training = Training(stage, StageProgress(), place)
     batches = stage.train.epoch(1)
     step_s, val_s = math.inf, math.inf
     stage.objective.train()
@@ -51,10 +51,10 @@ def _stage(config: ModelConfig, where: ModelFolders, name: StageName, here: Plac
     with torch.no_grad():
         for _, batch in zip(range(2), stage.val.every(), strict=False):
             began = time.perf_counter()
-            stage.objective.measure(batch._replace(x=batch.x.to(here.device), stamp=batch.stamp.to(here.device)), 1)
+            stage.objective.measure(batch._replace(x=batch.x.to(place.device), stamp=batch.stamp.to(place.device)), 1)
             val_s = min(val_s, time.perf_counter() - began)
-    epochs, steps = stage.rules.epochs, stage.train.steps()
-    val_steps = math.ceil(len(Windows.open(where.dataset, "val", config.dataset)) / stage.rules.batch_size)
+    epochs, steps = stage.settings.epochs, stage.train.steps()
+    val_steps = math.ceil(len(Windows.open(folders.dataset, "val", config.dataset)) / stage.settings.batch_size)
     parameters = sum(p.numel() for p in stage.objective.network.parameters())
     return {
         "windows": len(stage.windows),
@@ -62,7 +62,7 @@ def _stage(config: ModelConfig, where: ModelFolders, name: StageName, here: Plac
         "steps": steps * epochs,
         "parameters": parameters,
         "weights_mb": round(parameters * BYTES / 1e6, 1),
-        "memory_mb": round((_memory(here) - before) / 1e6, 1),
+        "memory_mb": round((_memory(place) - before) / 1e6, 1),
         "step_s": round(step_s, 4),
         "seconds": round(epochs * (steps * step_s + val_steps * val_s) + val_steps * val_s, 1),
     }
@@ -78,22 +78,22 @@ def _random(config: ModelConfig, name: StageName) -> Start:
     return Start(PredictorObjective(predictor, tokenizer), lambda: predictor)
 
 
-def _preset(rules: TrainConfig) -> Preset:
-    if rules.init == "scratch":
-        return PRESETS[rules.size]
-    published = [preset for preset in PRESETS.values() if preset.hub and preset.hub[1] == rules.predictor]
-    preset = published[0] if published else PRESETS[rules.size]
-    if Path(rules.predictor).is_dir():
-        preset = preset._replace(predictor=KronosPredictor.arguments_of(Path(rules.predictor) / CONFIG))
-    if Path(rules.tokenizer).is_dir():
-        preset = preset._replace(tokenizer=KronosTokenizer.arguments_of(Path(rules.tokenizer) / CONFIG))
+def _preset(settings: TrainConfig) -> Preset:
+    if settings.init == "scratch":
+        return PRESETS[settings.size]
+    published = [preset for preset in PRESETS.values() if preset.hub and preset.hub[1] == settings.predictor]
+    preset = published[0] if published else PRESETS[settings.size]
+    if Path(settings.predictor).is_dir():
+        preset = preset._replace(predictor=KronosPredictor.arguments_of(Path(settings.predictor) / CONFIG))
+    if Path(settings.tokenizer).is_dir():
+        preset = preset._replace(tokenizer=KronosTokenizer.arguments_of(Path(settings.tokenizer) / CONFIG))
     return preset
 
 
-def _memory(here: Place) -> float:
+def _memory(place: Place) -> float:
     """Peak bytes so far: of the GPU, or of this process; 0 on Windows, which does not tell."""
-    if here.device.type == "cuda":
-        return torch.cuda.max_memory_allocated(here.device)
+    if place.device.type == "cuda":
+        return torch.cuda.max_memory_allocated(place.device)
     if sys.platform == "win32":
         return 0.0
     import resource  # noqa: PLC0415 - not on Windows

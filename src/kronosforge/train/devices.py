@@ -99,7 +99,7 @@ def _whole(name: str) -> int | None:
 
 
 @contextmanager
-def place(device: str, precision: str) -> Iterator[Place]:
+def open_place(device: str, precision: str) -> Iterator[Place]:
     """This process's place: alone, or one of those that torchrun started. Raises UsageError for a device that is not here."""
     rank, world, local_rank = group() or Group(0, 1, 0)
     chosen = choose(device, local_rank=local_rank)

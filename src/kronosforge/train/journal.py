@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from kronosforge.core.errors import ModelError, UsageError
 from kronosforge.core.i18n import _
-from kronosforge.train.state import Progress
+from kronosforge.train.state import StageProgress
 from kronosforge.workspace.paths import METRICS
 
 EVENTS = "tensorboard"
@@ -22,7 +22,7 @@ EVENTS = "tensorboard"
 class Journal:
     """One stage's log. Lines after `progress` belong to a run that was killed: they are taken out, and will come again."""
 
-    def __init__(self, folder: Path, progress: Progress, name: str) -> None:
+    def __init__(self, folder: Path, progress: StageProgress, name: str) -> None:
         """Raises ModelError where the log of the run that is resumed is damaged."""
         self._path = folder / METRICS
         lines = _until(self._path, progress)
@@ -73,7 +73,7 @@ class Journal:
             self._comet.end()
 
 
-def _until(path: Path, progress: Progress) -> list[str]:
+def _until(path: Path, progress: StageProgress) -> list[str]:
     """The whole lines of an earlier run that `progress` knows of."""
     if not progress.epochs or not path.exists():
         return []
@@ -82,7 +82,7 @@ def _until(path: Path, progress: Progress) -> list[str]:
     return [line for number, line in enumerate(whole, 1) if _is_before(line, progress, f"{path}:{number}")]
 
 
-def _is_before(line: str, progress: Progress, place: str) -> bool:
+def _is_before(line: str, progress: StageProgress, place: str) -> bool:
     try:
         entry = json.loads(line)
         if entry["kind"] == "epoch":

@@ -19,7 +19,7 @@ from kronosforge.dataset.loader import Batch
 from kronosforge.train.devices import Place
 from kronosforge.train.journal import Journal
 from kronosforge.train.schedule import learning_rate
-from kronosforge.train.state import Progress, Stage, publish, save, seed_step
+from kronosforge.train.state import Stage, StageProgress, publish, save, seed_step
 from kronosforge.workspace.paths import CANDIDATE, LAST
 
 
@@ -35,8 +35,8 @@ class Pace(NamedTuple):
     seconds_left: float
 
 
-class Watch(Protocol):
-    """Told how a stage goes."""
+class StageReporter(Protocol):
+    """Receives how far a stage has come."""
 
     def step(self, pace: Pace) -> None:
         """A step was made."""
@@ -51,17 +51,17 @@ class Training:
     def __init__(
         self,
         stage: Stage,
-        progress: Progress,
+        progress: StageProgress,
         place: Place,
         *,
         journal: Journal | None = None,
-        watch: Watch | None = None,
+        reporter: StageReporter | None = None,
     ) -> None:
         self.stage, self.progress, self.place = stage, progress, place
-        self._journal, self._watch = journal, watch
+        self._journal, self._reporter = journal, reporter
         self._wrapped = place.wrap(stage.objective)
         self._runner: Callable[..., dict[str, Tensor]] = self._wrapped
-        if stage.rules.compile:
+        if stage.settings.compile:
             _refuse_blank()
             self._runner = torch.compile(self._wrapped)
         self._parameters = [p for group in stage.optimizer.param_groups for p in group["params"]]
@@ -74,13 +74,13 @@ class Training:
         Epoch 0 is measured before any step, and is a candidate for the best. Raises TrainingError for a loss that is not
         finite or has exploded, KeyboardInterrupt after saving where a signal asked to stop.
         """
-        progress, rules = self.progress, self.stage.rules
+        progress, settings = self.progress, self.stage.settings
         with _stoppable() as stopped:
             if not progress.epochs:
                 self._judge()
                 progress.epoch = 1
                 self._save()
-            while progress.epoch <= rules.epochs and progress.stale < rules.patience:
+            while progress.epoch <= settings.epochs and progress.stale < settings.patience:
                 self._epoch(stopped)
                 self._judge()
                 progress.next_epoch()
@@ -99,19 +99,19 @@ class Training:
         self.stage.objective.train()
         for batch in self.stage.train.epoch(progress.epoch, progress.step_in_epoch):
             rate = self._set_rate()
-            seed_step(self.stage.rules.seed, progress.step, self.place.rank)
+            seed_step(self.stage.settings.seed, progress.step, self.place.rank)
             with self._memory(batch):
                 values, stop = self.step(batch, stopping=stopped.is_set())
             progress.add(values, batch.total)
             speed = meter.tick(batch.total * batch.x.shape[1])
             if self._journal:
                 self._journal.step(progress.step, progress.epoch, values | {"lr": rate}, speed)
-            if self._watch:
-                self._watch.step(self._pace(values["loss"], speed, meter))
+            if self._reporter:
+                self._reporter.step(self._pace(values["loss"], speed, meter))
             if stop:
                 self._save()
                 raise KeyboardInterrupt
-            if time.monotonic() - self._saved >= self.stage.rules.save_every_s:
+            if time.monotonic() - self._saved >= self.stage.settings.save_every_s:
                 self._save()
 
     def step(self, batch: Batch, *, stopping: bool = False) -> tuple[dict[str, float], bool]:
@@ -121,7 +121,7 @@ class Training:
         batches that are accumulated.
         """
         self.stage.optimizer.zero_grad()
-        size = self.stage.rules.batch_size
+        size = self.stage.settings.batch_size
         *parts, last = zip(batch.x.split(size), batch.stamp.split(size), strict=True)
         with self.place.unsynced(self._wrapped):
             sums = [self._backward(*part, batch.total) for part in parts]
@@ -153,11 +153,11 @@ class Training:
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "memory" not in str(error):
                 raise
-            rules, problem = self.stage.rules, next(iter(str(error).splitlines()), type(error).__name__)
+            settings, problem = self.stage.settings, next(iter(str(error).splitlines()), type(error).__name__)
             parameters = sum(p.numel() for p in self.stage.objective.parameters())
-            size = max(1, rules.batch_size // 2)
+            size = max(1, settings.batch_size // 2)
             detail = (
-                f"{rules.batch_size} × {batch.x.shape[1]}, {parameters / 1e6:.1f} M, {parameters * 16 / 1e9:.2f} GB"
+                f"{settings.batch_size} × {batch.x.shape[1]}, {parameters / 1e6:.1f} M, {parameters * 16 / 1e9:.2f} GB"
             )
             raise TrainingError(
                 _(
@@ -170,14 +170,16 @@ class Training:
                     value=problem,
                     detail=detail,
                     size=size,
-                    accumulate=rules.accumulate * 2,
+                    accumulate=settings.accumulate * 2,
                 )
             ) from None
 
     def _set_rate(self) -> float:
-        rules = self.stage.rules
-        steps = self.stage.train.steps() * rules.epochs
-        rate = learning_rate(self.progress.step, steps, peak=self.stage.peak, warmup=rules.warmup, kind=rules.schedule)
+        settings = self.stage.settings
+        steps = self.stage.train.steps() * settings.epochs
+        rate = learning_rate(
+            self.progress.step, steps, peak=self.stage.peak, warmup=settings.warmup, kind=settings.schedule
+        )
         for group in self.stage.optimizer.param_groups:
             group["lr"] = rate
         return rate
@@ -210,9 +212,9 @@ class Training:
         sums: list[Tensor] = []
         with torch.no_grad():
             for batch in self.stage.val.every():
-                here = batch._replace(x=batch.x.to(self.place.device), stamp=batch.stamp.to(self.place.device))
+                moved = batch._replace(x=batch.x.to(self.place.device), stamp=batch.stamp.to(self.place.device))
                 with self.place.autocast():
-                    sums.append(self.stage.objective.measure(here, self.stage.lookback))
+                    sums.append(self.stage.objective.measure(moved, self.stage.lookback))
         metrics = self.stage.objective.metrics(self.place.sum(torch.stack(sums).sum(dim=0)))
         if not all(map(math.isfinite, metrics.values())):
             raise TrainingError(
@@ -232,8 +234,8 @@ class Training:
             self.stage.ordinary().save_pretrained(self.stage.folder / CANDIDATE)
         if self._journal:
             self._journal.epoch(progress.step, progress.epochs[-1])
-        if self._watch:
-            self._watch.epoch(progress.epochs[-1])
+        if self._reporter:
+            self._reporter.epoch(progress.epochs[-1])
 
     def _save(self) -> None:
         if self._journal:
@@ -243,7 +245,7 @@ class Training:
         self._saved = time.monotonic()
 
     def _pace(self, loss: float, speed: float, meter: "_Meter") -> Pace:
-        steps, epochs, progress = self.stage.train.steps(), self.stage.rules.epochs, self.progress
+        steps, epochs, progress = self.stage.train.steps(), self.stage.settings.epochs, self.progress
         left = meter.seconds_a_step() * (steps * epochs - progress.step)
         return Pace(progress.epoch, epochs, progress.step_in_epoch, steps, loss, speed, left)
 

@@ -20,11 +20,11 @@ from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import CONFIG, WEIGHTS, Checkpoint, digest
 from kronosforge.model.presets import refuse_mismatch, refuse_other_publication
 from kronosforge.train import lora
-from kronosforge.train.devices import Place, place
+from kronosforge.train.devices import Place, open_place
 from kronosforge.train.journal import Journal
-from kronosforge.train.loop import Training, Watch
+from kronosforge.train.loop import StageReporter, Training
 from kronosforge.train.objectives import Objective, PredictorObjective, TokenizerObjective
-from kronosforge.train.state import Progress, Stage, complete, must_match, recover_saved, restore, saved
+from kronosforge.train.state import Stage, StageProgress, complete, must_match, recover_saved, restore, saved
 from kronosforge.workspace.paths import (
     BEST,
     CANDIDATE,
@@ -58,7 +58,7 @@ class TrainedStage(NamedTuple):
     """A finished stage: its folder and the progress that ended it."""
 
     folder: Path
-    progress: Progress
+    progress: StageProgress
     headline: str
     kept: bool = False  # True where it was finished already, with the same settings and data
 
@@ -85,58 +85,59 @@ def train(
     resume: bool = False,
     force: bool = False,
     new_data: bool = False,
-    watch: Callable[[StageName], Watch | None] | None = None,
-    where: ModelFolders | None = None,
+    reporter: Callable[[StageName], StageReporter | None] | None = None,
+    folders: ModelFolders | None = None,
 ) -> dict[StageName, TrainedStage]:
     """Train `stages` of `config` in the workspace `root`, in this process or in all that torchrun started.
 
-    Without `root`, the workspace around the current folder; `where` are other folders than the model's own there.
+    Without `root`, the workspace around the current folder; `folders` are other folders than the model's own there.
     A finished run with the same settings and data is kept; `resume` goes on where one was stopped, `force` trains anew.
-    Raises UsageError where a run is not finished and neither is given, or where it has other settings or data; DataError without a dataset, ModelError without weights to start from,
-    TrainingError where the loss explodes. `watch` gives each stage somebody to tell how it goes.
+    Returns each stage's result. Raises UsageError where a run is not finished and neither is given, or where it has other
+    settings or data; DataError without a dataset, ModelError without weights to start from, TrainingError where the loss
+    explodes. `reporter` returns what receives the progress of a stage.
     """
-    where = where or model_folders(config, root or workspace_root())
+    folders = folders or model_folders(config, root or workspace_root())
     done: dict[StageName, TrainedStage] = {}
     with (
-        reading(where.dataset, _("the dataset {name}", name=where.dataset.name)),
-        place(config.train.device, config.train.precision) as here,
+        reading(folders.dataset, _("the dataset {name}", name=folders.dataset.name)),
+        open_place(config.train.device, config.train.precision) as place,
     ):
-        dataset = finished_manifest(where.dataset, config).fingerprint
+        dataset = finished_manifest(folders.dataset, config).fingerprint
         stages = tuple(stages)
         if force:
-            _forget(where, stages, here)
+            _forget(folders, stages, place)
         for name in stages:
-            _refuse_changed(where.dataset, config, dataset)
-            with _held(where.stage(name), here):
-                done[name] = _one(
-                    config, where, name, {"dataset": dataset}, here, resume=resume, force=force, new_data=new_data,
-                    watch=watch(name) if watch and here.main else None,
+            _refuse_changed(folders.dataset, config, dataset)
+            with _held(folders.stage(name), place):
+                done[name] = _train_stage(
+                    config, folders, name, {"dataset": dataset}, place, resume=resume, force=force, new_data=new_data,
+                    reporter=reporter(name) if reporter and place.main else None,
                 )  # fmt: skip
-            here.barrier()
+            place.barrier()
     return done
 
 
-def _forget(where: ModelFolders, stages: Iterable[StageName], here: Place) -> None:
+def _forget(folders: ModelFolders, stages: Iterable[StageName], place: Place) -> None:
     """Remove the runs of all stages that are trained anew, so that a later --resume goes on with this one alone.
 
     What a finished run published stays. A predictor that was not published with its record keeps its run until its own
     stage begins: only that run says which tokenizer is its own.
     """
-    if here.main:
-        _complete_published(where, here)
+    if place.main:
+        _complete_published(folders, place)
     for name in stages:
-        with _held(where.stage(name), here):
-            if here.main and published_record(where.stage(name)).exists():
-                shutil.rmtree(where.stage(name) / LAST, ignore_errors=True)
-    here.barrier()
+        with _held(folders.stage(name), place):
+            if place.main and published_record(folders.stage(name)).exists():
+                shutil.rmtree(folders.stage(name) / LAST, ignore_errors=True)
+    place.barrier()
 
 
-def _complete_published(where: ModelFolders, here: Place) -> None:
+def _complete_published(folders: ModelFolders, place: Place) -> None:
     """Put the tokenizer of a training before 2026-11-26 beside its predictor, before another takes its place."""
-    folder, tokenizer = where.stage("predictor"), where.stage("tokenizer") / BEST
+    folder, tokenizer = folders.stage("predictor"), folders.stage("tokenizer") / BEST
     if published_record(folder).exists() or not all(path.exists() for path in (folder / BEST, tokenizer)):
         return
-    with _held(folder, here), suppress(ModelError):  # what is broken cannot be kept
+    with _held(folder, place), suppress(ModelError):  # what is broken cannot be kept
         record, network = read_training(last_record(folder)), KronosTokenizer.from_pretrained(tokenizer)
         if record.progress.finished and digest(network) == record.facts.get("tokenizer_ids"):
             complete(folder, network, record)
@@ -157,14 +158,14 @@ def _refuse_changed(folder: Path, config: ModelConfig, dataset: str) -> None:
 
 def guard(config: ModelConfig, root: Path, stages: Iterable[StageName]) -> None:
     """Raise UsageError where a run of one of `stages` is not finished, or is finished with other settings or data."""
-    where = model_folders(config, root)
+    folders = model_folders(config, root)
     for name in stages:
-        if (path := last_record(where.stage(name))).exists():
+        if (path := last_record(folders.stage(name))).exists():
             record = read_training(path)
             if not record.progress.finished:
-                raise _unfinished(where.stage(name))
-            asked = {"dataset": finished_manifest(where.dataset, config).fingerprint, **curve(config.train)}
-            must_match(record.facts, asked, where.stage(name), new_data=False)
+                raise _unfinished(folders.stage(name))
+            asked = {"dataset": finished_manifest(folders.dataset, config).fingerprint, **curve(config.train)}
+            must_match(record.facts, asked, folders.stage(name), new_data=False)
 
 
 def _unfinished(folder: Path) -> UsageError:
@@ -173,40 +174,40 @@ def _unfinished(folder: Path) -> UsageError:
     )
 
 
-def _held(folder: Path, here: Place) -> AbstractContextManager[None]:
+def _held(folder: Path, place: Place) -> AbstractContextManager[None]:
     """Only the process that writes holds the folder."""
-    return locked(folder, _("the run {folder}", folder=folder), wait=WAIT_S) if here.main else nullcontext()
+    return locked(folder, _("the run {folder}", folder=folder), wait=WAIT_S) if place.main else nullcontext()
 
 
-def _one(
-    config: ModelConfig, where: ModelFolders, name: StageName, facts: dict[str, Any], here: Place, *,
-    resume: bool, force: bool, new_data: bool, watch: Watch | None,
+def _train_stage(
+    config: ModelConfig, folders: ModelFolders, name: StageName, facts: dict[str, Any], place: Place, *,
+    resume: bool, force: bool, new_data: bool, reporter: StageReporter | None,
 ) -> TrainedStage:  # fmt: skip
-    folder = where.stage(name)
-    if here.main:  # it alone holds the lock
+    folder = folders.stage(name)
+    if place.main:  # it alone holds the lock
         if force:
             shutil.rmtree(folder / LAST, ignore_errors=True)
             shutil.rmtree(folder / CANDIDATE, ignore_errors=True)
         recover_saved(folder)
-    here.barrier()
+    place.barrier()
     earlier = saved(folder)
     if earlier and not (resume or earlier[0].finished):
         raise _unfinished(folder)
-    start = build(config, where, name)
-    own = {"stage": name, "world": here.world, "tokenizer_ids": start.objective.ids_of}
+    start = build(config, folders, name)
+    own = {"stage": name, "world": place.world, "tokenizer_ids": start.objective.ids_of}
     facts = facts | curve(config.train) | own
     if earlier:
         must_match(earlier[1], facts, folder, new_data=new_data)
-    stage = assemble(config, where, name, start, facts, here)
-    progress = earlier[0] if earlier else Progress()
+    stage = assemble(config, folders, name, start, facts, place)
+    progress = earlier[0] if earlier else StageProgress()
     if earlier:
         restore(folder, start.objective.network, stage.optimizer)
     kept = progress.finished
-    if kept and here.main:
+    if kept and place.main:
         _refuse_damaged_publication(folder)
     if not kept:
-        with Journal(folder, progress, f"{config.name} {name}") if here.main else nullcontext() as journal:
-            Training(stage, progress, here, journal=journal, watch=watch).run()
+        with Journal(folder, progress, f"{config.name} {name}") if place.main else nullcontext() as journal:
+            Training(stage, progress, place, journal=journal, reporter=reporter).run()
     return TrainedStage(folder, progress, start.objective.HEADLINE, kept)
 
 
@@ -220,9 +221,9 @@ def _refuse_damaged_publication(folder: Path) -> None:
             raise unusable(file, _("it is missing"), path.parents[2].name)
 
 
-def curve(rules: TrainConfig) -> dict[str, Any]:
+def curve(settings: TrainConfig) -> dict[str, Any]:
     """The settings that shape the loss curve."""
-    return {key: value for key, value in rules.model_dump(mode="json").items() if key not in FREE}
+    return {key: value for key, value in settings.model_dump(mode="json").items() if key not in FREE}
 
 
 class Start(NamedTuple):
@@ -233,87 +234,87 @@ class Start(NamedTuple):
 
 
 def assemble(
-    config: ModelConfig, where: ModelFolders, name: StageName, start: Start, facts: dict[str, Any], here: Place
+    config: ModelConfig, folders: ModelFolders, name: StageName, start: Start, facts: dict[str, Any], place: Place
 ) -> Stage:
     """The stage of `start`, on its device, with optimiser and windows."""
     objective = start.objective
-    rules = config.train
-    if name == "tokenizer" and rules.freeze_tokenizer:
-        rules = rules.model_copy(update={"epochs": 0})  # measured, and kept as it is
-    objective.move(here.device)
-    windows = Windows.open(where.dataset, "train", config.dataset)
-    val = Windows.open(where.dataset, "val", config.dataset)
+    settings = config.train
+    if name == "tokenizer" and settings.freeze_tokenizer:
+        settings = settings.model_copy(update={"epochs": 0})  # measured, and kept as it is
+    objective.move(place.device)
+    windows = Windows.open(folders.dataset, "train", config.dataset)
+    val = Windows.open(folders.dataset, "val", config.dataset)
     parameters = [p for p in objective.network.parameters() if p.requires_grad]
-    fused = here.device.type != "mps"
+    fused = place.device.type != "mps"
     # upstream gives betas to the predictor's optimiser only; the tokenizer's has AdamW's own
-    betas = rules.betas if name == "predictor" else (0.9, 0.999)
+    betas = settings.betas if name == "predictor" else (0.9, 0.999)
     return Stage(
         name=name,
         objective=objective,
         ordinary=start.ordinary,
-        optimizer=torch.optim.AdamW(parameters, betas=betas, weight_decay=rules.weight_decay, fused=fused),
+        optimizer=torch.optim.AdamW(parameters, betas=betas, weight_decay=settings.weight_decay, fused=fused),
         train=Loader(
             windows,
-            rules.batch_size * rules.accumulate,
-            seed=rules.seed,
-            mix=rules.mix,
-            per_epoch=rules.windows_per_epoch,
-            rank=here.rank,
-            world=here.world,
-            workers=rules.workers,
+            settings.batch_size * settings.accumulate,
+            seed=settings.seed,
+            mix=settings.mix,
+            per_epoch=settings.windows_per_epoch,
+            rank=place.rank,
+            world=place.world,
+            workers=settings.workers,
         ),
-        val=Loader(val, rules.batch_size, rank=here.rank, world=here.world, workers=rules.workers),
+        val=Loader(val, settings.batch_size, rank=place.rank, world=place.world, workers=settings.workers),
         windows=windows,
         lookback=config.dataset.lookback,
-        rules=rules,
-        peak=peak(rules, name),
-        clip=rules.tokenizer_clip if name == "tokenizer" else rules.predictor_clip,
-        folder=where.stage(name),
+        settings=settings,
+        peak=peak(settings, name),
+        clip=settings.tokenizer_clip if name == "tokenizer" else settings.predictor_clip,
+        folder=folders.stage(name),
         facts=facts,
     )
 
 
-def peak(rules: TrainConfig, name: StageName) -> float:
+def peak(settings: TrainConfig, name: StageName) -> float:
     """The peak learning rate of a stage."""
-    given = rules.tokenizer_lr if name == "tokenizer" else rules.predictor_lr
-    return given or RATES[name][rules.init == "scratch"]
+    given = settings.tokenizer_lr if name == "tokenizer" else settings.predictor_lr
+    return given or RATES[name][settings.init == "scratch"]
 
 
-def build(config: ModelConfig, where: ModelFolders, name: StageName) -> Start:
+def build(config: ModelConfig, folders: ModelFolders, name: StageName) -> Start:
     """The objective with the weights that training starts from. Raises ModelError."""
-    rules = config.train
-    torch.manual_seed(rules.seed)  # of random weights; steps have seeds of their own
+    settings = config.train
+    torch.manual_seed(settings.seed)  # of random weights; steps have seeds of their own
     if name == "tokenizer":
-        if rules.init == "pretrained":
-            refuse_other_publication(rules.tokenizer, rules.predictor)
+        if settings.init == "pretrained":
+            refuse_other_publication(settings.tokenizer, settings.predictor)
         tokenizer = (
-            KronosTokenizer(PRESETS[rules.size].tokenizer)
-            if rules.init == "scratch"
-            else KronosTokenizer.from_pretrained(rules.tokenizer, revision=rules.tokenizer_revision)
+            KronosTokenizer(PRESETS[settings.size].tokenizer)
+            if settings.init == "scratch"
+            else KronosTokenizer.from_pretrained(settings.tokenizer, revision=settings.tokenizer_revision)
         )
         return Start(TokenizerObjective(tokenizer, config.dataset.clip), lambda: tokenizer)
-    tokenizer = the_tokenizer(rules, where)
+    tokenizer = the_tokenizer(settings, folders)
     predictor = (
-        KronosPredictor(PRESETS[rules.size].predictor)
-        if rules.init == "scratch"
-        else KronosPredictor.from_pretrained(rules.predictor, revision=rules.predictor_revision)
+        KronosPredictor(PRESETS[settings.size].predictor)
+        if settings.init == "scratch"
+        else KronosPredictor.from_pretrained(settings.predictor, revision=settings.predictor_revision)
     )
     refuse_mismatch(tokenizer.arguments, predictor.arguments)
-    if rules.lora:
-        lora.inject(predictor, rules.lora)
-    ordinary = partial(lora.merged, predictor) if rules.lora else lambda: predictor
+    if settings.lora:
+        lora.inject(predictor, settings.lora)
+    ordinary = partial(lora.merged, predictor) if settings.lora else lambda: predictor
     return Start(PredictorObjective(predictor, tokenizer), ordinary)
 
 
-def the_tokenizer(rules: TrainConfig, where: ModelFolders) -> KronosTokenizer:
+def the_tokenizer(settings: TrainConfig, folders: ModelFolders) -> KronosTokenizer:
     """The tokenizer whose ids the predictor reads: the one just trained, else the given or published one."""
-    trained = where.stage("tokenizer") / BEST
+    trained = folders.stage("tokenizer") / BEST
     if trained.exists():
         _refuse_damaged_publication(trained.parent)
         return KronosTokenizer.from_pretrained(trained)
-    if rules.init == "pretrained":
+    if settings.init == "pretrained":
         try:
-            return KronosTokenizer.from_pretrained(rules.tokenizer, revision=rules.tokenizer_revision)
+            return KronosTokenizer.from_pretrained(settings.tokenizer, revision=settings.tokenizer_revision)
         except ModelError as error:
             raise ModelError(f"Predictor requires tokenizer: {error}") from None
     raise ModelError(

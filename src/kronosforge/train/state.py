@@ -34,7 +34,7 @@ BETTER = 1e-6  # relative; less than this is noise of the arithmetic, not progre
 
 
 @dataclass
-class Progress:
+class StageProgress:
     """How far a stage has come."""
 
     epoch: int = 0  # that is being trained; 0 before the first
@@ -84,14 +84,14 @@ class Stage(NamedTuple):
     val: Loader
     windows: Windows  # of the training split, to name those of a bad step
     lookback: int
-    rules: TrainConfig
+    settings: TrainConfig
     peak: float  # learning rate
     clip: float  # of the gradient's norm
     folder: Path
     facts: Mapping[str, Any]  # what must be the same for a resumed run
 
 
-def save(folder: Path, stage: Stage, progress: Progress) -> None:
+def save(folder: Path, stage: Stage, progress: StageProgress) -> None:
     """Write `last/` into `folder`, replacing the one before.
 
     What an ordinary checkpoint lacks of the weights that are trained (LoRA's) goes into TENSORS, with the optimiser's.
@@ -110,7 +110,7 @@ def save(folder: Path, stage: Stage, progress: Progress) -> None:
         (staging / TRAINING).write_bytes(_record(asdict(progress), stage.facts))
 
 
-def publish(folder: Path, stage: Stage, progress: Progress) -> None:
+def publish(folder: Path, stage: Stage, progress: StageProgress) -> None:
     """Make the best of a finished run the stage's `best_model/`, together with its record and, beside a predictor, the
     tokenizer whose ids it learned: who finds one finds the others."""
     best = folder / CANDIDATE if (folder / CANDIDATE / CONFIG).exists() else folder / BEST
@@ -148,7 +148,7 @@ def recover_saved(folder: Path) -> None:
         recover(folder / LAST, TRAINING, FILES)
 
 
-def saved(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
+def saved(folder: Path) -> tuple[StageProgress, dict[str, Any]] | None:
     """Progress and facts of the `last/` in `folder`, None where there is none. Raises ModelError where it is broken.
 
     Reads only, so that any process may call it; what a killed `save` left is put in order by `recover_saved`.
@@ -157,7 +157,9 @@ def saved(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
     if not path.exists():
         return None
     record = read_training(path)
-    return Progress(**record.progress.model_dump(include={field.name for field in fields(Progress)})), record.facts
+    return StageProgress(
+        **record.progress.model_dump(include={field.name for field in fields(StageProgress)})
+    ), record.facts
 
 
 def restore(folder: Path, network: nn.Module, optimizer: Optimizer) -> None:

@@ -1,4 +1,4 @@
-"""How a training tells of itself in lines: one per epoch as it ends, a live one in between, a summary of each stage."""
+"""The lines of a training: one per epoch as it ends, a live one in between, and its result."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -8,15 +8,16 @@ from kronosforge.core.bars import clock
 from kronosforge.core.i18n import _
 from kronosforge.train import StageName, TrainedStage
 from kronosforge.train.loop import Pace
+from kronosforge.workflows.fleet import kept_line
 
-__all__ = ["StageLines", "StageName", "epoch_line", "pace_line", "stage_lines"]
+__all__ = ["StageLines", "StageName", "epoch_line", "pace_line", "trained_lines"]
 
 EVERY_S = 0.5  # between two live lines
 FREEZE_BELOW = 0.05  # share of the reconstruction error that training a tokenizer must gain to be worth new codes
 
 
 class StageLines:
-    """A training's watch that passes lines on: `keep` gets a line per epoch, `live` now and then one that shows progress."""
+    """Reports a stage in lines: `keep` receives one per epoch, `live` one that shows progress, every half second at most."""
 
     def __init__(self, title: str, keep: Callable[[str], None], live: Callable[[str], None]) -> None:
         self._title, self._keep, self._live = title, keep, live
@@ -56,14 +57,22 @@ def pace_line(title: str, pace: Pace) -> str:
     )
 
 
-def stage_lines(stage: StageName, trained: TrainedStage) -> Iterator[str]:
-    """What a finished stage says: the tokenizer's health and what follows from it, the best epoch and where it is."""
-    epochs = trained.progress.epochs
-    if trained.kept:
-        yield _("{stage}: kept, as it was trained with the same settings and data; --force trains anew", stage=stage)
-    elif stage == "tokenizer":
-        yield from _health(epochs[0]["val"], epochs[trained.progress.best_epoch]["val"])
-    yield _("best:") + f" {stage} epoch {trained.progress.best_epoch} {trained.best}"
+def trained_lines(model: str, stages: Mapping[StageName, TrainedStage]) -> Iterator[str]:
+    """The result of a training: the tokenizer's health and what follows from it, the best epoch and its checkpoint.
+
+    One line for a stage that was kept, and for a model of which every stage was.
+    """
+    if all(stage.kept for stage in stages.values()):
+        yield kept_line(model)
+        return
+    for name, stage in stages.items():
+        epochs, best = stage.progress.epochs, stage.progress.best_epoch
+        if stage.kept:
+            yield kept_line(name)
+            continue
+        if name == "tokenizer":
+            yield from _health(epochs[0]["val"], epochs[best]["val"])
+        yield _("best:") + f" {name} epoch {best} {stage.best}"
 
 
 def _health(before: Mapping[str, float], after: Mapping[str, float]) -> Iterator[str]:

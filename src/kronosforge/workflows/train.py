@@ -1,7 +1,7 @@
-"""Train many models: each in a process of its own, and one that fails does not stop the others."""
+"""Train many models: each in a process of its own, or one after the other in this process, as torchrun needs it."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -18,11 +18,19 @@ from kronosforge.train import STAGES, StageName, TrainedStage
 from kronosforge.train import train as train_stages
 from kronosforge.train.cost import cost
 from kronosforge.train.devices import Group, group
-from kronosforge.train.loop import Watch as StageWatch
+from kronosforge.train.loop import StageReporter
 from kronosforge.train.stages import guard
-from kronosforge.workflows.fleet import NOTHING, STATUS, fleet_code, read_stages, record_times, summary_lines
+from kronosforge.workflows.fleet import (
+    Stages,
+    fleet_code,
+    model_summary,
+    read_stages,
+    record_times,
+    summary_lines,
+    unchanged_stages,
+)
 from kronosforge.workflows.pages import Pages, write_pages
-from kronosforge.workflows.progress import StageLines, stage_lines
+from kronosforge.workflows.progress import StageLines, trained_lines
 from kronosforge.workspace.paths import SUMMARY, model_folder, model_folders, training_logs, training_report
 from kronosforge.workspace.validation import validate
 
@@ -30,20 +38,46 @@ Mode = Literal["sequential", "parallel"]
 
 
 class FleetResult(NamedTuple):
-    """How each model's training ended, the folder with the logs, and the models' pages."""
+    """How the training of each model ended, the folder with the logs, and the models' pages."""
 
     summary: dict[str, Any]  # summary.json
+    unchanged: Mapping[str, Stages]  # model → the stages that this run did not train
     folder: Path
     pages: Pages
 
     @property
     def exit_code(self) -> int:
-        """0 where every model is trained, 130 where one was stopped, that of a single model, else 5."""
+        """0 where every model is trained, STOPPED where one was stopped, that of a single model, else 5."""
         return fleet_code([model["exit_code"] for model in self.summary["models"].values()])
+
+    @property
+    def trained(self) -> list[str]:
+        """The models whose training did not fail."""
+        return [name for name, model in self.summary["models"].items() if not model["exit_code"]]
 
     def as_json(self) -> dict[str, Any]:
         """What `train --json` prints."""
         return self.summary
+
+    def lines(self) -> Iterator[str]:
+        """The summary for people."""
+        return summary_lines(self.summary, self.unchanged)
+
+
+class InProcessResult(NamedTuple):
+    """What training in this process made of each stage of each model."""
+
+    trained: dict[str, dict[StageName, TrainedStage]]
+    summary: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """What `train --in-process --json` prints."""
+        return self.summary
+
+    def lines(self) -> Iterator[str]:
+        """The result for people."""
+        for name, stages in self.trained.items():
+            yield from trained_lines(name, stages)
 
 
 class Options(NamedTuple):
@@ -62,16 +96,16 @@ def train_fleet(
     *,
     mode: Mode = "sequential",
     max_workers: int | None = None,
-    watch: OnLine = lambda model, line: None,
+    on_line: OnLine = lambda model, line: None,
     resume_commands: Mapping[str, str] | None = None,
     engine: Engine | None = None,
 ) -> FleetResult:
     """Train `stages` of every model in the workspace `root`, and write a log for each, a summary and the pages.
 
-    `watch` is told each line of each model; `resume_commands` are the command lines that go on with a model that did not
-    end. Without `engine`, processes on this machine: one after the other, or in parallel, with a GPU each or equal shares
-    of the cores. Raises UsageError where a run stands already and `options` do not say what to do about it, DataError
-    where a single model has no dataset; other failures are in the result.
+    `on_line` receives each line of each model; `resume_commands` are the command lines that go on with a model that did
+    not end. Without `engine`, processes on this machine: one after the other, or in parallel, with a GPU each or equal
+    shares of the cores. Raises UsageError where a run stands already and `options` do not say what to do about it,
+    DataError where a single model has no dataset; other failures are in the result.
     """
     for config in models.values():
         if not (options.resume or options.force):
@@ -82,9 +116,33 @@ def train_fleet(
     jobs = [_job(name, config, root, stages, options) for name, config in models.items()]
     engine = engine or _local(jobs, root, mode, max_workers)
     before = {name: record_times(model_folder(root, name)) for name in models}
-    outcomes = engine.run(jobs, logs, watch)
-    summary = _summary(outcomes, root, logs, resume_commands or {}, before)
-    return FleetResult(summary, logs, write_pages(models.values(), root))
+    outcomes = engine.run(jobs, logs, on_line)
+    unchanged = {name: unchanged_stages(model_folder(root, name), times) for name, times in before.items()}
+    summary = _summary(outcomes, root, logs, resume_commands or {}, unchanged)
+    return FleetResult(summary, unchanged, logs, write_pages(models.values(), root))
+
+
+def train_in_process(
+    models: Mapping[str, ModelConfig],
+    root: Path,
+    stages: Sequence[StageName] = STAGES,
+    options: Options = Options(),  # noqa: B008 - immutable
+    *,
+    keep: Callable[[str], None],
+    live: Callable[[str], None],
+) -> InProcessResult | None:
+    """Train `stages` of every model, one after the other, in this process or in all that torchrun started.
+
+    `keep` receives a line per epoch, `live` one that only shows progress. Returns None in every process of torchrun but
+    the main one. Raises what `kronosforge.train` raises: the first model that fails ends it.
+    """
+    trained = {
+        name: _train_stages(config, root, stages, options, keep=keep, live=live) for name, config in models.items()
+    }
+    if not is_main_process():
+        return None
+    summary = {name: {"status": "done", "stages": read_stages(model_folder(root, name))} for name in models}
+    return InProcessResult(trained, {"models": summary})
 
 
 def in_group() -> bool:
@@ -124,16 +182,14 @@ def train_job(
         print(line, flush=True)
 
     model = validate(config, str(config.get("name")))
-    trained = train_here(
-        model, Path(root), stages, Options(resume, force, new_data), keep=keep, live=lambda line: keep(LIVE + line)
-    )
-    for stage, result in trained.items():
-        for line in stage_lines(stage, result):
-            keep(line)
+    options = Options(resume, force, new_data)
+    trained = _train_stages(model, Path(root), stages, options, keep=keep, live=lambda line: keep(LIVE + line))
+    for line in trained_lines(model.name, trained):
+        keep(line)
     return 0
 
 
-def train_here(
+def _train_stages(
     config: ModelConfig,
     root: Path,
     stages: Sequence[StageName],
@@ -142,14 +198,13 @@ def train_here(
     keep: Callable[[str], None],
     live: Callable[[str], None],
 ) -> dict[StageName, TrainedStage]:
-    """Train `stages` of one model in this process, or in all that torchrun started; lines go to `keep` and `live`."""
     if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun is the parent, and does not see to it
         die_with_parent(os.getppid())
 
-    def watch(stage: StageName) -> StageWatch:
+    def reporter(stage: StageName) -> StageReporter:
         return StageLines(f"{config.name} {stage}", keep, live)
 
-    return train_stages(config, root, stages, watch=watch, **options._asdict())
+    return train_stages(config, root, stages, reporter=reporter, **options._asdict())
 
 
 def _summary(
@@ -157,27 +212,15 @@ def _summary(
     root: Path,
     logs: Path,
     resume: Mapping[str, str],
-    before: Mapping[str, Mapping[str, int]],
+    unchanged: Mapping[str, Stages],
 ) -> dict[str, Any]:
-    """Write summary.json and training_report_*.txt into `logs`, and return the summary.
-
-    Of a model that failed, stages are left out whose records are those of `before`: they are of an earlier run.
-    """
+    """Write summary.json and training_report_*.txt into `logs`, and return the summary."""
     models = {
-        outcome.name: {
-            "status": STATUS.get(outcome.exit_code, "failed"),
-            "exit_code": outcome.exit_code,
-            "error": outcome.error,
-            "seconds": round(outcome.seconds, 1),
-            "log": outcome.log.relative_to(root).as_posix(),
-            "resume": resume.get(outcome.name) if outcome.exit_code else None,
-            "stages": read_stages(
-                model_folder(root, outcome.name), before[outcome.name] if outcome.exit_code else NOTHING
-            ),
-        }
+        outcome.name: model_summary(outcome, root, resume.get(outcome.name), unchanged[outcome.name])
         for outcome in outcomes
     }
     summary = {"run": logs.name, "models": models}
     write_atomic(logs / SUMMARY, json_bytes(summary))
-    write_atomic(training_report(logs), ("\n".join(summary_lines(summary)) + "\n").encode())
+    report = "\n".join(summary_lines(summary, unchanged))
+    write_atomic(training_report(logs), (report + "\n").encode())
     return summary

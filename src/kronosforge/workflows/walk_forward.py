@@ -30,7 +30,7 @@ from kronosforge.evaluate.judged import Judged
 from kronosforge.forecast.weights import begun, maybe_seen, start
 from kronosforge.split import ALWAYS, Cuts, check_folds, check_windows, fold_cuts, total
 from kronosforge.train.cost import cost
-from kronosforge.train.loop import Watch as TrainingWatch
+from kronosforge.train.loop import StageReporter
 from kronosforge.train.stages import FREE, STAGES, WAIT_S, StageName, curve, train
 from kronosforge.train.state import saved
 from kronosforge.workspace.paths import (
@@ -75,7 +75,7 @@ class WalkProgress(Protocol):
     def begins(self, trainings: int, seconds: float) -> None:
         """So many folds are to be trained, each in at most so many seconds, measured here."""
 
-    def trains(self, fold: int, stage: StageName) -> TrainingWatch | None:
+    def trains(self, fold: int, stage: StageName) -> StageReporter | None:
         """What a stage of a fold shows after each step."""
 
     def judges(self, fold: int) -> Callable[[int, int], None]:
@@ -246,11 +246,11 @@ def _is_trained(fold: Fold) -> bool:
 def _train_and_judge(config: ModelConfig, fold: Fold, folds: int, watch: WalkProgress | None) -> dict[str, Any]:
     """The row of `fold` in the table, after training and judging it as far as that is not done."""
 
-    def trains(stage: StageName) -> TrainingWatch | None:
+    def trains(stage: StageName) -> StageReporter | None:
         return watch.trains(fold.number, stage) if watch else None
 
     folders = fold.folders
-    train(config, where=folders, resume=True, watch=trains)
+    train(config, folders=folders, resume=True, reporter=trains)
     evaluation = evaluated(
         config,
         folders.models,

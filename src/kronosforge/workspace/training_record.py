@@ -23,7 +23,7 @@ class EpochRecord(Record):
 
 
 class ProgressRecord(Record):
-    """How far a stage came; `train.state.Progress` while it runs."""
+    """How far a stage came; `train.state.StageProgress` while it runs."""
 
     epoch: int
     step_in_epoch: int

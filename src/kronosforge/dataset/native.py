@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.errors import DataError
-from kronosforge.core.i18n import _
+from kronosforge.core.i18n import Message, _
 from kronosforge.core.records import reason
 from kronosforge.workspace.paths import NATIVE
 
@@ -127,7 +127,7 @@ def _read_index(path: Path, split: str) -> list[Segment]:
     try:
         segments = _INDEX_TYPE.validate_json(path.read_bytes(), strict=True)[split]
     except (OSError, ValueError) as error:
-        raise _broken(path, str(reason(error))) from None
+        raise _broken(path, reason(error)) from None
     except KeyError:
         raise _broken(path, f"{split} is missing") from None
     offsets = accumulate((segment.length for segment in segments), initial=0)
@@ -136,7 +136,7 @@ def _read_index(path: Path, split: str) -> list[Segment]:
     return segments
 
 
-def _broken(path: Path, problem: str) -> DataError:
+def _broken(path: Path, problem: str | Message) -> DataError:
     return DataError(
         _("{path} is missing or broken ({problem}); prepare the dataset again with --force", path=path, problem=problem)
     )

@@ -119,7 +119,7 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
     except (OSError, EOFError, ValueError) as error:
-        raise _broken(path, reason(error)) from None
+        raise _broken(path, str(reason(error))) from None
 
 
 def _read_index(path: Path, split: str) -> list[Segment]:

@@ -39,36 +39,36 @@ def backtest(
 ) -> dict[str, dict[str, Any]]:
     """Bar code → what following each model's `signals` (N,), the predicted relative close at the horizon, brought, as
     long/flat and long/short, beside buying and holding; `real` (N,) is what came."""
-    found = {}
+    result = {}
     codes = np.array([bar.code for bar in origins.bars])
     for code in dict.fromkeys(codes.tolist()):
         held = holdings(origins, np.flatnonzero(codes == code))
-        there = held.rows >= 0
-        moves = np.where(there, real[held.rows], 0.0)
+        present = held.rows >= 0
+        moves = np.where(present, real[held.rows], 0.0)
         sides = {
             name: {
-                "long/flat": np.where(there, signal[held.rows] > 0, 0.0),
-                "long/short": np.where(there, np.sign(signal[held.rows]), 0.0),
+                "long/flat": np.where(present, signal[held.rows] > 0, 0.0),
+                "long/short": np.where(present, np.sign(signal[held.rows]), 0.0),
             }
             for name, signal in signals.items()
         }
-        sides["buy and hold"] = {"long": there.astype(np.float64)}
-        found[code] = {
+        sides["buy and hold"] = {"long": present.astype(np.float64)}
+        result[code] = {
             "holdings": len(held.rows),
             "from": iso(int(held.begin[0])),
             "to": iso(int(held.end[-1])),
             "strategies": {
-                name: {kind: _trade(side, moves, there, held, rules) for kind, side in kinds.items()}
+                name: {kind: _trade(side, moves, present, held, rules) for kind, side in kinds.items()}
                 for name, kinds in sides.items()
             },
         }
-    return found
+    return result
 
 
 def holdings(origins: Origins, which: Ints) -> Holdings:
     """Of the series numbered `which`, which share a bar: from the first instant on, each from when the last has ended."""
-    mine = np.flatnonzero(np.isin(origins.of, which))
-    at, end = origins.at[mine], origins.end[mine]
+    of_these = np.flatnonzero(np.isin(origins.of, which))
+    at, end = origins.at[of_these], origins.end[of_these]
     used, first = np.unique(at, return_index=True)
     chosen: list[int] = []
     ends: list[int] = []
@@ -78,15 +78,15 @@ def holdings(origins: Origins, which: Ints) -> Holdings:
             ends.append(int(end[row]))
     rows = np.full((len(chosen), len(which)), -1)
     kept = np.isin(at, chosen)
-    rows[np.searchsorted(chosen, at[kept]), np.searchsorted(which, origins.of[mine][kept])] = mine[kept]
+    rows[np.searchsorted(chosen, at[kept]), np.searchsorted(which, origins.of[of_these][kept])] = of_these[kept]
     return Holdings(rows, origins.instants[chosen], np.array(ends))
 
 
 def _trade(
-    side: Floats, moves: Floats, there: npt.NDArray[np.bool_], held: Holdings, rules: EvaluateConfig
+    side: Floats, moves: Floats, present: npt.NDArray[np.bool_], held: Holdings, rules: EvaluateConfig
 ) -> dict[str, Any]:
     """What holding `side` (K, J), −1 to 1, brought while prices moved by `moves` (K, J)."""
-    part = side / there.sum(axis=1, keepdims=True)  # of the capital
+    part = side / present.sum(axis=1, keepdims=True)  # of the capital
     before = np.vstack([np.zeros_like(part[:1]), part[:-1]]) * (1 - held.apart[:, None])
     leaves = np.append(held.apart[1:], 1.0)  # at a gap, and at the end
     turnover = np.abs(part - before).sum(axis=1) + leaves * np.abs(part).sum(axis=1)
@@ -114,8 +114,8 @@ def sharpe(net: Floats, per_year: float, rules: EvaluateConfig) -> Interval:
 
     def ratio(weights: Floats) -> Floats:
         mean, square = (weights @ columns / weights.sum(axis=1, keepdims=True)).T
-        found: Floats = mean / np.sqrt(np.maximum(square - mean**2, 0)) * np.sqrt(per_year)
-        return found[:, None]
+        ratios: Floats = mean / np.sqrt(np.maximum(square - mean**2, 0)) * np.sqrt(per_year)
+        return ratios[:, None]
 
     value = net.mean() / net.std() * np.sqrt(per_year)
     return blocks.intervals(np.array([value]), ratio)[0]

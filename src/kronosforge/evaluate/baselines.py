@@ -22,11 +22,11 @@ LEAST = 2.0**-54  # a uniform number of 0 would be a step of −∞
 
 def baselines(bars: list[Bar], lookback: int, samples: int, seed: int) -> dict[str, Baseline]:
     """The baselines by name; the seasonal one where a season fits into the lookback of every bar."""
-    found: dict[str, Baseline] = {"last price": last_price, "drift": drift}
+    forecasts: dict[str, Baseline] = {"last price": last_price, "drift": drift}
     if all(lookback * bar.length >= season(bar) for bar in bars):
-        found["seasonal naive"] = seasonal
-    found["random walk"] = lambda known: random_walk(known, samples, seed)
-    return found
+        forecasts["seasonal naive"] = seasonal
+    forecasts["random walk"] = lambda known: random_walk(known, samples, seed)
+    return forecasts
 
 
 def season(bar: Bar) -> int:
@@ -72,8 +72,8 @@ def random_walk(known: Known, samples: int, seed: int) -> Paths:
 def _closes(known: Known) -> Floats:
     """(B, L) relative to the last one, which is 0."""
     close = known.candles[:, :, CLOSE]
-    found: Floats = close / close[:, -1:] - 1
-    return found
+    relative: Floats = close / close[:, -1:] - 1
+    return relative
 
 
 def _point(close: Floats) -> Paths:

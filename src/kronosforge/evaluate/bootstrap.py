@@ -104,26 +104,27 @@ class Blocks:
 
     def means(self, at: Ints, columns: Floats) -> list[Interval]:
         """Of the mean of each column (N, K), NaN left out, of values that belong to the instants `at` (N,)."""
-        there = np.isfinite(columns)
-        sums, counts = (_by_instant(at, part, self.instants) for part in (np.where(there, columns, 0.0), there))
+        finite = np.isfinite(columns)
+        sums, counts = (_by_instant(at, part, self.instants) for part in (np.where(finite, columns, 0.0), finite))
         total = counts.sum(axis=0)
         values = np.divide(sums.sum(axis=0), total, out=np.full(len(total), np.nan), where=total > 0)
         return self.intervals(values, lambda weights: (weights @ sums) / (weights @ counts))
 
-    def shares(self, at: Ints, mine: Floats, theirs: Floats) -> list[Interval]:
-        """Of mean(`mine`) / mean(`theirs`) − 1 of each pair of columns (N, K), values of the instants `at` (N,); None where
-        theirs is 0.
+    def shares(self, at: Ints, errors: Floats, other_errors: Floats) -> list[Interval]:
+        """Of mean(`errors`) / mean(`other_errors`) − 1 of each pair of columns (N, K), values of the instants `at` (N,); None
+        where the other mean is 0.
 
         Errors grow with the market's moves, which are quiet for months and wild for months: no block of a test is that
         long, and the interval of a plain difference holds the long run's in 60 % of cases instead of 95. In a share the
         moves cancel.
         """
-        sums = _by_instant(at, np.concatenate((mine, theirs), axis=1), self.instants)
+        sums = _by_instant(at, np.concatenate((errors, other_errors), axis=1), self.instants)
 
         def statistic(weights: Floats) -> Floats:
-            ours, others = np.split(weights @ sums, 2, axis=-1)
-            found: Floats = np.divide(ours, others, out=np.full(ours.shape, np.nan), where=others > 0) - 1
-            return found
+            means, other_means = np.split(weights @ sums, 2, axis=-1)
+            undefined = np.full(means.shape, np.nan)
+            ratios: Floats = np.divide(means, other_means, out=undefined, where=other_means > 0) - 1
+            return ratios
 
         return self.intervals(statistic(np.ones(self.instants)), statistic)
 

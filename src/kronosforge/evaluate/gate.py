@@ -47,8 +47,8 @@ def decide(
     """The verdict, given the mean CRPS of the start checkpoint and of each baseline, and the fine-tuned model's differences
     from each, paired, as shares. `scratch`: training started from random weights, so that there is nothing to keep. Over
     several `folds` it is on the way of training, and names no model to use."""
-    known = {name: mean for name, mean in crps.items() if name != START and mean is not None}
-    baseline = min(known, key=lambda name: known[name]) if known else ""
+    means = {name: mean for name, mean in crps.items() if name != START and mean is not None}
+    baseline = min(means, key=lambda name: means[name]) if means else ""
     nothing = Interval(None, None, None)
     start, naive = against.get(START, nothing), against.get(baseline, nothing)
     reason = _reason(start, naive)

@@ -75,8 +75,8 @@ def join(parts: list[Scores]) -> Scores:
 
 def _crps(close: Floats, real: Floats) -> Floats:
     """(B,) Of the paths as they are: a point forecast's is its absolute error, and few paths pay for being few."""
-    found: Floats = scoringrules.crps_ensemble(real, close, m_axis=1, estimator="qd", backend="numpy")
-    return found.mean(axis=1)
+    crps: Floats = scoringrules.crps_ensemble(real, close, m_axis=1, estimator="qd", backend="numpy")
+    return crps.mean(axis=1)
 
 
 def _hit(signal: Floats, end: Floats) -> Floats:
@@ -86,8 +86,8 @@ def _hit(signal: Floats, end: Floats) -> Floats:
 
 def _volatility(close: Floats) -> Floats:
     """Of relative closes (…, H), which start from 0."""
-    found: Floats = np.sqrt(np.square(np.diff(close, axis=-1, prepend=0)).mean(axis=-1))
-    return found
+    volatility: Floats = np.sqrt(np.square(np.diff(close, axis=-1, prepend=0)).mean(axis=-1))
+    return volatility
 
 
 def _spread(close: Floats, real: Floats) -> dict[str, Floats]:
@@ -98,11 +98,11 @@ def _spread(close: Floats, real: Floats) -> dict[str, Floats]:
     names = [f"coverage_{100 * level:.0f}" for level in LEVELS]
     if close.shape[1] == 1:
         return {name: np.full(len(close), np.nan) for name in [*names, "vol_predicted"]}
-    found = {"vol_predicted": _volatility(close).mean(axis=1)}
+    scores = {"vol_predicted": _volatility(close).mean(axis=1)}
     for name, level in zip(names, LEVELS, strict=True):
         low, high = np.quantile(close, [(1 - level) / 2, (1 + level) / 2], axis=1, method="weibull")
-        found[name] = ((low <= real) & (real <= high)).mean(axis=1)
-    return found
+        scores[name] = ((low <= real) & (real <= high)).mean(axis=1)
+    return scores
 
 
 def _pit(close: Floats, real: Floats) -> Floats:
@@ -128,9 +128,9 @@ def correlations(
     rows = {j: np.flatnonzero(usable & (of == j)) for j in np.unique(of).tolist()}
     kept = {j: r for j, r in rows.items() if len(r) > 2 and np.ptp(predicted[r]) > 0 and np.ptp(real[r]) > 0}
     nothing = Interval(None, None, None)
-    found: dict[int | None, tuple[Interval, Interval]] = dict.fromkeys([None, *rows], (nothing, nothing))
+    by_series: dict[int | None, tuple[Interval, Interval]] = dict.fromkeys([None, *rows], (nothing, nothing))
     if not kept:
-        return found
+        return by_series
     pairs = [(at[r], predicted[r], real[r]) for r in kept.values()]
     pairs += [(a, stats.rankdata(x), stats.rankdata(y)) for a, x, y in pairs]
     values = np.array([stats.pearsonr(x, y).statistic for _, x, y in pairs])
@@ -141,12 +141,12 @@ def correlations(
         means = each.reshape(*each.shape[:-1], 2, n).mean(axis=-1)
         return np.concatenate((each, means), axis=-1)
 
-    told = blocks.intervals(
+    intervals = blocks.intervals(
         with_means(values),
         lambda weights: with_means(np.stack([weighted_pearson(weights[:, a], x, y) for a, x, y in pairs], axis=1)),
     )
-    found |= {j: (told[i], told[n + i]) for i, j in enumerate(kept)}
-    return found | {None: (told[-2], told[-1])}
+    by_series |= {j: (intervals[i], intervals[n + i]) for i, j in enumerate(kept)}
+    return by_series | {None: (intervals[-2], intervals[-1])}
 
 
 def weighted_pearson(weights: Floats, x: Floats, y: Floats) -> Floats:
@@ -154,17 +154,17 @@ def weighted_pearson(weights: Floats, x: Floats, y: Floats) -> Floats:
     x, y = x - x.mean(), y - y.mean()
     moments = weights @ np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
     mx, my, xx, yy, xy = (moments[:, 1:] / moments[:, :1]).T
-    found: Floats = (xy - mx * my) / np.sqrt((xx - mx**2) * (yy - my**2))
-    return found
+    correlation: Floats = (xy - mx * my) / np.sqrt((xx - mx**2) * (yy - my**2))
+    return correlation
 
 
 def across(group: Ints, predicted: Floats, real: Floats) -> Floats:
     """(N, 2) The correlation and rank correlation over the series of each `group` (N,) of ACROSS forecasts or more, at
     the group's first row; NaN elsewhere."""
-    found = np.full((len(group), 2), np.nan)
+    coefficients = np.full((len(group), 2), np.nan)
     order = np.argsort(group, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
         x, y = predicted[rows], real[rows]
         if len(rows) >= ACROSS and np.ptp(x) > 0 and np.ptp(y) > 0:
-            found[rows[0]] = stats.pearsonr(x, y).statistic, stats.spearmanr(x, y).statistic
-    return found
+            coefficients[rows[0]] = stats.pearsonr(x, y).statistic, stats.spearmanr(x, y).statistic
+    return coefficients

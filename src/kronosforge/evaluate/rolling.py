@@ -49,8 +49,8 @@ class Ahead(NamedTuple):
 
     def close(self, known: Known) -> Floats:
         """(B, H) relative to the last known close."""
-        found: Floats = self.candles[:, :, CLOSE] / known.candles[:, -1:, CLOSE] - 1
-        return found
+        relative: Floats = self.candles[:, :, CLOSE] / known.candles[:, -1:, CLOSE] - 1
+        return relative
 
 
 Caster: TypeAlias = Callable[[Known], Paths]
@@ -79,8 +79,8 @@ class Origins:
     @property
     def group(self) -> Ints:
         """(N,) equal for forecasts of equal bars made at the same instant."""
-        codes, found = np.unique([bar.code for bar in self.bars], return_inverse=True)
-        return self.at * len(codes) + found[self.of]
+        codes, code_of = np.unique([bar.code for bar in self.bars], return_inverse=True)
+        return self.at * len(codes) + code_of[self.of]
 
     @property
     def early(self) -> npt.NDArray[np.bool_]:
@@ -119,8 +119,8 @@ class TestSplit:
         made = self._split.time[row + self.lookback - 1] + lengths
         kept = np.zeros(len(row), bool)
         for length in np.unique(lengths):
-            mine = lengths == length
-            kept |= mine & np.isin(made, np.unique(made[mine])[::stride])
+            of_length = lengths == length
+            kept |= of_length & np.isin(made, np.unique(made[of_length])[::stride])
         instants, at = np.unique(made[kept], return_inverse=True)
         begin, end = self._split.time[row[kept]], self._split.time[row[kept] + self.lookback + self.horizon - 1]
         return Origins(names, instants, at.astype(np.int64), of[kept], row[kept], begin, end + lengths[kept])

@@ -79,8 +79,8 @@ PATHS = [
 
 def judgement(model: Model, figures: Figures) -> Html:
     """All that evaluation.json tells, or one sentence on why there is nothing to tell."""
-    told = model.evaluation
-    if not told:
+    evaluation = model.evaluation
+    if not evaluation:
         missing = (
             say("The evaluation is of other weights or data than those here; judge again:")
             if model.outdated
@@ -88,35 +88,42 @@ def judgement(model: Model, figures: Figures) -> Html:
         )
         line = command(f"kronosforge evaluate --config {model.name}")
         return section("evaluation", say("Evaluation"), paragraph(missing), line)
-    parts = [paragraph(_origins(told)), _scores(told), _differences(told), _paths(told), _per_series(told), _seen(told)]
-    parts += [note(words(one)) for one in told.get("notes", [])]
+    parts = [
+        paragraph(_origins(evaluation)),
+        _scores(evaluation),
+        _differences(evaluation),
+        _paths(evaluation),
+        _per_series(evaluation),
+        _seen(evaluation),
+    ]
+    parts += [note(words(entry)) for entry in evaluation.get("notes", [])]
     return join(
         [
             section("evaluation", say("Evaluation"), *parts),
-            _calibration(told, figures),
-            _examples(told, figures),
-            _backtest(told),
+            _calibration(evaluation, figures),
+            _examples(evaluation, figures),
+            _backtest(evaluation),
         ]
     )
 
 
-def name_of(told: Json, key: str) -> Message:
+def name_of(evaluation: Json, key: str) -> Message:
     """A forecaster's name for people."""
-    if key == START and dig(told, "provenance", "models", START, "untrained"):
+    if key == START and dig(evaluation, "provenance", "models", START, "untrained"):
         return UNTRAINED
     return NAMES.get(key, Message("{name}", name=key))
 
 
-def estimate(told: Any, metric: Metric) -> Html:
+def estimate(interval: Any, metric: Metric) -> Html:
     """A number, its interval below it."""
-    value, low, high = (decimal(dig(told, key), metric.places, metric.factor) for key in ("value", "low", "high"))
-    return Html(f"{value}<small>[{low}, {high}]</small>") if finite(dig(told, "low")) else value
+    value, low, high = (decimal(dig(interval, key), metric.places, metric.factor) for key in ("value", "low", "high"))
+    return Html(f"{value}<small>[{low}, {high}]</small>") if finite(dig(interval, "low")) else value
 
 
-def _origins(told: Json) -> Html:
-    counts, horizon = told.get("origins", {}), told.get("horizon", "–")
+def _origins(evaluation: Json) -> Html:
+    counts, horizon = evaluation.get("origins", {}), evaluation.get("horizon", "–")
     judged, seen = counts.get("judged", 0), counts.get("possibly_seen", 0)
-    level = decimal(dig(told, "provenance", "settings", "level"), 0, 100)
+    level = decimal(dig(evaluation, "provenance", "settings", "level"), 0, 100)
     span = join([when(counts.get("first")), when(counts.get("last"))], " → ")
     counted = say(
         "{judged:,} forecasts of {horizon} bars each on the test split, {span}; below each mean its {level} % interval.",
@@ -125,17 +132,17 @@ def _origins(told: Json) -> Html:
         span=span,
         level=level,
     )
-    more = say("{seen:,} more may have been seen in pretraining, and judge nothing.", seen=seen)
-    return join([counted, *([more] if seen else [])], " ")
+    excluded = say("{seen:,} more may have been seen in pretraining, and judge nothing.", seen=seen)
+    return join([counted, *([excluded] if seen else [])], " ")
 
 
-def _forecasters(told: Json) -> Iterator[tuple[str, Html, Json]]:
-    for key, one in told.get("models", {}).items():
-        yield key, _name(told, key), dig(one, "pooled") or {}
+def _forecasters(evaluation: Json) -> Iterator[tuple[str, Html, Json]]:
+    for key, scores in evaluation.get("models", {}).items():
+        yield key, _name(evaluation, key), dig(scores, "pooled") or {}
 
 
-def _name(told: Json, key: str) -> Html:
-    name = name_of(told, key)
+def _name(evaluation: Json, key: str) -> Html:
+    name = name_of(evaluation, key)
     return say(name)
 
 
@@ -146,46 +153,47 @@ def _columns(head: Message, metrics: Iterable[Metric]) -> list[Column]:
 FORECAST = Message("Forecast")
 
 
-def _scores(told: Json) -> Html:
-    across = any(finite(dig(pooled, ACROSS[0].key, "value")) for _, _, pooled in _forecasters(told))
-    return _table(told, SCORES + (ACROSS if across else []))
+def _scores(evaluation: Json) -> Html:
+    across = any(finite(dig(pooled, ACROSS[0].key, "value")) for _, _, pooled in _forecasters(evaluation))
+    return _table(evaluation, SCORES + (ACROSS if across else []))
 
 
-def _table(told: Json, metrics: Sequence[Metric]) -> Html:
-    rows = [[name, *(estimate(pooled.get(m.key), m) for m in metrics)] for _, name, pooled in _forecasters(told)]
+def _table(evaluation: Json, metrics: Sequence[Metric]) -> Html:
+    rows = [[name, *(estimate(pooled.get(m.key), m) for m in metrics)] for _, name, pooled in _forecasters(evaluation)]
     return table(_columns(FORECAST, metrics), rows)
 
 
-def _differences(told: Json) -> Html:
+def _differences(evaluation: Json) -> Html:
     """The fine-tuned model less each other, with a mark where the interval is clear of zero."""
-    found = dig(told, "differences", TUNED) or {}
-    if not found:
+    differences = dig(evaluation, "differences", TUNED) or {}
+    if not differences:
         return Html("")
     rows = [
-        [_name(told, other), *(_difference(dig(each, m.key), m) for m in DIFFERENCES)] for other, each in found.items()
+        [_name(evaluation, other), *(_difference(dig(each, m.key), m) for m in DIFFERENCES)]
+        for other, each in differences.items()
     ]
     heading = say("The fine-tuned model less each other, paired")
     legend = say("CRPS and MAE in per cent of the other's. ✓ better, ✗ worse: the interval is clear of zero.")
     return join([Html(f"<h3>{heading}</h3>"), table(_columns(Message("Less"), DIFFERENCES), rows), note(legend)])
 
 
-def _difference(told: Any, metric: Metric) -> Html:
-    low, high = dig(told, "low"), dig(told, "high")
+def _difference(interval: Any, metric: Metric) -> Html:
+    low, high = dig(interval, "low"), dig(interval, "high")
     if not finite(low) or not finite(high) or low <= 0 <= high:
-        return estimate(told, metric)
+        return estimate(interval, metric)
     good = (low > 0) == (metric.key == "hit")
-    return Html(f'<b class="{"clear" if good else "worse"}">{"✓" if good else "✗"}</b> {estimate(told, metric)}')
+    return Html(f'<b class="{"clear" if good else "worse"}">{"✓" if good else "✗"}</b> {estimate(interval, metric)}')
 
 
-def _paths(told: Json) -> Html:
-    return folded(say("Paths: coverage, volatility, bias"), _table(told, PATHS))
+def _paths(evaluation: Json) -> Html:
+    return folded(say("Paths: coverage, volatility, bias"), _table(evaluation, PATHS))
 
 
-def _per_series(told: Json) -> Html:
+def _per_series(evaluation: Json) -> Html:
     """CRPS of each forecaster, and the fine-tuned model's direction and IC, by series."""
-    models = told.get("models", {})
+    models = evaluation.get("models", {})
     crps, *_, hit, ic, _ = SCORES
-    asked = [(key, crps, name_of(told, key)) for key in models]
+    asked = [(key, crps, name_of(evaluation, key)) for key in models]
     asked += [
         (key, m, Message("{metric}, {model}", metric=m.head, model=key))
         for key in models
@@ -193,7 +201,7 @@ def _per_series(told: Json) -> Html:
         for m in (hit, ic)
     ]
     columns = [Column(say("Series"), "key"), *(Column(say(head), "n") for _, _, head in asked)]
-    series = list(dict.fromkeys(s for one in models.values() for s in dig(one, "series") or {}))
+    series = list(dict.fromkeys(s for scores in models.values() for s in dig(scores, "series") or {}))
     rows = [
         [code(s), *(estimate(dig(models[key], "series", s, m.key), m) for key, m, _ in asked)]
         for s in series[:MOST_ROWS]
@@ -201,26 +209,32 @@ def _per_series(told: Json) -> Html:
     return folded(say("By series: CRPS %"), table(columns, rows))
 
 
-def _seen(told: Json) -> Html:
+def _seen(evaluation: Json) -> Html:
     """Windows that published weights may have seen."""
-    seen = told.get("possibly_seen")
+    seen = evaluation.get("possibly_seen")
     if not isinstance(seen, Mapping):
         return Html("")
-    rows = [[_name(told, key), *(estimate(dig(pooled, m.key), m) for m in SCORES)] for key, pooled in seen.items()]
+    rows = [
+        [_name(evaluation, key), *(estimate(dig(pooled, m.key), m) for m in SCORES)] for key, pooled in seen.items()
+    ]
     heading = say("Windows possibly seen in pretraining, which judge nothing")
     return folded(heading, table(_columns(FORECAST, SCORES), rows))
 
 
-def _calibration(told: Json, figures: Figures) -> Html:
+def _calibration(evaluation: Json, figures: Figures) -> Html:
     """Coverage against what was promised, and the histogram of the PIT."""
-    spread = {key: found for key, one in told.get("models", {}).items() if dig(found := dig(one, "calibration"), "pit")}
+    models = evaluation.get("models", {}).items()
+    spread = {key: calibration for key, scores in models if dig(calibration := dig(scores, "calibration"), "pit")}
     if not spread:
         return Html("")
-    named = [(name_of(told, key), COLOURS.get(key, "muted"), found) for key, found in spread.items()]
+    named = [(name_of(evaluation, key), COLOURS.get(key, "muted"), calibration) for key, calibration in spread.items()]
     bins = len(named[0][2]["pit"])
     ideal = Message("ideal")
-    coverage = [Trace(name, "dots", colour, *_covered(found)) for name, colour, found in named]
-    pit = [Trace(name, "bar", colour, _middles(found["pit"]), found["pit"]) for name, colour, found in named]
+    coverage = [Trace(name, "dots", colour, *_covered(calibration)) for name, colour, calibration in named]
+    pit = [
+        Trace(name, "bar", colour, _middles(calibration["pit"]), calibration["pit"])
+        for name, colour, calibration in named
+    ]
     parts = [
         figures.add(
             say("Coverage"),
@@ -251,21 +265,21 @@ def _middles(bins: Sequence[float]) -> list[float]:
     return [(i + 0.5) / len(bins) for i in range(len(bins))]
 
 
-def _examples(told: Json, figures: Figures) -> Html:
-    drawn = [_example(told, one, figures) for one in told.get("examples", [])]
+def _examples(evaluation: Json, figures: Figures) -> Html:
+    drawn = [_example(evaluation, example, figures) for example in evaluation.get("examples", [])]
     if not drawn:
         return Html("")
-    said = say("Chosen by rule, not by eye: the lowest, the median and the highest CRPS of all forecasts.")
-    return section("examples", say("Three forecasts"), paragraph(said), *drawn)
+    sentence = say("Chosen by rule, not by eye: the lowest, the median and the highest CRPS of all forecasts.")
+    return section("examples", say("Three forecasts"), paragraph(sentence), *drawn)
 
 
-def _example(told: Json, one: Json, figures: Figures) -> Html:
+def _example(evaluation: Json, example: Json, figures: Figures) -> Html:
     """History, what came, and the fan; all of them start from the last known close."""
-    which = WHICH.get(one.get("which", ""), FORECAST)
+    which = WHICH.get(example.get("which", ""), FORECAST)
     (then, past), (later, came) = (
-        [dig(one, part, key) or [] for key in ("time", "close")] for part in ("history", "ahead")
+        [dig(example, part, key) or [] for key in ("time", "close")] for part in ("history", "ahead")
     )
-    fan, time, close = one.get("quantiles", {}), [*then[-1:], *later], past[-1:]
+    fan, time, close = example.get("quantiles", {}), [*then[-1:], *later], past[-1:]
     levels = sorted(fan, key=float)
     bands = [
         Trace(_share(low, high), kind, "train", time, [*close, *fan[low]], [*close, *fan[high]])
@@ -273,12 +287,12 @@ def _example(told: Json, one: Json, figures: Figures) -> Html:
         if float(low) < 0.5
     ]
     lines = [Trace(Message("median"), "line", "train", time, [*close, *fan["0.5"]])] if "0.5" in fan else []
-    name = name_of(told, str(one.get("model")))
-    caption = [say(name), join([say("from"), when(one.get("origin"))], " ")]
-    caption.append(Html(f"CRPS {decimal(one.get('crps'), 3, 100)} %"))
-    origin = [Mark(instant(one["origin"]), Message("last known"))] if one.get("origin") else []
+    name = name_of(evaluation, str(example.get("model")))
+    caption = [say(name), join([say("from"), when(example.get("origin"))], " ")]
+    caption.append(Html(f"CRPS {decimal(example.get('crps'), 3, 100)} %"))
+    origin = [Mark(instant(example["origin"]), Message("last known"))] if example.get("origin") else []
     return figures.add(
-        join([say(which), code(one.get("series", ""))], " "),
+        join([say(which), code(example.get("series", ""))], " "),
         join(caption, " · "),
         Message("A forecast's fan, and what came."),
         [
@@ -302,9 +316,9 @@ DRAWDOWN = Metric("drawdown", Message("Drawdown %"), 1, 100)
 TURNOVER = Metric("turnover_per_year", Message("Turnover a year"), 1)
 
 
-def _backtest(told: Json) -> Html:
-    found = told.get("backtest")
-    if not isinstance(found, Mapping):
+def _backtest(evaluation: Json) -> Html:
+    backtest = evaluation.get("backtest")
+    if not isinstance(backtest, Mapping):
         return Html("")
     columns = [
         *(Column(say(head)) for head in (Message("Bar"), Message("Follows"), Message("How"))),
@@ -314,16 +328,16 @@ def _backtest(told: Json) -> Html:
     ]
     rows = [
         [
-            code(bar), _name(told, follows), text(how), decimal(one.get("return"), 1, 100), estimate(one.get("sharpe"), SHARPE),
-            decimal(one.get("drawdown"), 1, 100), decimal(one.get("turnover_per_year"), 1), number(each.get("holdings", 0)),
+            code(bar), _name(evaluation, follows), text(how), decimal(result.get("return"), 1, 100), estimate(result.get("sharpe"), SHARPE),
+            decimal(result.get("drawdown"), 1, 100), decimal(result.get("turnover_per_year"), 1), number(each.get("holdings", 0)),
             join([when(each.get("from")), when(each.get("to"))], " → "),
         ]
-        for bar, each in found.get("bars", {}).items()
+        for bar, each in backtest.get("bars", {}).items()
         for follows, kinds in each.get("strategies", {}).items()
-        for how, one in kinds.items()
+        for how, result in kinds.items()
     ]  # fmt: skip
-    costs = [decimal(found.get(key), 1) for key in ("fee_bps", "slippage_bps")]
-    said = say("Fee {costs} and slippage {costs2} basis points on every change.", costs=costs[0], costs2=costs[1])
+    costs = [decimal(backtest.get(key), 1) for key in ("fee_bps", "slippage_bps")]
+    fees = say("Fee {costs} and slippage {costs2} basis points on every change.", costs=costs[0], costs2=costs[1])
     return section(
-        "backtest", say("Backtest"), paragraph(words(found.get("label", ""))), table(columns, rows), note(said)
+        "backtest", say("Backtest"), paragraph(words(backtest.get("label", ""))), table(columns, rows), note(fees)
     )

@@ -42,17 +42,17 @@ COLUMNS = [
 
 def walk(model: Model) -> Html:
     """What the folds' evaluation tells; nothing where there are none."""
-    told = model.walk
-    if not told:
+    evaluation = model.walk
+    if not evaluation:
         return Html("")
-    folds = [one for one in told.get("folds", []) if isinstance(one, dict)]
+    folds = [fold for fold in evaluation.get("folds", []) if isinstance(fold, dict)]
     again = command(f"kronosforge evaluate --config {model.name} --folds {len(folds)} --force")
     heading = say("Walk-forward")
-    if not _is_of(told, model):
-        said = say("The folds are of another dataset or other settings than those here; walk again:")
-        return section("folds", heading, paragraph(said), again)
-    rows = [_row(told, number(int(dig(one, "fold") or 0)), one) for one in folds[:MOST_ROWS]]
-    level = decimal(dig(told, "provenance", "settings", "level"), 0, 100)
+    if not _is_of(evaluation, model):
+        sentence = say("The folds are of another dataset or other settings than those here; walk again:")
+        return section("folds", heading, paragraph(sentence), again)
+    rows = [_row(evaluation, number(int(dig(fold, "fold") or 0)), fold) for fold in folds[:MOST_ROWS]]
+    level = decimal(dig(evaluation, "provenance", "settings", "level"), 0, 100)
     counted = say(
         "{trainings} trainings, each judged on the bars that came next; below each mean its {level} % interval.",
         trainings=len(folds),
@@ -61,47 +61,47 @@ def walk(model: Model) -> Html:
     return section(
         "folds",
         heading,
-        paragraph(words(dig(told, "verdict", "sentence") or "")),
+        paragraph(words(dig(evaluation, "verdict", "sentence") or "")),
         paragraph(counted),
-        table(COLUMNS, rows, _row(told, say("all"), told)),
-        paragraph(_lower(told, len(folds))),
-        *(note(words(one)) for one in told.get("notes", [])[:2]),  # the rest stand under the evaluation
+        table(COLUMNS, rows, _row(evaluation, say("all"), evaluation)),
+        paragraph(_lower(evaluation, len(folds))),
+        *(note(words(entry)) for entry in evaluation.get("notes", [])[:2]),  # the rest stand under the evaluation
     )
 
 
-def _is_of(told: Json, model: Model) -> bool:
+def _is_of(evaluation: Json, model: Model) -> bool:
     """Whether what was trained on is the dataset that stands here, and as the model here was trained."""
-    asked = dig(told, "provenance", "train") or {}
+    asked = dig(evaluation, "provenance", "train") or {}
     alike = all(
         run.facts.get(key) == asked.get(key)
         for run in model.runs.values()
         for key in TrainConfig.model_fields
         if run.facts
     )
-    return alike and model.summary.get("fingerprint") in (None, dig(told, "provenance", "dataset"))
+    return alike and model.summary.get("fingerprint") in (None, dig(evaluation, "provenance", "dataset"))
 
 
-def _row(told: Json, name: Html, one: Json) -> list[Html]:
-    pooled: dict[str, Any] = {key: dig(found, "pooled") for key, found in (dig(one, "models") or {}).items()}
-    best = dig(one, "verdict", "baseline")
-    baseline = name_of(told, best) if best else None
+def _row(evaluation: Json, name: Html, scores: Json) -> list[Html]:
+    pooled: dict[str, Any] = {key: dig(tables, "pooled") for key, tables in (dig(scores, "models") or {}).items()}
+    best = dig(scores, "verdict", "baseline")
+    baseline = name_of(evaluation, best) if best else None
     below = Html(f"<small>{say(baseline)}</small>") if baseline else Html("")
     return [
         name,
-        join([when(dig(one, "origins", "first")), when(dig(one, "origins", "last"))], " → "),
-        number(int(dig(one, "origins", "judged") or 0)),
+        join([when(dig(scores, "origins", "first")), when(dig(scores, "origins", "last"))], " → "),
+        number(int(dig(scores, "origins", "judged") or 0)),
         estimate(dig(pooled, TUNED, "crps"), CRPS),
         estimate(dig(pooled, START, "crps"), CRPS),
         join([estimate(dig(pooled, str(best), "crps"), CRPS), below]),
         estimate(dig(pooled, TUNED, "hit"), HIT),
         estimate(dig(pooled, TUNED, "ic"), IC),
-        Html("✓") if state_of(dig(one, "verdict")) is State.EDGE else text("–"),
+        Html("✓") if state_of(dig(scores, "verdict")) is State.EDGE else text("–"),
     ]
 
 
-def _lower(told: Json, folds: int) -> Html:
+def _lower(evaluation: Json, folds: int) -> Html:
     """In how many folds the fine-tuned model's CRPS is lower than each other's."""
-    counts = {name_of(told, key): count for key, count in (dig(told, "lower_in") or {}).items()}
+    counts = {name_of(evaluation, key): count for key, count in (dig(evaluation, "lower_in") or {}).items()}
     return say(
         "Of {folds} folds, the fine-tuned model's CRPS is lower than that of: {counts}.",
         folds=folds,

@@ -1,9 +1,13 @@
 """Frames in, paths out: the reference vectors, independence of what stands beside, and what is refused."""
 
+import copy
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kronosforge.core.errors import DataError, ModelError, UsageError
+from kronosforge.core.errors import ConfigError, DataError, ModelError, UsageError
 from kronosforge.forecast import Forecaster
 from kronosforge.forecast import forecaster as module
 from kronosforge.forecast.frames import read
@@ -169,13 +173,10 @@ def test_requests_that_cannot_be_carried_out_are_refused(forecaster: Forecaster,
     for horizon in (0, 64, 500):
         with pytest.raises(UsageError, match="from 1 to 63"):
             forecaster.forecast(frames, horizon)
-    for request in ({"samples": 0}, {"sliding": "roughly"}):
-        with pytest.raises(UsageError, match="at least 1"):
-            forecaster.forecast(frames, 4, **request)
     with pytest.raises(DataError, match="40 bars, and 60 are needed"):
         forecaster.forecast(frames, 4, lookback=60)
     for lookback in (-5, 0, 1):
-        with pytest.raises(UsageError, match=f"lookback is {lookback}; it must be at least 2 bars"):
+        with pytest.raises(UsageError, match=f"lookback is {lookback}; it must be a whole number from 2 to"):
             forecaster.forecast(frames, 4, lookback=lookback)
 
 
@@ -266,25 +267,115 @@ def test_a_name_that_is_no_model_says_what_is_expected(tmp_path: Path, monkeypat
         ({"lookback": 2.5}, "lookback is 2.5"),
         ({"seed": "1"}, "seed is '1'"),
         ({"top_k": 1.0}, "top_k is 1.0"),
-        ({"temperature": "1"}, "temperature is '1'; it must be a finite number"),
+        ({"temperature": "1"}, "temperature is '1'; it must be a number above 1e-06 and at most 1e+06"),
         ({"top_p": float("nan")}, "top_p is nan"),
+        ({"samples": 0}, "samples is 0; it must be a whole number from 1 to 100000"),
+        ({"samples": 2**64}, "samples is 18446744073709551616"),
+        ({"seed": 10**5000}, "seed is <int>"),
+        ({"temperature": 1e-320}, "temperature is 1e-320"),
+        ({"temperature": 10**400}, "temperature is 1000"),
+        ({"top_p": 10**400}, "top_p is 1000"),
+        ({"sliding": "roughly"}, "sliding is 'roughly'; it must be 'exact' or 'approximate'"),
+        ({"sliding": np.array([1, 2])}, "sliding is array([1, 2])"),
+        ({"sliding": pd.NA}, "sliding is <NA>"),
+        ({"raw": "no"}, "raw is 'no'; it must be True or False"),
+        ({"raw": pd.NA}, "raw is <NA>"),
+        ({"calendar": ["XSHG"]}, "calendar is ['XSHG']; it must be '24/7', or a name of exchange_calendars"),
+        ({"calendar": None}, "calendar is None"),
+        ({"lookback": pd.DataFrame({"a": [1]})}, "lookback is a 0 1"),
+        ({"horizon": "x" * 5000}, "horizon is 'xxxx"),
     ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_arguments_of_another_type_are_refused_by_name(
+def test_arguments_that_cannot_be_used_are_refused_by_name(
     forecaster: Forecaster, candles: pd.DataFrame, arguments: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(UsageError, match=re.escape(message)):
+    with pytest.raises(UsageError, match=re.escape(message)) as refused:
         forecaster.forecast(candles, **{"horizon": 3, **arguments})
+    assert len(str(refused.value)) < 250
+    assert str(refused.value).isprintable()
+
+
+def test_fractions_and_numpy_s_numbers_are_numbers(forecaster: Forecaster, candles: pd.DataFrame) -> None:
+    half = forecaster.forecast(candles[:40], 3, 2, temperature=0.5, top_p=0.5).paths
+    for value in (Fraction(1, 2), np.float32(0.5)):
+        assert np.array_equal(forecaster.forecast(candles[:40], 3, 2, temperature=value, top_p=value).paths, half)
+
+
+@pytest.mark.parametrize("calendar", ["NOWHERE", ""])
+def test_an_unknown_calendar_is_refused_where_the_times_are_given_too(
+    forecaster: Forecaster, candles: pd.DataFrame, calendar: str
+) -> None:
+    with pytest.raises(ConfigError, match="unknown calendar"):
+        forecaster.forecast(candles[:40], 4, future=candles.timestamps[40:44], calendar=calendar)
+
+
+def test_paths_that_are_not_finite_are_refused(
+    tokenizer: KronosTokenizer, predictor: KronosPredictor, candles: pd.DataFrame
+) -> None:
+    damaged = copy.deepcopy(tokenizer)
+    with torch.no_grad():
+        for parameter in damaged.parameters():
+            parameter.mul_(1e30)
+    with pytest.raises(ModelError, match="A: the model's paths hold values that are not finite"):
+        Forecaster(damaged, predictor, max_context=64).forecast({"A": candles[:40]}, 4, 2)
+
+
+@pytest.mark.parametrize("name", ["colse", None, 5, ["close"], np.array([1, 2])])
+def test_a_feature_of_another_name_is_refused(forecaster: Forecaster, candles: pd.DataFrame, name: object) -> None:
+    forecast = forecaster.forecast(candles[:40], 4, 2)
+    with pytest.raises(
+        UsageError, match=r"There is no feature .*; choose one of open, high, low, close, volume, amount"
+    ):
+        forecast.quantile(name)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("levels", [[-0.1], [0.5, 2], ["a"], "0.5", [None], [float("nan")], 0.5, None, [True], [[0.1]]])
+def test_levels_that_are_no_shares_are_refused(
+    forecaster: Forecaster, candles: pd.DataFrame, levels: Sequence[float]
+) -> None:
+    forecast = forecaster.forecast(candles[:40], 4, 2)
+    for quantiles in (forecast.quantiles, partial(forecast.quantile, "close")):
+        with pytest.raises(UsageError, match=r"levels is .*; it must be a list of numbers from 0 to 1"):
+            quantiles(levels)
+
+
+def test_levels_may_be_an_array_or_a_series(forecaster: Forecaster, candles: pd.DataFrame) -> None:
+    forecast = forecaster.forecast(candles[:40], 4, 2)
+    for levels in (np.array([0.1, 0.9]), pd.Series([0.1, 0.9]), (level for level in (0.1, 0.9))):
+        assert np.array_equal(forecast.quantile("close", levels), forecast.quantile("close", [0.1, 0.9]))
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"clip": 0}, {"clip": float("nan")}, {"clip": "x"}, {"max_context": -5}, {"max_context": "x"}]
+    "arguments",
+    [
+        {"clip": 0},
+        {"clip": float("nan")},
+        {"clip": "x"},
+        {"clip": 10**400},
+        {"max_context": -5},
+        {"max_context": "x"},
+        {"max_context": 10**9},
+        {"tokenizer": None},
+        {"tokenizer": "NeoQuasar/Kronos-Tokenizer-base"},
+        {"predictor": pd.DataFrame()},
+    ],
 )
 def test_a_forecaster_refuses_arguments_that_no_network_has(
     tokenizer: KronosTokenizer, predictor: KronosPredictor, arguments: dict[str, object]
 ) -> None:
-    with pytest.raises(UsageError, match=next(iter(arguments))):
-        Forecaster(tokenizer, predictor, **arguments)
+    with pytest.raises(UsageError, match=f"{next(iter(arguments))} is "):
+        Forecaster(**{"tokenizer": tokenizer, "predictor": predictor, **arguments})
+
+
+def test_networks_that_are_mixed_up_are_refused(tokenizer: KronosTokenizer, predictor: KronosPredictor) -> None:
+    with pytest.raises(UsageError, match=r"tokenizer is .*; it must be a KronosTokenizer, such as"):
+        Forecaster(predictor, tokenizer)  # type: ignore[arg-type]
+
+
+def test_a_device_number_is_not_taken_for_no_device(tokenizer: KronosTokenizer, predictor: KronosPredictor) -> None:
+    with pytest.raises(UsageError, match="Unknown device '0'"):
+        Forecaster(tokenizer, predictor, device=0)  # type: ignore[arg-type]
 
 
 def test_numpy_s_whole_numbers_are_whole_numbers(forecaster: Forecaster, candles: pd.DataFrame) -> None:
@@ -299,5 +390,5 @@ def test_values_that_cannot_be_scaled_are_refused(
     name = next(name for name in (column, column[:3], "vol" if column == "volume" else "amt") if name in candles)
     huge = candles.copy()
     huge.iloc[3, huge.columns.get_loc(name)] = value
-    with pytest.raises(DataError, match=r"in row 4; values above 1e\+30 cannot be scaled"):
+    with pytest.raises(DataError, match=r"at 2024-01-01T12:00Z; values above 1e\+30 cannot be scaled"):
         forecaster.forecast(huge, 2)

@@ -1,9 +1,11 @@
 """Frames in: every way of writing candles that is accepted gives the same paths; what is ambiguous or wrong is refused."""
 
 from datetime import datetime
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from kronosforge.core.errors import ConfigError, DataError, UsageError
@@ -123,7 +125,7 @@ REFUSED = {
     r"not positive.*candles with a price of zero or below × 1, the first is 2024-01-01T04:00Z": lambda f: spoilt(f, 1, open=0.0, low=0.0),
     r"high below low.*candles whose open or close lies outside low … high × 40": lambda f: f.rename(columns={"high": "low", "low": "high"}),
     r"negative.*candles with volume or turnover below zero × 1": lambda f: spoilt(f, 3, volume=-1.0),
-    r"text.*not all values are numbers": lambda f: f.assign(open="ten"),
+    r"text.*open is 'ten' in row 0, which is not a number": lambda f: f.assign(open="ten"),
     r"descending.*times must ascend, each once; 2024-01-07T08:00Z follows 2024-01-07T12:00Z": lambda f: f[::-1],
     r"twice.*times must ascend, each once; 2024-01-01T00:00Z follows 2024-01-01T00:00Z": lambda f: f.iloc[[0, 0, 1]],
     r"too few.*1 bars, and 2 are needed": lambda f: f[:1],
@@ -182,7 +184,12 @@ REFUSED_FUTURES = {
     "future: '08/01/2024' cannot be read as a time for certain": lambda t: ["08/01/2024"] * 4,
     "future: times up to 1970-01-20T17:31:26Z look like numbers": lambda t: pd.DatetimeIndex(t[40:44].as_unit("us").asi8),
     "future= has no times for it; it has B": lambda t: {"B": t[40:44]},
-    "future: not usable as times": lambda t: "2024-01-08",
+    "future: '2024-01-08' is not a list, an array, a Series or an Index of times": lambda t: "2024-01-08",
+    "future: None is not a list": lambda t: {"A": None},
+    r"future: a .* is not a list": lambda t: pd.DataFrame({"a": t[40:44], "b": t[40:44]}),
+    r"future: array\(.* is not a list": lambda t: t[40:44].to_numpy().reshape(4, 1),
+    "future: '2024-01-08T00:00Z' has a time zone and '2024-01-08 04:00' has none": lambda t: ["2024-01-08T00:00Z", "2024-01-08 04:00", "2024-01-08T08:00Z", "2024-01-08T12:00Z"],
+    "future: 9999-01-01 00:00:00 lies outside the years 1900 to 2199": lambda t: pd.to_datetime(np.array([f"9999-01-0{day}" for day in range(1, 5)], "M8[s]")),
 }  # fmt: skip
 
 
@@ -264,3 +271,99 @@ def test_messages_are_chinese_where_the_user_is(
     monkeypatch.setenv("KRONOS_LANG", "zh")
     with pytest.raises(DataError, match="无法确定为时间"):
         forecaster.forecast(labelled(known, known.timestamps.dt.strftime("%d/%m/%Y")), 2)
+
+
+NUMBERS = {
+    "objects": lambda f: f.astype(dict.fromkeys(FEATURES, object)),
+    "decimals": lambda f: f.assign(**{name: [Decimal(str(value)) for value in f[name]] for name in FEATURES}),
+    "text": lambda f: f.astype(dict.fromkeys(FEATURES, str)),
+    "categories": lambda f: f.astype(dict.fromkeys(FEATURES, "category")),
+    "pyarrow's doubles": lambda f: f.astype(dict.fromkeys(FEATURES, "double[pyarrow]")),
+    "nullable numbers": lambda f: f.astype(dict.fromkeys(FEATURES, "Float64")),
+    "times as categories": lambda f: f.assign(timestamps=f.timestamps.astype("category")),
+    "times of pyarrow": lambda f: f.assign(timestamps=f.timestamps.astype("timestamp[ns][pyarrow]")),
+    "periods": lambda f: f.assign(timestamps=pd.period_range(f.timestamps[0], periods=len(f), freq="4h")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", NUMBERS)
+def test_numbers_and_times_of_any_type_give_the_same_paths(
+    forecaster: Forecaster, known: pd.DataFrame, expected: Forecast, way: str
+) -> None:
+    assert np.array_equal(forecaster.forecast({"A": NUMBERS[way](known)}, 12, 4)["A"].paths, expected.paths)
+
+
+NO_NUMBERS = {
+    "volume is True in row 0": lambda f: f.assign(volume=f.volume > 0),
+    "volume is True in row 3": lambda f: f.assign(volume=f.volume.astype(object).where(f.index != 3, other=True)),
+    "volume is .183.911368.0j. in row 0": lambda f: f.assign(volume=f.volume.astype(complex)),
+    "volume is Timestamp.* in row 0": lambda f: f.assign(volume=f.timestamps),
+    "volume is Timedelta.* in row 0": lambda f: f.assign(volume=pd.to_timedelta(range(40), unit="s")),
+    "volume is b'1' in row 0": lambda f: f.assign(volume=[b"1"] * 40),
+    "volume is 1000.*000 in row 0": lambda f: f.assign(volume=[10**400] * 40),
+    "volume is .1. in row 0": lambda f: f.assign(volume=[[1]] * 40),
+    "volume is '1,000' in row 0": lambda f: f.assign(volume=["1,000"] * 40),
+    "candles with a missing or infinite value": lambda f: f.assign(volume=f.volume.astype(object).where(f.index != 3, pd.NA)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", NO_NUMBERS)
+def test_what_is_no_number_is_refused_with_its_value(forecaster: Forecaster, known: pd.DataFrame, message: str) -> None:
+    with pytest.raises(DataError, match=f"^A: {message}"):
+        forecaster.forecast({"A": NO_NUMBERS[message](known)}, 4)
+
+
+NO_TIMES = {
+    "timestamps: 'inf' cannot be read": lambda f: [*since_1970(f, "ms").astype(float)[:-1], np.inf],
+    "timestamps: '10000.*' cannot be read": lambda f: [*since_1970(f, "ms").astype(float)[:-1], 1e300],
+    "timestamps: 0001-01-01 00:00:00 lies outside the years 1900 to 2199": lambda f: [datetime(1, 1, day) for day in range(1, 31)] + [datetime(1, 2, day) for day in range(1, 11)],
+    "timestamps: 33658-09-27 01:46:40 lies outside": lambda f: (10**15 + np.arange(40) * 1000).astype("M8[ms]"),
+    "timestamps: 3168875820-09-06 09:46:40 lies outside": lambda f: (10**17 + np.arange(40)).astype("M8[s]"),
+    "timestamps: '2024-01-01T00:00Z' has a time zone and '2024-01-01 04:00' has none": lambda f: ["2024-01-01T00:00Z", "2024-01-01 04:00"] * 20,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", NO_TIMES)
+def test_times_that_no_candle_has_are_refused(forecaster: Forecaster, known: pd.DataFrame, message: str) -> None:
+    with pytest.raises(DataError, match=f"^A: {message}"):
+        forecaster.forecast({"A": known.assign(timestamps=NO_TIMES[message](known))}, 4)
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (pl.DataFrame({"open": [1.0]}), r"series: a pandas DataFrame is expected, and this is a polars.DataFrame; .*to_pandas"),
+        ([pd.DataFrame()], "series: .* this is a list; pass a DataFrame, or a dict with one for each series"),
+        (pd.Series([1.0]), "series: .* this is a pandas.Series"),
+        ({1: None}, "The key 1 cannot name a series"),
+        ({("A", "B"): None}, r"The key \('A', 'B'\) cannot name a series"),
+        ({"A\nB": None}, r"The key 'A\\nB' cannot name a series"),
+        ({"\ud800": None}, r"The key '\\ud800' cannot name a series"),
+    ],
+    ids=["polars", "list", "column", "number", "tuple", "lines", "surrogate"],
+)  # fmt: skip
+def test_what_is_not_a_frame_or_a_key_is_refused(forecaster: Forecaster, frames: object, message: str) -> None:
+    with pytest.raises(UsageError, match=f"^{message}"):
+        forecaster.forecast(frames, 4)  # type: ignore[call-overload]
+
+
+def test_a_message_about_columns_names_twenty_of_them(forecaster: Forecaster) -> None:
+    with pytest.raises(DataError, match=r"its columns: x0, .*, x19, …$"):
+        forecaster.forecast(pd.DataFrame({f"x{number}": [1.0] for number in range(5000)}), 4)
+
+
+def test_an_iterator_of_future_times_serves_every_series(forecaster: Forecaster, candles: pd.DataFrame) -> None:
+    frame = candles[:40].set_index("timestamps").tz_localize("Asia/Tokyo")
+    times = candles.timestamps[40:44]
+    forecasts = forecaster.forecast({"A": frame, "B": frame}, 4, 1, future=iter(times))
+    assert [list(forecast.index) for forecast in forecasts.values()] == [list(times.dt.tz_localize("Asia/Tokyo"))] * 2
+
+
+@pytest.mark.parametrize("time", ["2024-03-31 02:30", "2024-10-27 02:30"])
+def test_local_future_times_that_clocks_skip_or_repeat_are_refused(
+    forecaster: Forecaster, candles: pd.DataFrame, time: str
+) -> None:
+    opens = pd.date_range(end=pd.Timestamp(time[:10], tz="Europe/Berlin"), periods=40, freq="4h")
+    frame = candles[:40].drop(columns="timestamps").set_index(opens)
+    with pytest.raises(UsageError, match=f"^A: future: {time}:00 is skipped or occurs twice in Europe/Berlin"):
+        forecaster.forecast({"A": frame}, 1, future=[time])

@@ -79,5 +79,5 @@ def test_the_numbers_are_the_same_on_every_machine_and_version() -> None:
     "rule", [{"temperature": 0}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.1}, {"temperature": float("nan")}]
 )
 def test_a_rule_that_means_nothing_is_refused(rule: dict[str, float]) -> None:
-    with pytest.raises(UsageError, match="temperature"):
+    with pytest.raises(UsageError, match=f"{next(iter(rule))} is "):
         Sampler(**rule)  # type: ignore[arg-type]

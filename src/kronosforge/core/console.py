@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 import sys
 
 STREAMS = ("stdin", "stdout", "stderr")  # in the order of their descriptors
@@ -41,3 +42,16 @@ def printable(text: str) -> str:
 def print_notice(message: str) -> None:
     """One line on stderr about something that is no error; control characters from outside are escaped."""
     print(printable(message), file=sys.stderr, flush=True)
+
+
+def brief(value: object) -> str:
+    """`repr(value)` for a message: one line of limited length, whatever the value is."""
+    try:
+        text = _BRIEF.repr(value)
+    except ValueError:  # an integer of more digits than Python writes
+        text = f"<{type(value).__name__}>"
+    return printable(" ".join(text.split()))
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring, _BRIEF.maxother = 60, 60

@@ -7,17 +7,18 @@ from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 import torch
 
 from kronosforge.config import ALWAYS_OPEN, DatasetConfig
+from kronosforge.core.console import brief
 from kronosforge.core.errors import ModelError, UsageError
 from kronosforge.core.i18n import _
 from kronosforge.dataset.normalize import normalize, scale
 from kronosforge.dataset.windows import Calendar
-from kronosforge.forecast.arguments import finite, whole
+from kronosforge.forecast.arguments import check_choice, check_number, check_path, check_whole
 from kronosforge.forecast.engine import Engine, Sliding
 from kronosforge.forecast.history import LEAST, Bars, Values, check_lookback
 from kronosforge.forecast.repair import repair, violations
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 
 MEMORY = 1 << 30  # bytes of keys and values held at once, unless a single path needs more
 SINGLE = "series"  # key of a frame that is given by itself
+LONGEST_CONTEXT = 1 << 16  # bars; the tables of rotations grow with it
+LARGEST_CLIP = 1e6
+EXAMPLE = "outputs/models/model_a_4h"
+MOST_SAMPLES = 100_000  # as many as the setting `forecast.samples` allows
 
 
 class Job(NamedTuple):
@@ -65,7 +70,7 @@ class Forecaster:
 
     A frame holds one series, oldest bar first:
 
-    - open times: a DatetimeIndex, or one column (or index) named timestamps, timestamp, datetime, date, time or ts.
+    - open times: a DatetimeIndex, else one column (or index) named timestamps, timestamp, datetime, date, time or ts.
       Datetimes, year-first text, or numbers of s, ms, µs or ns since 1970; without a time zone they are UTC.
     - open, high, low, close; vol or volume (base asset); amt or amount (turnover in quote currency). Without turnover it
       is volume × mean price, without volume both are 0, as in upstream; the forecast's `notes` say so.
@@ -85,23 +90,18 @@ class Forecaster:
 
         `max_context`: bars that the predictor was trained to see; by default those of the published model of its shape
         (2048 for Kronos-mini), else 512. `clip` is as in training.
-        Raises UsageError where the device is unknown or not available, ModelError where the two do not belong together.
+        Raises UsageError where an argument is of another type or out of range, or the device is unknown or not available;
+        ModelError where the two do not belong together.
         """
-        finite(clip=clip)
-        whole(max_context=max_context if max_context is not None else 1)
-        if clip <= 0 or (max_context is not None and max_context < LEAST):
-            raise UsageError(
-                _(
-                    "clip {clip}, max_context {max_context}: the first must be above 0, the second at least {least} bars",
-                    clip=clip,
-                    max_context=max_context,
-                    least=LEAST,
-                )
-            )
+        _check_network(KronosTokenizer, tokenizer=tokenizer)
+        _check_network(KronosPredictor, predictor=predictor)
+        check_number(0, LARGEST_CLIP, clip=clip)
+        if max_context is not None:
+            check_whole(LEAST, LONGEST_CONTEXT, max_context=max_context)
         refuse_mismatch(tokenizer.arguments, predictor.arguments)
-        self.device = choose(device or next(predictor.parameters()).device, float64=True)
+        self.device = choose(next(predictor.parameters()).device if device is None else device, float64=True)
         self.max_context = max_context or context_of(predictor.arguments)
-        self.clip = clip
+        self.clip = float(clip)
         self.engine = Engine(tokenizer.to(self.device), predictor.to(self.device), self.max_context)
 
     @classmethod
@@ -116,8 +116,10 @@ class Forecaster:
     ) -> Self:
         """With two checkpoints: each a folder, or an id of the Hugging Face hub; see `Checkpoint.from_pretrained`.
 
-        Raises ModelError, and UsageError where the device is unknown or not available.
+        Raises ModelError; UsageError where a checkpoint is not named by a path or an id, or where the device is unknown
+        or not available.
         """
+        check_path(tokenizer=tokenizer, predictor=predictor)
         place = choose(device, float64=True)  # before anything is downloaded
         networks = KronosTokenizer.from_pretrained(tokenizer), KronosPredictor.from_pretrained(predictor)
         return cls(*networks, device=place, max_context=max_context, clip=clip)
@@ -134,16 +136,25 @@ class Forecaster:
 
         A name means the model of the workspace around the current folder.
 
-        Raises ModelError where training left no pair there, UsageError for the device as `from_pretrained` does.
+        Raises ModelError where training left no pair there, UsageError as `from_pretrained` does.
         """
-        folder = named_folder(folder)
+        check_path(folder=folder)
+        folder = named_folder(folder).absolute()  # so that the current folder has a name
+        if folder.exists() and not folder.is_dir():
+            raise ModelError(
+                _(
+                    "{folder} is a file; name the folder of a trained model, such as {example}",
+                    folder=folder,
+                    example=EXAMPLE,
+                )
+            )
         pair = tuned_pair(folder)
         if pair.tokenizer is None:
             raise ModelError(
                 _(
                     "{path} does not exist, as the predictor was trained on another tokenizer; name both "
                     "checkpoints: Forecaster.from_pretrained(tokenizer, predictor)",
-                    path=Path(folder) / "tokenizer" / BEST,
+                    path=folder / "tokenizer" / BEST,
                 )
             )
         return cls.from_pretrained(pair.tokenizer, pair.predictor, device=device, clip=clip)
@@ -185,12 +196,11 @@ class Forecaster:
         """
         from kronosforge.forecast import frames as adapter  # noqa: PLC0415 - loads pandas
 
-        self._check(horizon, samples, sliding)
+        self._check(horizon, samples, sliding, seed, raw)
         check_lookback(lookback)
-        whole(seed=seed)
-        given = frames if isinstance(frames, Mapping) else {SINGLE: frames}
-        tables = {key: adapter.read(key, frame, horizon, lookback, future, calendar) for key, frame in given.items()}
         sampler = Sampler(temperature=temperature, top_k=top_k, top_p=top_p)
+        series = frames if isinstance(frames, Mapping) else {SINGLE: frames}
+        tables = adapter.read_all(series, horizon, lookback, future, calendar)
         bars = {key: table.bars for key, table in tables.items()}
         sampled = self.sample(bars, samples, sampler, seed=seed, sliding=sliding, raw=raw)
         forecasts = {key: replace(sampled[key], labels=t.labels, notes=t.notes) for key, t in tables.items()}
@@ -208,10 +218,10 @@ class Forecaster:
     ) -> dict[str, Forecast]:
         """`forecast` for arrays that are checked already: the bars that each series has `ahead`, `samples` times.
 
-        Raises UsageError.
+        Raises UsageError, and ModelError where the model gives values that are not finite.
         """
         for bars in series.values():
-            self._check(len(bars.ahead), samples, sliding)
+            self._check(len(bars.ahead), samples, sliding, seed, raw)
         jobs = [Job(key, bars, range(samples)) for key, bars in series.items()]
         parts: dict[str, list[Values]] = {key: [] for key in series}
         for batch in self._batches(jobs, samples):
@@ -219,25 +229,12 @@ class Forecaster:
                 parts[job.key].append(paths)
         return {job.key: _forecast(job, np.concatenate(parts[job.key]), raw) for job in jobs}
 
-    def _check(self, horizon: int, samples: int, sliding: str) -> None:
-        whole(horizon=horizon, samples=samples)
-        if not 0 < horizon < self.max_context:
-            raise UsageError(
-                _(
-                    "horizon {horizon}: from 1 to {max_context}, below the context of {max_context2} bars",
-                    horizon=horizon,
-                    max_context=self.max_context - 1,
-                    max_context2=self.max_context,
-                )
-            )
-        if samples < 1 or sliding not in ("exact", "approximate"):
-            raise UsageError(
-                _(
-                    "samples {samples}, sliding {sliding!r}: at least 1, and 'exact' or 'approximate'",
-                    samples=samples,
-                    sliding=sliding,
-                )
-            )
+    def _check(self, horizon: object, samples: object, sliding: object, seed: object, raw: object) -> None:
+        check_whole(1, self.max_context - 1, horizon=horizon)
+        check_whole(1, MOST_SAMPLES, samples=samples)
+        check_whole(-(2**63), 2**63 - 1, seed=seed)
+        check_choice(get_args(Sliding), sliding=sliding)
+        check_choice((True, False), raw=raw)
 
     def _batches(self, jobs: Sequence[Job], samples: int) -> Iterator[list[Job]]:
         """`jobs` in batches of equal shape, each so large that keys and values fit into MEMORY."""
@@ -269,6 +266,29 @@ def _shape(job: Job) -> tuple[int, int]:
     return len(job.bars.times), len(job.bars.ahead)
 
 
+def _check_network(kind: type[KronosTokenizer] | type[KronosPredictor], **networks: object) -> None:
+    """Raise UsageError where a network is not of the class `kind`."""
+    for name, network in networks.items():
+        if not isinstance(network, kind):
+            raise UsageError(
+                _(
+                    "{name} is {network}; it must be a {kind}, such as {kind}.from_pretrained(folder) returns",
+                    name=name,
+                    network=brief(network),
+                    kind=kind.__name__,
+                )
+            )
+
+
 def _forecast(job: Job, paths: Values, raw: bool) -> Forecast:
+    """Raises ModelError for paths that are not finite."""
+    if not np.isfinite(paths).all():
+        raise ModelError(
+            _(
+                "{key}: the model's paths hold values that are not finite; its weights cannot be used: take the checkpoint "
+                "from where it came from again, or train the model again",
+                key=job.key,
+            )
+        )
     origin = int(job.bars.times[-1])
     return Forecast(job.key, origin, job.bars.ahead, paths if raw else repair(paths), violations(paths))

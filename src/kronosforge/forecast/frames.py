@@ -1,18 +1,24 @@
 """pandas in: a frame of candles to arrays, or a reason why not."""
 
-from collections.abc import Mapping, Sequence
+import numbers
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import tzinfo
+from decimal import Decimal
 from typing import Any, NamedTuple, TypeAlias
+from unicodedata import category
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import polars as pl
 
 from kronosforge.config import ALWAYS_OPEN
 from kronosforge.core.bars import DAY
 from kronosforge.core.candles import PRICES, derived_turnover
+from kronosforge.core.console import brief, printable
 from kronosforge.core.errors import DataError, UsageError
 from kronosforge.core.i18n import MessageList, _
-from kronosforge.forecast.future import Schedule, check_given, schedule
+from kronosforge.forecast.future import Schedule, check_calendar, check_given, schedule
 from kronosforge.forecast.history import LEAST, History, Instants, Values, check
 from kronosforge.forecast.labels import instants
 from kronosforge.forecast.spelling import Labels
@@ -23,6 +29,8 @@ FutureTimes: TypeAlias = (
 """Open times to come: datetimes, text or numbers as in a frame; for all series, or by key."""
 
 TIMES = ("timestamps", "timestamp", "datetime", "date", "time", "ts")
+NOT_IN_LINE = ("Cc", "Cs", "Zl", "Zp")  # Unicode categories: control characters, lone surrogates, line breaks
+MOST_NAMES = 20  # columns that a message lists
 VOLUME, TURNOVER = ("vol", "volume"), ("amt", "amount")
 
 
@@ -41,6 +49,24 @@ class Times(NamedTuple):
     labels: Labels
 
 
+def read_all(
+    frames: Mapping[Any, object], horizon: int, lookback: int | None, future: object, calendar: object
+) -> dict[str, Table]:
+    """`read` for each frame by its key, which must be text. Raises DataError, UsageError and ConfigError."""
+    for key in frames:
+        if not isinstance(key, str) or any(category(letter) in NOT_IN_LINE for letter in key):
+            raise UsageError(
+                _(
+                    "The key {key} cannot name a series; use text in one line, such as {example}",
+                    key=brief(key),
+                    example=repr("BTC-USDT-SWAP_4H"),
+                )
+            )
+    check_calendar(calendar)
+    times = list(future) if isinstance(future, Iterator) else future
+    return {key: read(key, frame, horizon, lookback, times, str(calendar)) for key, frame in frames.items()}
+
+
 def read(key: str, frame: object, horizon: int, lookback: int | None, future: object, calendar: str) -> Table:
     """The newest `lookback` bars of `frame`, or all of them, and the `horizon` open times after them.
 
@@ -49,7 +75,12 @@ def read(key: str, frame: object, horizon: int, lookback: int | None, future: ob
     """
     if not isinstance(frame, pd.DataFrame):
         raise UsageError(
-            _("{key}: a pandas DataFrame is expected, and this is a {name}", key=key, name=type(frame).__name__)
+            _(
+                "{key}: a pandas DataFrame is expected, and this is a {name}; pass a DataFrame, or a dict with one for each "
+                "series (tables of polars and pyarrow have to_pandas())",
+                key=key,
+                name=_type_name(frame),
+            )
         )
     newest = slice(None if lookback is None else -lookback, None)
     times = _times(key, frame, dates=calendar != ALWAYS_OPEN)
@@ -80,12 +111,36 @@ def _ahead(key: str, opens: Instants, horizon: int, future: object, calendar: st
                 keys=", ".join(map(str, future)) or _("none"),
             )
         )
-    given: Any = future[key] if isinstance(future, Mapping) else future
-    ahead, zone = instants(f"{key}: future", given, UsageError)
+    times: Any = future[key] if isinstance(future, Mapping) else future
+    ahead, zone = instants(f"{key}: future", times, UsageError)
     if zone is None and labels.zone is not None and not labels.dates:  # local times, as the frame's own
-        ahead, _zone = instants(f"{key}: future", pd.DatetimeIndex(ahead.view("M8[ms]")).tz_localize(labels.zone))
+        ahead = _localized(key, ahead, labels.zone)
     check_given(key, int(opens[-1]), ahead, horizon)
     return Schedule(ahead)
+
+
+def _localized(key: str, ahead: Instants, zone: tzinfo) -> Instants:
+    """Times on the clocks of `zone` as ms UTC. Raises UsageError for one that the zone has twice or not at all."""
+    wall = pd.DatetimeIndex(ahead.view("M8[ms]"))
+    local = wall.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
+    if local.hasnans:
+        raise UsageError(
+            _(
+                "{key}: future: {time} is skipped or occurs twice in {zone}, where clocks are changed; give the times with "
+                "their offset from UTC",
+                key=key,
+                time=wall[local.isna()][0],
+                zone=zone,
+            )
+        )
+    return instants(key, local)[0]
+
+
+def _type_name(value: object) -> str:
+    """The name of a value's type with its package, such as `polars.DataFrame`."""
+    kind = type(value)
+    package = kind.__module__.partition(".")[0]
+    return kind.__name__ if package in ("builtins", "__main__") else f"{package}.{kind.__name__}"
 
 
 def _times(key: str, frame: pd.DataFrame, *, dates: bool) -> Times:
@@ -158,13 +213,43 @@ def _not_one(
             otherwise=otherwise,
             names=MessageList(names, " or "),
             matches=", ".join(map(str, present)) or _("none"),
-            columns=", ".join(map(str, frame.columns)),
+            columns=printable(", ".join(map(str, frame.columns[:MOST_NAMES])))
+            + ", …" * (len(frame.columns) > MOST_NAMES),
         )
     )
 
 
 def _numbers(key: str, frame: pd.DataFrame) -> Values:
-    try:
-        return frame.to_numpy(np.float64, na_value=np.nan)
-    except (ValueError, TypeError) as error:
-        raise DataError(_("{key}: not all values are numbers ({error})", key=key, error=error)) from None
+    """The columns of `frame` as numbers (n, columns), NaN where a value is missing."""
+    return np.column_stack([_column_numbers(key, frame[name]) for name in frame.columns])
+
+
+def _column_numbers(key: str, column: pd.Series) -> npt.NDArray[np.float64]:
+    types = pd.api.types
+    if types.is_numeric_dtype(column) and not types.is_bool_dtype(column) and not types.is_complex_dtype(column):
+        return column.to_numpy(np.float64, na_value=np.nan)
+    values = np.empty(len(column))
+    for row, value in enumerate(column.astype(object)):
+        try:
+            values[row] = _number(value)
+        except (ValueError, TypeError, OverflowError):
+            raise DataError(
+                _(
+                    "{key}: {column} is {value} in row {row}, which is not a number; convert the column, such as with "
+                    "pandas.to_numeric",
+                    key=key,
+                    column=column.name,
+                    value=brief(value),
+                    row=row,
+                )
+            ) from None
+    return values
+
+
+def _number(value: Any) -> float:
+    """A number, or text of one, as a float. Raises ValueError, TypeError or OverflowError."""
+    if value is None or value is pd.NA or value is pd.NaT:
+        return np.nan
+    if isinstance(value, bool) or not isinstance(value, numbers.Real | Decimal | str):
+        raise TypeError
+    return float(value)

@@ -7,6 +7,7 @@ import numpy as np
 from kronosforge.clean.calendar import expected, upcoming
 from kronosforge.config import ALWAYS_OPEN
 from kronosforge.core.bars import DAY, LENGTHS, MINUTE, Bar, Span, bar, iso
+from kronosforge.core.console import brief
 from kronosforge.core.errors import DataError, UsageError
 from kronosforge.core.i18n import _
 from kronosforge.forecast.history import Instants
@@ -17,6 +18,20 @@ class Schedule(NamedTuple):
 
     ahead: Instants  # (T,), ms UTC
     missing: int = 0  # bars of the calendar that are not among those known
+
+
+def check_calendar(calendar: object) -> None:
+    """Raise UsageError where `calendar` is not text, ConfigError where it is unknown."""
+    if not isinstance(calendar, str):
+        raise UsageError(
+            _(
+                "calendar is {calendar}; it must be {always}, or a name of exchange_calendars such as 'XSHG'",
+                calendar=brief(calendar),
+                always=repr(ALWAYS_OPEN),
+            )
+        )
+    if calendar != ALWAYS_OPEN:
+        expected(calendar, bar("1D"), Span(0, 1))
 
 
 def schedule(key: str, times: Instants, horizon: int, calendar: str) -> Schedule:

@@ -9,14 +9,15 @@ from kronosforge.clean.checks import BROKEN, Columns, broken
 from kronosforge.clean.findings import KINDS, shown
 from kronosforge.core.bars import iso
 from kronosforge.core.candles import FEATURES
-from kronosforge.core.errors import DataError, UsageError
+from kronosforge.core.errors import DataError
 from kronosforge.core.i18n import _
-from kronosforge.forecast.arguments import whole
+from kronosforge.forecast.arguments import check_whole
 
 Instants = npt.NDArray[np.int64]  # ms UTC
 Values = npt.NDArray[np.float64]
 
 LEAST = 2  # bars: a single one has no spread to scale by
+MOST = 10**9  # bars
 LARGEST = 1e30  # of a value; what float32 and a sum of squares in float64 hold with room to spare
 
 
@@ -49,11 +50,8 @@ class History(NamedTuple):
 
 def check_lookback(lookback: int | None) -> None:
     """Raise UsageError for a lookback that no forecast can have."""
-    if lookback is None:
-        return
-    whole(lookback=lookback)
-    if lookback < LEAST:
-        raise UsageError(_("lookback is {lookback}; it must be at least {least} bars", lookback=lookback, least=LEAST))
+    if lookback is not None:
+        check_whole(LEAST, MOST, lookback=lookback)
 
 
 def check(key: str, times: Instants, values: Values, needed: int) -> None:
@@ -61,21 +59,21 @@ def check(key: str, times: Instants, values: Values, needed: int) -> None:
     _check_order(key, times)
     if len(times) < needed:
         raise DataError(_("{key}: {count} bars, and {needed} are needed", key=key, count=len(times), needed=needed))
-    _check_size(key, values)
+    _check_size(key, times, values)
     _check_candles(key, times, values)
 
 
-def _check_size(key: str, values: Values) -> None:
+def _check_size(key: str, times: Instants, values: Values) -> None:
     """Raise DataError for a value whose square is no number: its scale would be infinite, and every path with it."""
     rows, columns = np.nonzero(np.isfinite(values) & (np.abs(values) > LARGEST))
     if len(rows):
         raise DataError(
             _(
-                "{key}: {column} is {value:g} in row {row}; values above {largest:g} cannot be scaled. Check the unit",
+                "{key}: {column} is {value:g} at {time}; values above {largest:g} cannot be scaled. Check the unit",
                 key=key,
                 column=FEATURES[columns[0]],
                 value=values[rows[0], columns[0]],
-                row=int(rows[0]) + 1,
+                time=iso(int(times[rows[0]])),
                 largest=LARGEST,
             )
         )

@@ -8,6 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kronosforge.core.candles import FEATURES
+from kronosforge.core.console import brief
+from kronosforge.core.errors import UsageError
+from kronosforge.core.i18n import _
+from kronosforge.forecast.arguments import checked_levels
 from kronosforge.forecast.repair import Violations
 from kronosforge.forecast.spelling import Labels
 
@@ -47,19 +51,23 @@ class Forecast:
         return tables.index(self.times, self.labels)
 
     def feature(self, name: str) -> npt.NDArray[np.float64]:
-        """One feature's paths (samples, T); `name` in the caller's spelling, or Kronos'."""
-        names = self.columns if name in self.columns else FEATURES
-        return self.paths[..., names.index(name)]
+        """One feature's paths (samples, T); `name` in the caller's spelling, or Kronos'. Raises UsageError for another."""
+        for names in (self.columns, FEATURES):
+            if isinstance(name, str) and name in names:
+                return self.paths[..., names.index(name)]
+        raise UsageError(
+            _("There is no feature {name}; choose one of {names}", name=brief(name), names=", ".join(self.columns))
+        )
 
     def quantile(self, name: str, levels: Sequence[float] = LEVELS) -> npt.NDArray[np.float64]:
-        """Quantiles of one feature (levels, T)."""
-        return np.quantile(self.feature(name), levels, axis=0)
+        """Quantiles of one feature (levels, T), whose `levels` lie in 0 … 1. Raises UsageError."""
+        return np.quantile(self.feature(name), checked_levels(levels), axis=0)
 
     def quantiles(self, levels: Sequence[float] = LEVELS) -> "pd.DataFrame":
-        """Quantiles of each feature and bar: a row a bar, columns (feature, level)."""
+        """Quantiles of each feature and bar: a row a bar, columns (feature, level). Raises UsageError."""
         from kronosforge.forecast import tables  # noqa: PLC0415 - loads pandas
 
-        return tables.quantiles(self.paths, self.index, self.columns, levels)
+        return tables.quantiles(self.paths, self.index, self.columns, checked_levels(levels))
 
     def mean(self) -> "pd.DataFrame":
         """The mean of the paths, which is all that upstream returns: a row a bar."""

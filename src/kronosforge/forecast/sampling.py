@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from kronosforge.config import SamplingConfig
-from kronosforge.core.errors import UsageError
-from kronosforge.core.i18n import _
-from kronosforge.forecast.arguments import finite, whole
+from kronosforge.forecast.arguments import check_number, check_whole
 from kronosforge.model.predictor import draw
 
 DEFAULTS = SamplingConfig()
 """What every signature and every config section begins with."""
+
+COLDEST, HOTTEST = 1e-6, 1e6  # temperature: logits divided by it stay finite in float32, and differ
+MOST_IDS = 2**31 - 1  # of top_k; every vocabulary is smaller
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,25 +37,16 @@ class Sampler:
     fan is narrower than the model's."""
 
     def __post_init__(self) -> None:
-        finite(temperature=self.temperature, top_p=self.top_p)
-        whole(top_k=self.top_k)
-        if not (self.temperature > 0 and self.top_k >= 0 and 0 < self.top_p <= 1):
-            raise UsageError(
-                _(
-                    "temperature {temperature}, top_k {top_k}, top_p {top_p}: the first must be above 0, the "
-                    "second 0 or more, the third above 0 and at most 1",
-                    temperature=self.temperature,
-                    top_k=self.top_k,
-                    top_p=self.top_p,
-                )
-            )
+        check_number(COLDEST, HOTTEST, temperature=self.temperature)
+        check_number(0, 1, top_p=self.top_p)
+        check_whole(0, MOST_IDS, top_k=self.top_k)
 
     def choose(self, logits: Tensor, uniform: Tensor) -> Tensor:
         """Ids (…) from `logits` (…, V), each by inversion of its `uniform` (…) float64 in [0, 1)."""
         if self.top_k == 1:
             return logits.argmax(dim=-1)
         # Inverted in float64: the sum's own rounding would otherwise decide between neighbouring ids.
-        return draw(torch.softmax(self.keep(logits / self.temperature).double(), dim=-1), uniform)
+        return draw(torch.softmax(self.keep(logits / float(self.temperature)).double(), dim=-1), uniform)
 
     def keep(self, logits: Tensor) -> Tensor:
         """`logits` (…, V), minus infinity where an id is out. Of equally likely ids all are in or all are out."""
@@ -63,7 +55,7 @@ class Sampler:
         elif self.top_p < 1:
             ordered = _descending(logits)
             # What came before it is over the line: so the id that crosses the line stays, and the likeliest always.
-            over = ordered.softmax(dim=-1).cumsum(dim=-1)[..., :-1] > self.top_p
+            over = ordered.softmax(dim=-1).cumsum(dim=-1)[..., :-1] > float(self.top_p)
             least = ordered.gather(-1, (~over).sum(dim=-1, keepdim=True))
         else:
             return logits

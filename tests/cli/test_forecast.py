@@ -66,6 +66,14 @@ def test_a_forecast_is_the_same_again_and_alone(workspace: Path, capsys: pytest.
     assert alone["series"]["BTC-USDT-SWAP_4H"] == both["series"]["BTC-USDT-SWAP_4H"]
 
 
+def test_a_forecast_of_fewer_series_leaves_no_picture_of_the_others(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forecast(capsys, "--out", "here")
+    forecast(capsys, "--out", "here", "--series", "BTC-USDT-SWAP_4H")
+    assert [path.name for path in (workspace / "here").glob("*.svg")] == ["BTC-USDT-SWAP_4H.svg"]
+
+
 def test_it_asks_where_the_dataset_came_from(workspace: Path, shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = workspace / "Kronos" / "finetune" / "config_model_t.py"
     files = f"files:{shared / 'data' / 'okx'}"

@@ -53,6 +53,18 @@ def test_a_predictor_is_published_with_the_tokenizer_it_was_trained_on(workspace
     assert digest(KronosPredictor.from_pretrained(best))  # the folder is an ordinary checkpoint still
 
 
+def test_a_tuned_model_forecasts_with_the_clip_of_its_training(workspace: Path, tmp_path: Path) -> None:
+    models = shutil.copytree(workspace / MODELS, tmp_path / "model")
+    path = models / "predictor" / "best_model" / "training.json"
+    record = json.loads(path.read_text())
+    assert record["facts"].pop("dataset_clip") == 5.0
+    path.write_text(json.dumps(record))
+    assert Forecaster.from_tuned(models).clip == 5.0  # of a training that did not record it
+    record["facts"]["dataset_clip"] = 3.0
+    path.write_text(json.dumps(record))
+    assert Forecaster.from_tuned(models).clip == 3.0
+
+
 def test_training_the_tokenizer_alone_leaves_the_pair_as_it_was(workspace: Path, config: ModelConfig) -> None:
     before = digests(workspace / MODELS)
     train(with_seed(config), workspace, ["tokenizer"], force=True)

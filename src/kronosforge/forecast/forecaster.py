@@ -130,11 +130,12 @@ class Forecaster:
         folder: str | Path,
         *,
         device: str | torch.device = "auto",
-        clip: float = DatasetConfig().clip,
+        clip: float | None = None,
     ) -> Self:
         """With the fine-tuned pair of a model: in its folder, such as `outputs/models/model_a_4h`, or by its name.
 
         A name means the model of the workspace around the current folder.
+        `clip`: by default that of training; 5 where an older training did not record it.
 
         Raises ModelError where training left no pair there, UsageError as `from_pretrained` does.
         """
@@ -157,6 +158,8 @@ class Forecaster:
                     path=folder / "tokenizer" / BEST,
                 )
             )
+        if clip is None:
+            clip = (pair.record and pair.record.clip) or DatasetConfig().clip
         return cls.from_pretrained(pair.tokenizer, pair.predictor, device=device, clip=clip)
 
     @overload

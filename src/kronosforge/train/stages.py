@@ -34,6 +34,7 @@ from kronosforge.workspace.paths import (
     workspace_root,
 )
 from kronosforge.workspace.training_record import (
+    CLIP,
     last_record,
     published_record,
     read_training,
@@ -198,6 +199,7 @@ def _train_stage(
     facts = facts | curve(config.train) | own
     if earlier:
         must_match(earlier[1], facts, folder, new_data=new_data)
+    facts |= {CLIP: config.dataset.clip}  # not compared: it belongs to the dataset's settings, and older runs lack it
     stage = assemble(config, folders, name, start, facts, place)
     progress = earlier[0] if earlier else StageProgress()
     if earlier:

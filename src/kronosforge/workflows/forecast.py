@@ -120,7 +120,10 @@ def _write(
     pictures = {f"{chart.key}.svg": picture(chart) for chart in charts}
     tables = stacked(forecasts, list(facts["quantiles"]))
     names = ("paths.parquet", "quantiles.parquet", "quantiles.csv", REPORT, *pictures)
-    with locked(folder, _("the forecast {folder}", folder=folder)), publishing(folder, FORECAST, names) as staging:
+    with (
+        locked(folder, _("the forecast {folder}", folder=folder)),
+        publishing(folder, FORECAST, (*names, *_other_pictures(folder, pictures))) as staging,
+    ):
         tables.paths.to_parquet(staging / "paths.parquet")
         tables.quantiles.to_parquet(staging / "quantiles.parquet")
         tables.quantiles.to_csv(staging / "quantiles.csv", lineterminator="\n")
@@ -128,6 +131,11 @@ def _write(
             (staging / name).write_text(svg, "utf-8")
         (staging / REPORT).write_text(forecast_page(facts, charts, root, folder), "utf-8")
         (staging / FORECAST).write_bytes(json_bytes(facts))
+
+
+def _other_pictures(folder: Path, pictures: Mapping[str, str]) -> list[str]:
+    """The pictures in `folder` of series that an earlier forecast had and this one has not."""
+    return [path.name for path in folder.glob("*.svg") if path.name not in pictures]
 
 
 def _chart(series: Series, bars: Recent, sampled: Forecast, quantiles: Sequence[float]) -> ForecastChart:

@@ -12,6 +12,8 @@ from kronosforge.core.i18n import _
 from kronosforge.core.records import Record, read_record
 from kronosforge.workspace.paths import BEST, LAST, TRAINING
 
+CLIP = "dataset_clip"  # among the facts
+
 
 class EpochRecord(Record):
     """What validation said after an epoch; epoch 0 is before any step."""
@@ -55,6 +57,12 @@ class TrainingRecord(Record):
         if not facts.get("dataset"):
             raise ValueError("dataset is missing")
         return facts
+
+    @property
+    def clip(self) -> float | None:
+        """The bound of normalised values in training; None in records before 2026-11-27."""
+        clip = self.facts.get(CLIP)
+        return float(clip) if isinstance(clip, int | float) else None
 
     @property
     def dataset(self) -> str:

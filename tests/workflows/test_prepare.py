@@ -103,7 +103,7 @@ def test_a_finished_dataset_is_kept_while_a_training_reads_it(tmp_path: Path) ->
 def test_a_model_with_too_few_bars_says_how_many_it_needs(tmp_path: Path) -> None:
     with running(clock="2026-01-01T00:00:00Z", rate_limits=False) as server:
         config = model(server.url, "BTC-USDT-SWAP_4H", records_per_timeframe=90)
-        with pytest.raises(DataError, match=r"ask for about \d+ records"):
+        with pytest.raises(DataError, match=r"use about \d+ records"):
             make(tmp_path, config)
     assert not (tmp_path / "data" / "kronos_datasets" / "m").exists()
 

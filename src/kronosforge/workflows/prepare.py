@@ -90,22 +90,9 @@ def prepare(
             if not replace(error):
                 raise
             force = True
-    return run(_prepare(config, where, environ, force=force, strict=strict, progress=progress))
-
-
-async def _prepare(
-    config: ModelConfig,
-    where: DatasetFolders,
-    environ: Mapping[str, str],
-    *,
-    force: bool,
-    strict: bool,
-    progress: Progress | None,
-) -> PreparedDataset:
-    async with opened(config.source, environ, where.root) as source:
-        collected = await collect(config, source, Store(where.candles), progress)
+    collected, venue = run(_collect(config, where, environ, progress))
     newest = max(span.stop for span in collected.spans.values())
-    origin = {"name": config.source.name, "venue": source.venue, "clock": iso(newest)}
+    origin = {"name": config.source.name, "venue": venue, "clock": iso(newest)}
     with _writing(where):
         recover(where.dataset, MANIFEST, DATASET_FILES)
         if kept := _kept(config, where, force=force, strict=strict):  # another process made it meanwhile
@@ -116,6 +103,14 @@ async def _prepare(
                 refuse_warnings(summary["warnings"])
         _copy(where)
     return PreparedDataset(where.dataset, where.copy, summary)
+
+
+async def _collect(
+    config: ModelConfig, where: DatasetFolders, environ: Mapping[str, str], progress: Progress | None
+) -> tuple[Collected, str]:
+    """The candles of `config`, and the venue that they come from."""
+    async with opened(config.source, environ, where.root) as source:
+        return await collect(config, source, Store(where.candles), progress), source.venue
 
 
 def is_prepared(config: ModelConfig, where: DatasetFolders) -> bool:

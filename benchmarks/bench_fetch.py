@@ -33,7 +33,7 @@ COUNT, WINDOW = 20, 2.0  # OKX's limit for it
 FASTER, USED = 1.0, 0.95  # at least the peer's speed, at least this share of the limit
 
 
-class Told(NamedTuple):
+class Traffic(NamedTuple):
     """What the sandbox saw."""
 
     rejected: int
@@ -46,7 +46,7 @@ class Result(NamedTuple):
     rows: int
     missing: int
     seconds: float
-    told: Told
+    traffic: Traffic
 
 
 def serve(pipe: Connection, delay: float) -> None:
@@ -56,17 +56,17 @@ def serve(pipe: Connection, delay: float) -> None:
         pipe.recv()
         passed = [request.at for request in server.requests if request.path == HISTORY and not request.rejected]
         mean = statistics.mean(later - at for at, later in zip(passed, passed[COUNT:], strict=False))
-        pipe.send(Told(sum(request.rejected for request in server.requests), WINDOW / mean))
+        pipe.send(Traffic(sum(request.rejected for request in server.requests), WINDOW / mean))
 
 
 @contextmanager
 def exchange(delay: float) -> Iterator[tuple[str, Connection]]:
     """A fresh sandbox's address, and the pipe to it."""
-    ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, delay))
+    parent_end, child_end = multiprocessing.get_context("spawn").Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(child_end, delay))
     process.start()
     try:
-        yield ours.recv(), ours
+        yield parent_end.recv(), parent_end
     finally:
         process.join()
 
@@ -105,15 +105,15 @@ def measure(who: str, bars: int, delay: float) -> Result:
         times = asyncio.run(ours(url, span)) if who == "ours" else peer(url, span)
         seconds = time.perf_counter() - start
         pipe.send("done")
-        told = pipe.recv()
+        traffic = pipe.recv()
     missing = set(range(span.start, span.stop, MINUTE)) - set(times)
-    return Result(len(times), len(missing), seconds, told)
+    return Result(len(times), len(missing), seconds, traffic)
 
 
-def claims(bars: int, mine: Result, theirs: Result) -> Iterator[dict[str, object]]:
+def claims(bars: int, ours: Result, peer: Result) -> Iterator[dict[str, object]]:
     """Each claim: `ok` says whether ours keeps to `limit`."""
-    speed, their_speed = bars / mine.seconds, theirs.rows / theirs.seconds
-    share, their_share = mine.told.share, theirs.told.share
+    speed, their_speed = bars / ours.seconds, peer.rows / peer.seconds
+    share, their_share = ours.traffic.share, peer.traffic.share
     yield {
         "name": "fetch: speed", "unit": "bars/s", "ours": round(speed), "peer": round(their_speed),
         "ratio": round(speed / their_speed, 2), "limit": FASTER, "ok": speed / their_speed >= FASTER,
@@ -122,14 +122,14 @@ def claims(bars: int, mine: Result, theirs: Result) -> Iterator[dict[str, object
         "name": "fetch: share of the rate limit used", "unit": "", "ours": round(share, 3), "peer": round(their_share, 3),
         "ratio": round(share / their_share, 2), "limit": USED, "ok": share >= USED,
     }  # fmt: skip
-    rejected, their_rejected = mine.told.rejected, theirs.told.rejected
+    rejected, their_rejected = ours.traffic.rejected, peer.traffic.rejected
     yield {
         "name": "fetch: requests rejected", "unit": "requests", "ours": rejected, "peer": their_rejected,
         "ratio": None, "limit": 0, "ok": not rejected,
     }  # fmt: skip
     yield {
-        "name": "fetch: bars missing", "unit": "bars", "ours": mine.missing, "peer": theirs.missing,
-        "ratio": None, "limit": 0, "ok": not mine.missing,
+        "name": "fetch: bars missing", "unit": "bars", "ours": ours.missing, "peer": peer.missing,
+        "ratio": None, "limit": 0, "ok": not ours.missing,
     }  # fmt: skip
 
 
@@ -141,11 +141,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="a JSON object per claim and line")
     given = parser.parse_args()
     results = [measure(who, given.bars, given.delay) for who in ("ours", "peer")]
-    found = list(claims(given.bars, *results))
-    for one in found:
-        words = "{name}: {ours:,} {unit}, peer {peer:,}, ratio {ratio} (limit {limit}) {ok}".format(**one)
-        print(json.dumps(one, ensure_ascii=False) if given.json else words, flush=True)
-    raise SystemExit(not all(one["ok"] for one in found))
+    checked = list(claims(given.bars, *results))
+    for claim in checked:
+        line = "{name}: {ours:,} {unit}, peer {peer:,}, ratio {ratio} (limit {limit}) {ok}".format(**claim)
+        print(json.dumps(claim, ensure_ascii=False) if given.json else line, flush=True)
+    raise SystemExit(not all(claim["ok"] for claim in checked))
 
 
 if __name__ == "__main__":

@@ -93,11 +93,11 @@ def peer(folder: Path, case: Case) -> Callable[[int], object]:
     tokenizer = KronosTokenizer.from_pretrained(str(folder / "tokenizer")).eval()
     predictor = KronosPredictor(network, tokenizer, device="cpu", max_context=CONTEXT)
     frames = [candles(number).reset_index() for number in range(case.peer_series)]
-    known = [frame.timestamps for frame in frames]
+    times = [frame.timestamps for frame in frames]
 
     def work(steps: int) -> object:
-        ahead = [pd.Series(pd.date_range(k.iloc[-1], periods=steps + 1, freq="4h")[1:]) for k in known]
-        return predictor.predict_batch(frames, known, ahead, steps, sample_count=case.samples, verbose=False)
+        ahead = [pd.Series(pd.date_range(k.iloc[-1], periods=steps + 1, freq="4h")[1:]) for k in times]
+        return predictor.predict_batch(frames, times, ahead, steps, sample_count=case.samples, verbose=False)
 
     return work
 
@@ -147,8 +147,8 @@ def claim(folder: Path, number: int, repeat: int, peer_steps: int, threads: int)
     share = case.series / case.peer_series
     rows = []
     for _ in range(repeat):
-        mine = job("ours", folder, number, case.horizon, threads) / case.horizon
-        rows.append((1e3 * mine, 1e3 * job("peer", folder, number, steps, threads) * share / steps))
+        seconds = job("ours", folder, number, case.horizon, threads) / case.horizon
+        rows.append((1e3 * seconds, 1e3 * job("peer", folder, number, steps, threads) * share / steps))
     ours_ms, peer_ms = (min(column) for column in zip(*rows, strict=True))
     ratio = peer_ms / ours_ms
     return {

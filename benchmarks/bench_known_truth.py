@@ -41,7 +41,7 @@ from kronosforge.workflows.prepare import prepare
 from kronosforge.workspace.paths import dataset_folders
 
 NONE, STRONG = 0.0, 0.8
-PROMOTED, FOUND, REACHED = 0.05, 0.95, 0.5  # at most without an edge; at least with one; of the oracle's IC
+PROMOTED, DETECTED, REACHED = 0.05, 0.95, 0.5  # at most without an edge; at least with one; of the oracle's IC
 LISTING, END = instant("2014-01-01"), instant("2029-01-01")  # the market's price is anchored in 2024
 COIN, ANOTHER = "BTC-USDT", "ETH-USDT-SWAP"  # coins move apart
 BASELINE = "random walk"
@@ -87,8 +87,8 @@ def make(config: ModelConfig, root: Path, traded: Synthetic) -> None:
 def oracle(traded: Synthetic) -> Caster:
     """Forecasts what the weekdays tell, and nothing else."""
 
-    def cast(known: Known) -> Paths:
-        moves = np.array([[traded.expected_move(COIN, day) for day in row] for row in known.ahead.tolist()])
+    def cast(context: Known) -> Paths:
+        moves = np.array([[traded.expected_move(COIN, day) for day in row] for row in context.ahead.tolist()])
         nothing = np.full(len(moves), np.nan)
         return Paths(np.expm1(moves.cumsum(axis=1))[:, None], nothing, nothing)
 
@@ -102,19 +102,19 @@ def measure(seed: int, edge: float) -> dict[str, Any]:
         root = Path(place)
         make(MODEL, root, traded)
         train(MODEL, root)
-        found = evaluate(MODEL, root)
+        evaluation = evaluate(MODEL, root)
         best = judge(MODEL.evaluate, root / MODEL.dataset_path, MODEL.dataset, {"oracle": oracle(traded)},
                      seen=False, scratch=True)  # fmt: skip
         return {
             "seed": seed,
             "edge": edge,
             "settings": SETTINGS,
-            "promoted": found["verdict"]["promote"],
-            "baseline": found["verdict"]["baseline"],
-            "origins": found["origins"],
-            "ic": {name: told["pooled"]["ic"] for name, told in (found["models"] | best["models"]).items()},
-            "crps": {name: told["pooled"]["crps"] for name, told in found["models"].items()},
-            "difference": _crps(found),
+            "promoted": evaluation["verdict"]["promote"],
+            "baseline": evaluation["verdict"]["baseline"],
+            "origins": evaluation["origins"],
+            "ic": {name: scores["pooled"]["ic"] for name, scores in (evaluation["models"] | best["models"]).items()},
+            "crps": {name: scores["pooled"]["crps"] for name, scores in evaluation["models"].items()},
+            "difference": _crps(evaluation),
             "long_run": None if edge else _crps(long_run(root, seed)),
             "seconds": round(time.perf_counter() - began, 1),
         }
@@ -131,8 +131,8 @@ def long_run(root: Path, seed: int) -> dict[str, Any]:
     return judge(LONG_RUN.evaluate, root / LONG_RUN.dataset_path, LONG_RUN.dataset, casters, seen=False, scratch=True)
 
 
-def _crps(found: dict[str, Any]) -> dict[str, Any]:
-    return {other: told["crps"] for other, told in found["differences"][TUNED].items()}
+def _crps(evaluation: dict[str, Any]) -> dict[str, Any]:
+    return {other: figures["crps"] for other, figures in evaluation["differences"][TUNED].items()}
 
 
 def results(folder: Path, seeds: int, jobs: int, new: int | None) -> list[dict[str, Any]]:
@@ -141,9 +141,9 @@ def results(folder: Path, seeds: int, jobs: int, new: int | None) -> list[dict[s
     waiting = [pair for pair in wanted if not _kept(folder, *pair)][:new]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for told in pool.map(measure, *zip(*waiting, strict=True)) if waiting else ():
-            write_atomic(_file(folder, told["seed"], told["edge"]), json.dumps(told).encode())
-    return [told for pair in wanted if (told := _kept(folder, *pair))]
+        for result in pool.map(measure, *zip(*waiting, strict=True)) if waiting else ():
+            write_atomic(_file(folder, result["seed"], result["edge"]), json.dumps(result).encode())
+    return [result for pair in wanted if (result := _kept(folder, *pair))]
 
 
 def _file(folder: Path, seed: int, edge: float) -> Path:
@@ -153,22 +153,24 @@ def _file(folder: Path, seed: int, edge: float) -> Path:
 def _kept(folder: Path, seed: int, edge: float) -> dict[str, Any] | None:
     """A finished market of these settings."""
     path = _file(folder, seed, edge)
-    told = json.loads(path.read_text("utf-8")) if path.exists() else None
-    return told if told and told["settings"] == SETTINGS else None
+    result = json.loads(path.read_text("utf-8")) if path.exists() else None
+    return result if result and result["settings"] == SETTINGS else None
 
 
-def claims(told: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+def claims(finished: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
     """What the finished markets say."""
-    none, strong = ([one for one in told if one["edge"] == edge] for edge in (NONE, STRONG))
+    none, strong = ([result for result in finished if result["edge"] == edge] for edge in (NONE, STRONG))
     if none:
         level = MODEL.evaluate.level
-        yield share("no edge: promoted", [one["promoted"] for one in none], "≤", PROMOTED)
-        yield share("no edge: the interval of IC holds 0", [holds(one["ic"][TUNED], 0.0) for one in none], "=", level)
+        yield share("no edge: promoted", [result["promoted"] for result in none], "≤", PROMOTED)
+        yield share(
+            "no edge: the interval of IC holds 0", [holds(result["ic"][TUNED], 0.0) for result in none], "=", level
+        )
         for other in (START, BASELINE):
-            inside = [in_the_long_run(one, other) for one in none]
+            inside = [in_the_long_run(result, other) for result in none]
             yield share(f"no edge: that of CRPS against {other} holds the long run's", inside, "=", level)
     if strong:
-        yield share(f"edge {STRONG}: promoted", [one["promoted"] for one in strong], "≥", FOUND)
+        yield share(f"edge {STRONG}: promoted", [result["promoted"] for result in strong], "≥", DETECTED)
         yield from reached(strong)
 
 
@@ -182,10 +184,10 @@ def share(name: str, which: list[bool], relation: str, limit: float) -> dict[str
     return {"name": name, "unit": "share", **numbers, "limit": f"{relation} {limit}", "ok": bool(ok)}
 
 
-def in_the_long_run(one: dict[str, Any], other: str) -> bool:
+def in_the_long_run(result: dict[str, Any], other: str) -> bool:
     """Whether the difference from `other` holds the long run's, which is itself known to half an interval."""
-    truth = one["long_run"][other]
-    return holds(one["difference"][other], truth["value"], truth["high"] - truth["value"])
+    truth = result["long_run"][other]
+    return holds(result["difference"][other], truth["value"], truth["high"] - truth["value"])
 
 
 def holds(interval: dict[str, float], truth: float, half: float = 0.0) -> bool:
@@ -195,11 +197,11 @@ def holds(interval: dict[str, float], truth: float, half: float = 0.0) -> bool:
 
 def reached(strong: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
     """The mean IC beside the oracle's, and the least share of it in a market; beside, what needs no training has."""
-    known = np.array([one["ic"]["oracle"]["value"] for one in strong])
+    oracle_ic = np.array([result["ic"]["oracle"]["value"] for result in strong])
     for name, limit in ((TUNED, REACHED), (START, None), ("seasonal naive", None)):
-        mine = np.array([one["ic"][name]["value"] for one in strong])
-        means = {"ours": round(mine.mean(), 3), "oracle": round(known.mean(), 3)}
-        least, median = (round(float(figure), 3) for figure in (np.min(mine / known), np.median(mine / known)))
+        ic = np.array([result["ic"][name]["value"] for result in strong])
+        means = {"ours": round(ic.mean(), 3), "oracle": round(oracle_ic.mean(), 3)}
+        least, median = (round(float(figure), 3) for figure in (np.min(ic / oracle_ic), np.median(ic / oracle_ic)))
         ends = {"limit": f"least ≥ {limit}", "ok": least >= limit} if limit else {"limit": None}
         yield {
             "name": f"edge {STRONG}: IC of {name}",

@@ -102,8 +102,8 @@ def speed(folder: Path, home: Path, rounds: int) -> Iterable[dict[str, object]]:
         [ours(folder, 0), upstream(folder, home, 0), ours(folder, 2), upstream(folder, home, 2), copied()]
         for _ in range(rounds)
     ]
-    alone, theirs, workers, their_workers, copy = (statistics.median(column) for column in zip(*taken, strict=True))
-    yield line("loader: in one process", "windows/s", alone, theirs, FASTER, at_least=True)
+    alone, peer_alone, workers, their_workers, copy = (statistics.median(column) for column in zip(*taken, strict=True))
+    yield line("loader: in one process", "windows/s", alone, peer_alone, FASTER, at_least=True)
     yield line("loader: two workers", "windows/s", workers, their_workers)
     moved = RULES.window * ((6 * 4 + 8) + (6 * 4 + 5 * 8))  # bytes a window, read and written
     yield line("loader: bytes moved, the peer copies memory", "GB/s", alone * moved / 1e9, copy)
@@ -133,24 +133,24 @@ def grown(folder: Path) -> list[float]:
 
 def memory(folder: Path) -> Iterable[dict[str, object]]:
     """Ours at LARGE bars; the peer is ours at SMALL bars."""
-    found = []
+    measured = []
     for bars in (LARGE, SMALL):
         place = folder / str(bars)
         large(place, bars)
         command = [sys.executable, __file__, "--grown", place]
-        found.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout))
-    for name, mine, small in zip(["anonymous", "file-mapped"], *found, strict=True):
+        measured.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout))
+    for name, grown, small in zip(["anonymous", "file-mapped"], *measured, strict=True):
         limit = SAME_MEMORY if name == "anonymous" else None
-        yield line(f"loader: {name} memory, {LARGE:,} bars against {SMALL:,}", "MB", mine, small, limit)
+        yield line(f"loader: {name} memory, {LARGE:,} bars against {SMALL:,}", "MB", grown, small, limit)
 
 
 def line(
-    name: str, unit: str, mine: float, other: float, limit: float | None = None, *, at_least: bool = False
+    name: str, unit: str, ours: float, other: float, limit: float | None = None, *, at_least: bool = False
 ) -> dict[str, object]:
     """One result; `ok` says whether ratio keeps to `limit`, from above or from below."""
-    ratio = mine / other
+    ratio = ours / other
     ok = limit is None or (ratio >= limit if at_least else ratio <= limit)
-    numbers = {"ours": round(mine, 1), "peer": round(other, 1), "ratio": round(ratio, 2), "limit": limit}
+    numbers = {"ours": round(ours, 1), "peer": round(other, 1), "ratio": round(ratio, 2), "limit": limit}
     return {"name": name, "unit": unit, **numbers, "ok": ok}
 
 

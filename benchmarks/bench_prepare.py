@@ -143,12 +143,12 @@ def median(runs: list[Took]) -> Took:
 
 
 def claim(
-    name: str, unit: str, mine: float, other: float, limit: float, *, at_least: bool = False
+    name: str, unit: str, ours: float, other: float, limit: float, *, at_least: bool = False
 ) -> dict[str, object]:
     """One line of results; `ok` says whether ratio keeps to `limit`, from above or from below."""
-    ratio = mine / other
+    ratio = ours / other
     ok = ratio >= limit if at_least else ratio <= limit
-    numbers = {"ours": round(mine, 1), "peer": round(other, 1), "ratio": round(ratio, 2), "limit": limit}
+    numbers = {"ours": round(ours, 1), "peer": round(other, 1), "ratio": round(ratio, 2), "limit": limit}
     return {"name": name, "unit": unit, **numbers, "ok": ok}
 
 
@@ -158,9 +158,9 @@ def claims(place: Path, series: int, bars: int, scale: int, repeat: int) -> Iter
     total = series * bars
     parquet, target = place / "parquet", place / "peer"
     pairs = [(job("ours", place, series, bars), measure([PEER, parquet, target], target, total)) for _ in range(repeat)]
-    mine, theirs = (median(runs) for runs in zip(*pairs, strict=True))
-    yield claim("prepare: speed", "bars/s", total / mine.seconds, total / theirs.seconds, FASTER, at_least=True)
-    yield claim("prepare: peak memory", "MB", mine.peak, theirs.peak, SMALLER)
+    ours, peer = (median(runs) for runs in zip(*pairs, strict=True))
+    yield claim("prepare: speed", "bars/s", total / ours.seconds, total / peer.seconds, FASTER, at_least=True)
+    yield claim("prepare: peak memory", "MB", ours.peak, peer.peak, SMALLER)
     if scale > 1:
         shutil.rmtree(target)
         yield from longer(place, series, bars, scale, repeat)

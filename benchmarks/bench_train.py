@@ -133,11 +133,11 @@ def side(name: str, size: str, given: Batch, here: Place, *, compile: bool) -> C
         training = ours(objective.train(), here, lr, clip, compile=compile)
         return lambda: training.step(given)
     with tempfile.TemporaryDirectory() as folder:
-        known = upstream(KronosTokenizer, tokenizer, Path(folder) / "t").to(here.device)
+        upstream_tokenizer_network = upstream(KronosTokenizer, tokenizer, Path(folder) / "t").to(here.device)
         if size == "tokenizer":
-            return upstream_tokenizer(known.train(), given)
+            return upstream_tokenizer(upstream_tokenizer_network.train(), given)
         network = upstream(KronosPredictor, predictor, Path(folder) / "p").to(here.device)
-        return upstream_predictor(network.train(), known.eval(), given)
+        return upstream_predictor(network.train(), upstream_tokenizer_network.eval(), given)
 
 
 def upstream(role: type, network: Checkpoint, folder: Path) -> torch.nn.Module:
@@ -145,8 +145,8 @@ def upstream(role: type, network: Checkpoint, folder: Path) -> torch.nn.Module:
     sys.path.insert(0, os.environ["KRONOS_HOME"])
     from model import kronos  # noqa: PLC0415
 
-    theirs = {KronosTokenizer: kronos.KronosTokenizer, KronosPredictor: kronos.Kronos}[role]
-    return theirs.from_pretrained(str(network.save_pretrained(folder)))
+    network_class = {KronosTokenizer: kronos.KronosTokenizer, KronosPredictor: kronos.Kronos}[role]
+    return network_class.from_pretrained(str(network.save_pretrained(folder)))
 
 
 def check_same_loss(size: str, given: Batch) -> None:
@@ -154,12 +154,12 @@ def check_same_loss(size: str, given: Batch) -> None:
     preset = PRESETS[size]
     still = replace(preset.predictor, ffn_dropout_p=0.0, attn_dropout_p=0.0, resid_dropout_p=0.0, token_dropout_p=0.0)
     torch.manual_seed(2)
-    mine, tokenizer = KronosPredictor(still).train(), KronosTokenizer(preset.tokenizer)
+    ours_network, tokenizer = KronosPredictor(still).train(), KronosTokenizer(preset.tokenizer)
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
-        other = upstream(KronosPredictor, mine, Path(folder)).train()
+        other = upstream(KronosPredictor, ours_network, Path(folder)).train()
         s1, s2 = tokenizer.encode(given.x)
         ids = s1[:, :-1], s2[:, :-1]
-        a = mine(*ids, given.stamp[:, :-1], s1[:, 1:])
+        a = ours_network(*ids, given.stamp[:, :-1], s1[:, 1:])
         b = other(*ids, given.stamp[:, :-1].float(), use_teacher_forcing=True, s1_targets=s1[:, 1:])
         losses = [other.head.compute_loss(*each, s1[:, 1:], s2[:, 1:])[0].item() for each in (a, b)]
     assert abs(losses[0] - losses[1]) < SAME, losses
@@ -206,13 +206,15 @@ def main() -> None:
         print(json.dumps(run(options.job, options)))
         return
     pairs = [(job("ours", options), job("upstream", options)) for _ in range(options.repeat)]
-    mine, peer = (statistics.median(one["seconds"] for one in runs) for runs in zip(*pairs, strict=True))
-    rate = max(one["rate"] for pair in pairs for one in pair)
+    ours_seconds, peer = (
+        statistics.median(measured["seconds"] for measured in runs) for runs in zip(*pairs, strict=True)
+    )
+    rate = max(measured["rate"] for pair in pairs for measured in pair)
     bound = flops(options.size, options.batch * (WINDOW - 1)) / rate
     lines = [
-        {"name": f"step of {options.size} ({options.precision})", "unit": "s", "ours": mine, "peer": peer,
-         "ratio": peer / mine, "limit": FASTER},
-        {"name": "matrix products alone", "unit": "s", "ours": mine, "peer": bound, "ratio": bound / mine, "limit": None},
+        {"name": f"step of {options.size} ({options.precision})", "unit": "s", "ours": ours_seconds, "peer": peer,
+         "ratio": peer / ours_seconds, "limit": FASTER},
+        {"name": "matrix products alone", "unit": "s", "ours": ours_seconds, "peer": bound, "ratio": bound / ours_seconds, "limit": None},
     ]  # fmt: skip
     for line in lines:
         if options.json:

@@ -20,7 +20,7 @@ def peak_mb() -> float:
 def resident_mb() -> tuple[float, float]:
     """Resident memory now, MB: anonymous, which is the process's own, and file-mapped, which the kernel may drop. Linux."""
     lines = (line.split() for line in Path("/proc/self/smaps_rollup").read_text().splitlines()[1:])
-    kb = {words[0]: int(words[1]) for words in lines}
+    kb = {parts[0]: int(parts[1]) for parts in lines}
     return kb["Anonymous:"] / 1024, (kb["Rss:"] - kb["Anonymous:"]) / 1024
 
 

@@ -28,11 +28,11 @@ def build(tokenizer: Path | None, predictor: Path | None, context: int) -> Forec
     return Forecaster(KronosTokenizer(small.tokenizer), KronosPredictor(small.predictor), max_context=context)
 
 
-def moved(one: dict[str, Forecast], other: dict[str, Forecast]) -> float:
-    """The mean over series of how far the last bar's median close moves, in widths of `one`'s 90 % fan."""
+def moved(reference: dict[str, Forecast], other: dict[str, Forecast]) -> float:
+    """The mean over series of how far the last bar's median close moves, in widths of the 90 % fan of `reference`."""
     widths = []
-    for key, found in one.items():
-        low, middle, high = np.quantile(found.feature("close")[:, -1], [0.05, 0.5, 0.95])
+    for key, forecast in reference.items():
+        low, middle, high = np.quantile(forecast.feature("close")[:, -1], [0.05, 0.5, 0.95])
         widths.append(abs(np.median(other[key].feature("close")[:, -1]) - middle) / (high - low))
     return float(np.mean(widths))
 
@@ -51,13 +51,13 @@ def main() -> None:
     given = parser.parse_args()
     forecaster = build(given.tokenizer, given.predictor, given.context)
     frames = {f"S{n}_4H": bench_forecast.candles(n) for n in range(given.series)}
-    found, took = {}, {}
+    forecasts, took = {}, {}
     for name, options in {"exact": {}, "approximate": {"sliding": "approximate"}, "another seed": {"seed": 1}}.items():
         began = time.perf_counter()
-        found[name] = forecaster.forecast(frames, given.horizon, given.samples, top_p=1.0, **options)
+        forecasts[name] = forecaster.forecast(frames, given.horizon, given.samples, top_p=1.0, **options)
         took[name] = time.perf_counter() - began
     for name in ("approximate", "another seed"):
-        print(f"{name}: the median moves by {moved(found['exact'], found[name]):.3f} of the fan")
+        print(f"{name}: the median moves by {moved(forecasts['exact'], forecasts[name]):.3f} of the fan")
     print(f"seconds: exact {took['exact']:.1f}, approximate {took['approximate']:.1f}")
 
 

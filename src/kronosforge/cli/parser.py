@@ -41,8 +41,8 @@ class Parser(argparse.ArgumentParser):
             declare, self._declare = self._declare, None
             declare(self)
         if not self._subparsers:
-            words = takewhile(lambda word: word != "--", args)
-            self._refuse([word for word in words if word.startswith("--") and not self._takes(word)])
+            before_dashes = takewhile(lambda word: word != "--", args)
+            self._refuse([word for word in before_dashes if word.startswith("--") and not self._takes(word)])
         arguments, unknown = super().parse_known_args(args, namespace)
         self._refuse(unknown)
         return arguments, unknown

@@ -218,8 +218,8 @@ def _ahead(work: Callable[[Series], T], series: Iterable[Series]) -> Iterator[tu
     """Each of `series` with its `work`, in order; the next ones are worked on meanwhile."""
     with ThreadPoolExecutor(AHEAD) as threads:
         waiting = deque[tuple[Series, Future[T]]]()
-        for one in series:
-            waiting.append((one, threads.submit(work, one)))
+        for key in series:
+            waiting.append((key, threads.submit(work, key)))
             if len(waiting) > AHEAD:
                 first, job = waiting.popleft()
                 yield first, job.result()

@@ -94,7 +94,7 @@ def _literals(path: str) -> dict[str, object]:
             tree = ast.parse(file.read())
     except (OSError, SyntaxError, ValueError):
         return {}
-    found: dict[str, object] = {}
+    literals: dict[str, object] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg in LISTED:
             pairs = [(node.arg, node.value)]
@@ -106,8 +106,8 @@ def _literals(path: str) -> dict[str, object]:
             continue
         for name, value in pairs:
             if name in LISTED and _is_literal(value):
-                found.setdefault(name, ast.literal_eval(value))
-    return found
+                literals.setdefault(name, ast.literal_eval(value))
+    return literals
 
 
 def _is_literal(node: ast.expr) -> bool:

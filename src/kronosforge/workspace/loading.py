@@ -89,10 +89,10 @@ def _users_code(path: str) -> Iterator[None]:
 
 def _from_upstream(flat: object) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for theirs, ours in UPSTREAM.items():
-        if hasattr(flat, theirs):
-            section, _, key = ours.rpartition(".")
-            (values.setdefault(section, {}) if section else values)[key] = getattr(flat, theirs)
+    for upstream_name, dotted_key in UPSTREAM.items():
+        if hasattr(flat, upstream_name):
+            section, _, key = dotted_key.rpartition(".")
+            (values.setdefault(section, {}) if section else values)[key] = getattr(flat, upstream_name)
     return values
 
 

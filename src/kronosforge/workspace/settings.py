@@ -73,15 +73,15 @@ def given_flags(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def spelled(flags: Mapping[str, Any]) -> list[str]:
     """The flags of `given_flags` as words of a command line."""
-    words: list[str] = []
+    arguments: list[str] = []
     for flag, value in flags.items():
         if flag == SET:
-            words += [word for text in value for word in (SET, text)]
+            arguments += [word for text in value for word in (SET, text)]
         elif isinstance(value, list):
-            words += [flag, *map(str, value)]
+            arguments += [flag, *map(str, value)]
         else:
-            words += [flag] if value is True else [flag, str(value)]
-    return words
+            arguments += [flag] if value is True else [flag, str(value)]
+    return arguments
 
 
 def similar_settings(key: str) -> list[str]:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 SCRIPT = HERE / "prepare_kronos_data_simple.py"
@@ -20,15 +21,15 @@ def prepare(*flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=HERE, env=environ, capture_output=True, text=True, encoding="utf-8", check=False)
 
 
-def values(*flags: str, **variables: str) -> dict[str, str]:
+def values(*flags: str, **variables: str) -> dict[str, Any]:
     """What --explain says, key → value."""
     result = prepare("--config", MODEL, "--explain", "--json", *flags, **variables)
     if result.returncode:
         raise AssertionError(result.stderr.strip())
-    return {knob["key"]: knob["value"] for knob in json.loads(result.stdout)["knobs"]}
+    return {setting["key"]: setting["value"] for setting in json.loads(result.stdout)["settings"]}
 
 
-def expect(holds: bool, what: str) -> None:
+def expect(holds: bool, what: object) -> None:
     """Raise AssertionError with `what` was found, unless it holds. (`assert` would vanish under -O.)"""
     if not holds:
         raise AssertionError(what)
@@ -63,10 +64,10 @@ def dry_run() -> None:
 
 def custom_parameters() -> None:
     """flags win over the config file"""
-    found = values("--timeframes", "4H", "1D", "--records-per-timeframe", "3000", "--output-dir", "custom_data/model_a")
-    expect(found["records_per_timeframe"] == "3000", found["records_per_timeframe"])
-    expect(found["dataset_path"] == "custom_data/model_a", found["dataset_path"])
-    expect("BTC-USDT-SWAP_1D" in found["target_symbols"], found["target_symbols"])
+    given = values("--timeframes", "4H", "1D", "--records-per-timeframe", "3000", "--output-dir", "custom_data/model_a")
+    expect(given["records_per_timeframe"] == 3000, given["records_per_timeframe"])
+    expect(given["dataset_path"] == "custom_data/model_a", given["dataset_path"])
+    expect("BTC-USDT-SWAP_1D" in given["target_symbols"], given["target_symbols"])
 
 
 def errors() -> None:
@@ -79,12 +80,12 @@ def errors() -> None:
 def environment() -> None:
     """environment over config file, flags over environment"""
     variables = {"KRONOS_RECORDS_PER_TF": "2500", "KRONOS_TIMEFRAMES": "4H,1D", "KRONOS_OUTPUT_DIR": "elsewhere"}
-    found = values(**variables)
-    expect(found["records_per_timeframe"] == "2500", found["records_per_timeframe"])
-    expect(found["dataset_path"] == "elsewhere", found["dataset_path"])
-    expect("BTC-USDT-SWAP_1D" in found["target_symbols"], found["target_symbols"])
-    found = values("--records-per-timeframe", "700", **variables)
-    expect(found["records_per_timeframe"] == "700", found["records_per_timeframe"])
+    given = values(**variables)
+    expect(given["records_per_timeframe"] == 2500, given["records_per_timeframe"])
+    expect(given["dataset_path"] == "elsewhere", given["dataset_path"])
+    expect("BTC-USDT-SWAP_1D" in given["target_symbols"], given["target_symbols"])
+    given = values("--records-per-timeframe", "700", **variables)
+    expect(given["records_per_timeframe"] == 700, given["records_per_timeframe"])
 
 
 CHECKS = (syntax, help_text, config_list, dry_run, custom_parameters, errors, environment)

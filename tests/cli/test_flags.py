@@ -123,17 +123,17 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def explained(capsys: pytest.CaptureFixture[str], *flags: str) -> dict[str, tuple[str, str]]:
+def explained(capsys: pytest.CaptureFixture[str], *flags: str) -> dict[str, tuple[object, str]]:
     assert run(["prepare", "--config", "model_a_4h", "--explain", "--json", *flags]) == 0
-    return {row["key"]: (row["value"], row["origin"]) for row in json.loads(capsys.readouterr().out)["knobs"]}
+    return {row["key"]: (row["value"], row["set_by"]) for row in json.loads(capsys.readouterr().out)["settings"]}
 
 
 def test_explain_shows_what_set_each_value(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = explained(capsys, "--set", "train.patience=7", "--set", "clean.gaps=fill", "--source", "sandbox")
-    assert rows["train.patience"] == ("7", "command line --set train.patience")
+    assert rows["train.patience"] == (7, "command line --set train.patience")
     assert rows["clean.gaps"] == ("fill", "command line --set clean.gaps")
     assert rows["source.name"] == ("sandbox", "command line --source")
-    assert rows["train.epochs"] == ("5", "default")
+    assert rows["train.epochs"] == (5, "default")
 
 
 @pytest.mark.parametrize(

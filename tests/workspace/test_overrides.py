@@ -36,11 +36,11 @@ def test_each_source_wins_over_the_ones_below(setting: Setting) -> None:
 
 def test_explain_names_every_setting_and_what_set_it() -> None:
     resolved = resolve(CONFIG, {"--since": "2025-01-01"}, {"KRONOS_SOURCE": "bybit"})
-    origins = {key: origin for key, _, origin in explain(resolved)}
-    assert origins["since"] == "command line --since"
-    assert origins["source.name"] == "environment KRONOS_SOURCE"
-    assert origins["records_per_timeframe"] == "config file"
-    assert origins["dataset_path"] == origins["clean.gaps"] == "default"
+    set_by = {setting.key: setting.set_by for setting in explain(resolved)}
+    assert set_by["since"] == "command line --since"
+    assert set_by["source.name"] == "environment KRONOS_SOURCE"
+    assert set_by["records_per_timeframe"] == "config file"
+    assert set_by["dataset_path"] == set_by["clean.gaps"] == "default"
 
 
 def test_timeframes_mean_every_instrument_at_each_of_them() -> None:
@@ -223,3 +223,9 @@ def test_a_value_of_set_that_is_nested_too_deep_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="is not JSON") as error:
         resolve(CONFIG, {"--set": ["target_symbols=" + "[" * 100_000]}, {})
     assert len(str(error.value)) < 1000
+
+
+def test_explain_shows_no_password() -> None:
+    resolved = resolve(CONFIG, {"--set": ["source.proxy=http://me:secret@host:8080"]}, {})
+    shown = {setting.key: setting.value for setting in explain(resolved)}
+    assert shown["source.proxy"] == "http://***@host:8080"

@@ -38,7 +38,7 @@ def _preview(context: Context, resolved: Resolved, where: DatasetFolders) -> int
     arguments, facts = context.arguments, dict[str, Any]()
     if arguments.explain:
         rows = explain(resolved)
-        facts["knobs"] = [{"key": key, "value": value, "origin": origin} for key, value, origin in rows]
+        facts["settings"] = [row._asdict() for row in rows]
         if not arguments.json:
             print_settings(rows)
     if arguments.dry_run:

@@ -13,6 +13,7 @@ from kronosforge.core.names import START
 from kronosforge.core.verdict import State, state_of
 from kronosforge.workflows.pages import Pages
 from kronosforge.workflows.prepare import PreparedDataset
+from kronosforge.workspace.overrides import ExplainedSetting
 from kronosforge.workspace.paths import REPORT, SUMMARY
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ COSTS = {
 }
 
 
-def print_settings(rows: Sequence[tuple[str, str, str]]) -> None:
+def print_settings(rows: Sequence[ExplainedSetting]) -> None:
     """What --explain shows: each setting, its value, and where it came from."""
-    print_table([_("setting"), _("value"), _("from")], rows)
+    print_table([_("setting"), _("value"), _("from")], [(row.key, str(row.value), row.set_by) for row in rows])
 
 
 def print_plan(plan: Mapping[str, Any]) -> None:

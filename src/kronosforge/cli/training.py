@@ -58,7 +58,7 @@ def preview_training(context: Context, models: Mapping[str, Resolved]) -> int:
     for name, model in models.items():
         if arguments.explain:
             rows = explain(model)
-            facts[name]["knobs"] = [{"key": key, "value": value, "origin": origin} for key, value, origin in rows]
+            facts[name]["settings"] = [row._asdict() for row in rows]
             if not arguments.json:
                 print(name)
                 print_settings(rows)

@@ -1,5 +1,6 @@
 """Addresses that users write: of an exchange, a proxy, a mirror of the hub."""
 
+import re
 from urllib.parse import urlsplit
 
 
@@ -19,3 +20,8 @@ def is_http(address: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname) and not set(address).intersection(" \t\r\n")
+
+
+def without_password(address: str) -> str:
+    """The address with `***` in place of its user and password."""
+    return re.sub(r"//[^/@]*@", "//***@", address)

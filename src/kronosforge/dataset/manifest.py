@@ -5,7 +5,6 @@ Between two runs with equal inputs only `created_at` and `modified` differ.
 
 import os
 import platform
-import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kronosforge.config import DatasetConfig, ModelConfig
+from kronosforge.core.addresses import without_password
 from kronosforge.core.digests import fingerprint, sha256
 from kronosforge.core.errors import DataError
 from kronosforge.core.files import sync_file
@@ -249,5 +249,5 @@ def recorded_settings(config: ModelConfig) -> dict[str, Any]:
     values = config.model_dump(mode="json", exclude={"train", "forecast", "evaluate"})
     for key in ("url", "proxy"):
         if values["source"][key]:
-            values["source"][key] = re.sub(r"//[^/@]*@", "//***@", values["source"][key])
+            values["source"][key] = without_password(values["source"][key])
     return values

@@ -3,7 +3,6 @@
 import importlib.util
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from kronosforge.config import ModelConfig
+from kronosforge.core.addresses import without_password
 from kronosforge.core.errors import ConfigError
 from kronosforge.core.i18n import _
 from kronosforge.workspace.discovery import config_files, config_name, config_path, find_root
@@ -117,7 +117,7 @@ def environment(root: str, environ: Mapping[str, str] = os.environ) -> dict[str,
 
 def _loggable(name: str, value: str) -> str:
     """`value` without what may be a secret: a key, or the password in an address."""
-    return re.sub(r"//[^/]*@", "//…@", value) if name.startswith("KRONOS_") else "set" if value else "empty"
+    return without_password(value) if name.startswith("KRONOS_") else "set" if value else "empty"
 
 
 class ConfigManager:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from kronosforge.config import FORMER_NAMES, ModelConfig, SourceConfig
+from kronosforge.core.addresses import without_password
 from kronosforge.core.errors import UsageError
 from kronosforge.core.i18n import _
 from kronosforge.core.suggestions import did_you_mean
@@ -66,9 +67,22 @@ def resolve_source(name: str | None, environ: Mapping[str, str]) -> SourceConfig
     return SourceConfig(**{field: overrides[section + field].value for field in names if section + field in overrides})
 
 
-def explain(resolved: Resolved) -> list[tuple[str, str, str]]:
-    """(key, value, what set it) of every setting, in the config's own order."""
-    return [(key, str(_value(resolved.config, key)), set_by) for key, set_by in resolved.set_by.items()]
+class ExplainedSetting(NamedTuple):
+    """One row of --explain."""
+
+    key: str
+    value: Any  # as JSON has it
+    set_by: str
+
+
+def explain(resolved: Resolved) -> list[ExplainedSetting]:
+    """Every setting with its value and what set it, in the config's own order."""
+    values = resolved.config.model_dump(mode="json")
+    rows = [(key, _value(values, key), set_by) for key, set_by in resolved.set_by.items()]
+    return [
+        ExplainedSetting(key, without_password(value) if isinstance(value, str) else value, set_by)
+        for key, value, set_by in rows
+    ]
 
 
 def _from_flags(flags: Mapping[str, Any]) -> dict[str, Override]:
@@ -204,7 +218,7 @@ def _file_or_default(section: BaseModel, prefix: str = "", path_given: bool = Tr
             yield f"{prefix}{name}", _("config file") if given else _("default")
 
 
-def _value(config: BaseModel, key: str) -> Any:
+def _value(values: Any, key: str) -> Any:
     for part in key.split("."):
-        config = getattr(config, part)
-    return config
+        values = values[part]
+    return values

@@ -32,7 +32,7 @@ from kronosforge.core.names import START, TUNED
 from kronosforge.evaluate import evaluate
 from kronosforge.evaluate.evaluation import judge
 from kronosforge.evaluate.metrics import Paths
-from kronosforge.evaluate.rolling import Caster, Known, by_model
+from kronosforge.evaluate.rolling import Caster, Lookback, by_model
 from kronosforge.forecast import Forecaster
 from kronosforge.forecast.weights import fine_tuned, start
 from kronosforge.sandbox import Clock, Sandbox, Synthetic, serving
@@ -87,8 +87,8 @@ def make(config: ModelConfig, root: Path, traded: Synthetic) -> None:
 def oracle(traded: Synthetic) -> Caster:
     """Forecasts what the weekdays tell, and nothing else."""
 
-    def cast(context: Known) -> Paths:
-        moves = np.array([[traded.expected_move(COIN, day) for day in row] for row in context.ahead.tolist()])
+    def cast(lookback: Lookback) -> Paths:
+        moves = np.array([[traded.expected_move(COIN, day) for day in row] for row in lookback.ahead.tolist()])
         nothing = np.full(len(moves), np.nan)
         return Paths(np.expm1(moves.cumsum(axis=1))[:, None], nothing, nothing)
 

@@ -15,7 +15,7 @@ from kronosforge.core.errors import BusyError, DataError, ModelError, UsageError
 from kronosforge.core.locks import locked
 from kronosforge.evaluate import evaluate, evaluation, rolling
 from kronosforge.evaluate.metrics import MEANS, Paths
-from kronosforge.evaluate.rolling import CLOSE, Caster, Known
+from kronosforge.evaluate.rolling import CLOSE, Caster, Lookback
 from kronosforge.forecast.weights import chosen, maybe_seen, start, untrained
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.report.model import read_model
@@ -92,9 +92,9 @@ def oracle(config: ModelConfig, root: Path, offset: float = 0.0) -> Caster:
     runs = json.loads((root / config.dataset_path / "native" / "index.json").read_text())["test"]
     closes = {key: dict(zip(time[o : o + n].tolist(), candles[o : o + n, CLOSE], strict=True)) for key, o, n in runs}
 
-    def cast(known: Known) -> Paths:
-        ahead = [[closes[k][t] for t in row.tolist()] for k, row in zip(known.series, known.ahead, strict=True)]
-        close = np.array(ahead) / known.candles[:, -1:, CLOSE] - 1 + offset
+    def cast(lookback: Lookback) -> Paths:
+        ahead = [[closes[k][t] for t in row.tolist()] for k, row in zip(lookback.series, lookback.ahead, strict=True)]
+        close = np.array(ahead) / lookback.candles[:, -1:, CLOSE] - 1 + offset
         nothing = np.full(len(close), np.nan)
         return Paths(close[:, None], nothing, nothing)
 

@@ -12,7 +12,7 @@ from kronosforge.core.bars import instant
 from kronosforge.evaluate import evaluate
 from kronosforge.evaluate.evaluation import judge
 from kronosforge.evaluate.metrics import Paths
-from kronosforge.evaluate.rolling import Known
+from kronosforge.evaluate.rolling import Lookback
 from kronosforge.sandbox import Clock, Sandbox, Synthetic, serving
 from kronosforge.train.stages import train
 from kronosforge.workflows.prepare import prepare
@@ -31,9 +31,9 @@ CONFIG = ModelConfig(
 )
 
 
-def known_moves(market: Synthetic, known: Known) -> Paths:
+def known_moves(market: Synthetic, lookback: Lookback) -> Paths:
     """The oracle: what the weekdays tell, and nothing else."""
-    moves = np.array([[market.expected_move(COIN, day) for day in row] for row in known.ahead.tolist()])
+    moves = np.array([[market.expected_move(COIN, day) for day in row] for row in lookback.ahead.tolist()])
     nothing = np.full(len(moves), np.nan)
     return Paths(np.expm1(moves.cumsum(axis=1))[:, None], nothing, nothing)
 

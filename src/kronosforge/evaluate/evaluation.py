@@ -354,15 +354,15 @@ def _examples(
 
 def _example(test: TestSplit, judged: Judged, by: str, cast: Caster, which: Ints) -> dict[str, Any]:
     """One origin's forecast in prices; it is drawn again, and falls as it did."""
-    known, ahead = test.read(judged.origins, which)
-    last, tail = known.candles[0, -1, CLOSE], TAIL * known.ahead.shape[1]
-    paths = (cast(known).close[0] + 1) * last  # (S, H)
+    lookback, ahead = test.read(judged.origins, which)
+    last, tail = lookback.candles[0, -1, CLOSE], TAIL * lookback.ahead.shape[1]
+    paths = (cast(lookback).close[0] + 1) * last  # (S, H)
     return {
         "model": by,
-        "series": known.series[0],
-        "origin": iso(int(known.times[0, -1])),
+        "series": lookback.series[0],
+        "origin": iso(int(lookback.times[0, -1])),
         "crps": float(judged.scores[by].values["crps"][which[0]]),
-        "history": {"time": known.times[0, -tail:].tolist(), "close": known.candles[0, -tail:, CLOSE].tolist()},
-        "ahead": {"time": known.ahead[0].tolist(), "close": ahead.candles[0, :, CLOSE].tolist()},
+        "history": {"time": lookback.times[0, -tail:].tolist(), "close": lookback.candles[0, -tail:, CLOSE].tolist()},
+        "ahead": {"time": lookback.ahead[0].tolist(), "close": ahead.candles[0, :, CLOSE].tolist()},
         "quantiles": {f"{q:g}": np.quantile(paths, q, axis=0).tolist() for q in QUANTILES},
     }

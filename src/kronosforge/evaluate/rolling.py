@@ -32,7 +32,7 @@ Source: the maintainer in shiyu-coder/Kronos, issue 204 (2025-12-09)."""
 BATCH = 64  # origins forecast together; no result depends on it
 
 
-class Known(NamedTuple):
+class Lookback(NamedTuple):
     """What is known at B origins, and no more."""
 
     series: list[str]
@@ -47,13 +47,13 @@ class Ahead(NamedTuple):
 
     candles: Floats
 
-    def close(self, known: Known) -> Floats:
+    def close(self, lookback: Lookback) -> Floats:
         """(B, H) relative to the last known close."""
-        relative: Floats = self.candles[:, :, CLOSE] / known.candles[:, -1:, CLOSE] - 1
+        relative: Floats = self.candles[:, :, CLOSE] / lookback.candles[:, -1:, CLOSE] - 1
         return relative
 
 
-Caster: TypeAlias = Callable[[Known], Paths]
+Caster: TypeAlias = Callable[[Lookback], Paths]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,19 +129,19 @@ class TestSplit:
         """(N,) the mean one-bar move of each origin's series in training; NaN where it has no training bars."""
         return np.array([self._moves.get(name, np.nan) for name in origins.series])[origins.of]
 
-    def read(self, origins: Origins, which: Ints) -> tuple[Known, Ahead]:
+    def read(self, origins: Origins, which: Ints) -> tuple[Lookback, Ahead]:
         """What is known and what came at the origins numbered `which` (B,)."""
         rows = origins.row[which][:, None] + np.arange(self.lookback + self.horizon)
         candles, times = self._split.candles[rows].astype(np.float64), self._split.time[rows]
         names = [origins.series[j] for j in origins.of[which]]
-        known = Known(
+        lookback = Lookback(
             names,
             [series(name).bar for name in names],
             candles[:, : self.lookback],
             times[:, : self.lookback],
             times[:, self.lookback :],
         )
-        return known, Ahead(candles[:, self.lookback :])
+        return lookback, Ahead(candles[:, self.lookback :])
 
 
 def one_bar_moves(split: NativeSplit) -> dict[str, float]:
@@ -165,9 +165,9 @@ def roll(
     unit = test.unit(origins)
     parts: dict[str, list[Scores]] = {name: [] for name in casters}
     for which in _batches(len(origins), batch):
-        known, ahead = test.read(origins, which)
+        lookback, ahead = test.read(origins, which)
         for name, cast in casters.items():
-            parts[name].append(score(cast(known), ahead.close(known), unit[which]))
+            parts[name].append(score(cast(lookback), ahead.close(lookback), unit[which]))
         progress(int(which[-1]) + 1, len(origins))
     return {name: join(made) for name, made in parts.items()}
 
@@ -177,13 +177,13 @@ def by_model(forecaster: Forecaster, rules: EvaluateConfig) -> Caster:
 
     sampler = Sampler(temperature=rules.temperature, top_k=rules.top_k, top_p=rules.top_p)
 
-    def cast(known: Known) -> Paths:
-        keys = [f"{name} {times[-1]}" for name, times in zip(known.series, known.times, strict=True)]
-        bars = map(History, known.times, known.candles, known.ahead)
+    def cast(lookback: Lookback) -> Paths:
+        keys = [f"{name} {times[-1]}" for name, times in zip(lookback.series, lookback.times, strict=True)]
+        bars = map(History, lookback.times, lookback.candles, lookback.ahead)
         forecasts = forecaster.sample(
             dict(zip(keys, bars, strict=True)), rules.samples, sampler, seed=rules.seed, raw=True
         )
-        last = known.candles[:, -1, CLOSE]
+        last = lookback.candles[:, -1, CLOSE]
         paths = np.stack([forecasts[key].paths for key in keys])  # (B, S, H, 6)
         broken = [forecasts[key].violations.broken / forecasts[key].violations.bars for key in keys]
         return Paths(

@@ -61,11 +61,11 @@ class Engine:
             self._head_s1 = Product.of(predictor.head.proj_s1)
             self._head_s2 = Product.of(predictor.head.proj_s2, norm=predictor.dep_layer.norm)
 
-    def memory(self, known: int, horizon: int, samples: int) -> int:
-        """Bytes of all layers' keys and values of a series of `known` bars."""
+    def memory(self, bars: int, horizon: int, samples: int) -> int:
+        """Bytes of all layers' keys and values of a series of `bars` known bars."""
         groups, size = grouping(samples)
         width, layers = self.predictor.head.proj_s1.in_features, len(self.predictor.transformer)
-        return 2 * 4 * width * (layers + 1) * groups * (min(known, self.max_context) + size * horizon)
+        return 2 * 4 * width * (layers + 1) * groups * (min(bars, self.max_context) + size * horizon)
 
     @torch.inference_mode()
     def forecast(
@@ -73,56 +73,56 @@ class Engine:
     ) -> Tensor:
         """Normalised bars to come (n, S, T, 6), after `x` (n, L, 6), normalised and clipped; `stamps` and `uniforms` as
         in `generate`."""
-        known = Ids(*self.tokenizer.encode(x))
-        return self.decode(known, self.generate(known, stamps, uniforms, sampler, sliding))
+        past = Ids(*self.tokenizer.encode(x))
+        return self.decode(past, self.generate(past, stamps, uniforms, sampler, sliding))
 
     @torch.inference_mode()
     def generate(
-        self, known: Ids, stamps: Tensor, uniforms: Tensor, sampler: Sampler, sliding: Sliding = "exact"
+        self, past: Ids, stamps: Tensor, uniforms: Tensor, sampler: Sampler, sliding: Sliding = "exact"
     ) -> Ids:
-        """Ids to come, each (n, S, T), after `known` (n, L), drawn with `uniforms` (n, S, T, 2) float64.
+        """Ids to come, each (n, S, T), after `past` (n, L), drawn with `uniforms` (n, S, T, 2) float64.
 
         `stamps` (n, L + T, 5) are the known bars' calendar and then that of the bars to come. T < max_context.
         """
         n, samples, horizon, _ = uniforms.shape
         dice = uniforms.permute(2, 3, 0, 1).contiguous()  # (T, 2, n, S)
-        first = max(0, known.s1.shape[-1] - self.max_context)
-        known = known.bars(slice(first, None))  # (n, P)
+        first = max(0, past.s1.shape[-1] - self.max_context)
+        past = past.bars(slice(first, None))  # (n, P)
         times = self.predictor.time_emb(stamps[:, first:])  # (n, P + T, d)
-        made = Ids(*known.s1.new_empty(2, n, samples, horizon))
-        context = self._read(known, times, samples, horizon)
+        made = Ids(*past.s1.new_empty(2, n, samples, horizon))
+        context = self._read(past, times, samples, horizon)
         for step in range(horizon):
             if step:
-                context = self._next(context, known, made.bars(slice(step)), times, sliding)
+                context = self._next(context, past, made.bars(slice(step)), times, sliding)
             made.s1[..., step] = sampler.choose(self._s1(context).expand(n, samples, -1), dice[step, 0])
             made.s2[..., step] = sampler.choose(self._s2(context, made.s1[..., step]), dice[step, 1])
         return made
 
     @torch.inference_mode()
-    def decode(self, known: Ids, made: Ids) -> Tensor:
-        """Bars (n, S, T, 6), normalised, of the ids `made` (n, S, T) after `known` (n, L): the newest max_context are
+    def decode(self, past: Ids, made: Ids) -> Tensor:
+        """Bars (n, S, T, 6), normalised, of the ids `made` (n, S, T) after `past` (n, L): the newest max_context are
         decoded together."""
         samples, horizon = made.s1.shape[1:]
-        known = known.bars(slice(max(0, known.s1.shape[-1] + horizon - self.max_context), None))
-        memories = self._decoder.read(self._codes(known), samples, horizon, whole=False)
+        past = past.bars(slice(max(0, past.s1.shape[-1] + horizon - self.max_context), None))
+        memories = self._decoder.read(self._codes(past), samples, horizon, whole=False)
         x = _rows(self._codes(made))
-        self._decoder.extend(x, memories, known.s1.shape[-1])
+        self._decoder.extend(x, memories, past.s1.shape[-1])
         return self.tokenizer.head(_bars(x, samples, horizon))
 
-    def _next(self, context: Context, known: Ids, made: Ids, times: Tensor, sliding: Sliding) -> Context:
+    def _next(self, context: Context, past: Ids, made: Ids, times: Tensor, sliding: Sliding) -> Context:
         """The context after the bars `made` (n, S, t) so far; `context` is the one before the newest of them."""
-        shared, t = known.s1.shape[-1], made.s1.shape[-1]
+        shared, t = past.s1.shape[-1], made.s1.shape[-1]
         over = max(0, shared + t - self.max_context)
         if not over or sliding == "approximate":
             newest = slice(t - 1, t)
             return self._extend(context, made.bars(newest), times[:, shared:][:, newest], shared + t - 1, over)
         # Positions restart at 0. The samples still share the known bars of the window: computed once for all of them.
-        anew = self._read(known.bars(slice(over, None)), times[:, over:], made.s1.shape[1], t)
+        anew = self._read(past.bars(slice(over, None)), times[:, over:], made.s1.shape[1], t)
         return self._extend(anew, made, times[:, shared : shared + t], shared - over)
 
-    def _read(self, known: Ids, times: Tensor, samples: int, room: int) -> Context:
+    def _read(self, past: Ids, times: Tensor, samples: int, room: int) -> Context:
         """The context after the bars that all samples share, at positions from 0."""
-        x = self._embed(known) + times[:, : known.s1.shape[-1]]
+        x = self._embed(past) + times[:, : past.s1.shape[-1]]
         memories = self._trunk.read(x, samples, room)
         hidden = self._norm(x)
         return Context(hidden[:, -1:], memories, Memory(*self._keys_values(hidden), samples, room))
@@ -159,8 +159,8 @@ class Engine:
     def _s2(self, context: Context, s1: Tensor) -> Tensor:
         """s2 logits (n, S, 2^s2_bits), given `s1` (n, S)."""
         query = _rows(F.embedding(s1, self._queries).unsqueeze(2))  # (N, s, d)
-        found = context.dependency.attend(query.unflatten(-1, (DEPENDENCY_HEADS, -1)).transpose(1, 2), context.skip)
-        attended = _bars(found.transpose(1, 2).flatten(2), s1.shape[1], 1)[:, :, 0]
+        attention = context.dependency.attend(query.unflatten(-1, (DEPENDENCY_HEADS, -1)).transpose(1, 2), context.skip)
+        attended = _bars(attention.transpose(1, 2).flatten(2), s1.shape[1], 1)[:, :, 0]
         return self._head_s2(context.last + self._out(attended))
 
 

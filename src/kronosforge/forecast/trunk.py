@@ -37,7 +37,7 @@ class Memory:
         its `samples`."""
         groups, self.size = grouping(samples)
         self.shared = self.end = keys.shape[2]
-        self.keys, self.values = (_roomy(known, groups, room * self.size) for known in (keys, values))
+        self.keys, self.values = (_roomy(shared, groups, room * self.size) for shared in (keys, values))
         others = torch.eye(self.size).log().repeat(1, room)  # 0 at a sample's own bars, −∞ at others'
         self._row = F.pad(others, (self.shared, 0)).to(keys)  # (s, P + room s)
 
@@ -62,11 +62,11 @@ class Memory:
         return F.pad(own[-rows:], (self.shared - skip, 0)).to(self.keys)
 
 
-def _roomy(known: Tensor, groups: int, room: int) -> Tensor:
-    """`known` (n, H, P, D) for each of a series' groups, with room behind it: (n groups, H, P + room, D)."""
-    n, heads, bars, width = known.shape
-    out = known.new_empty(n, groups, heads, bars + room, width)
-    out[:, :, :, :bars] = known.unsqueeze(1)
+def _roomy(shared: Tensor, groups: int, room: int) -> Tensor:
+    """`shared` (n, H, P, D) for each of a series' groups, with room behind it: (n groups, H, P + room, D)."""
+    n, heads, bars, width = shared.shape
+    out = shared.new_empty(n, groups, heads, bars + room, width)
+    out[:, :, :, :bars] = shared.unsqueeze(1)
     return out.flatten(0, 1)
 
 
@@ -95,8 +95,8 @@ class Product:
     @classmethod
     def of(cls, *linears: nn.Linear, norm: RMSNorm | None = None) -> "Product":
         """The outputs of `linears`, one after the other, of the normed input."""
-        weight = torch.cat([one.weight for one in linears]).detach()
-        biases: list[Tensor] = [one.bias for one in linears if one.bias is not None]
+        weight = torch.cat([linear.weight for linear in linears]).detach()
+        biases: list[Tensor] = [linear.bias for linear in linears if linear.bias is not None]
         floor, width = None, weight.shape[1]
         if norm is not None:
             weight = weight * (norm.weight.detach() * math.sqrt(width))
@@ -121,9 +121,9 @@ class Product:
         if x.shape[:-1].numel() <= FEW:
             sums.add_(self(x))
             return
-        found = sums.flatten(0, -2).addmm_(x.flatten(0, -2), self.weight.t())
+        outputs = sums.flatten(0, -2).addmm_(x.flatten(0, -2), self.weight.t())
         if self.bias is not None:
-            found.add_(self.bias)
+            outputs.add_(self.bias)
 
     def rearranged(self, order: Tensor, scale: Tensor) -> "Product":
         """The same with the outputs times `scale` (out,), and then in another order."""

@@ -85,13 +85,13 @@ def finite(value: object) -> bool:
 
 
 def _mean(values: Sequence[Any]) -> float | None:
-    known = [float(value) for value in values if finite(value)]
-    return math.fsum(known) / len(known) if known else None
+    numbers = [float(value) for value in values if finite(value)]
+    return math.fsum(numbers) / len(numbers) if numbers else None
 
 
 def _trace(trace: Trace) -> Mapping[str, Any]:
-    found = {**trace._asdict(), "name": trace.name.both(), "y": _digits(trace.y)}
-    return found | {"x": list(trace.x), "upper": _digits(trace.upper)}
+    fields = {**trace._asdict(), "name": trace.name.both(), "y": _digits(trace.y)}
+    return fields | {"x": list(trace.x), "upper": _digits(trace.upper)}
 
 
 def _digits(values: Sequence[Any]) -> list[float | None]:

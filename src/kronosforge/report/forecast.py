@@ -168,7 +168,7 @@ def _settings(facts: Mapping[str, Any]) -> Html:
 def _payload(chart: ForecastChart) -> dict[str, Any]:
     """`chart` as plain JSON values for forecast.js."""
     names = ("open", "high", "low", "close")
-    known = chart.candles[-SHOWN:]
+    shown = chart.candles[-SHOWN:]
     levels = list(chart.levels)
     pairs = [(low, high) for low, high in zip(levels, reversed(levels), strict=True) if low < min(MEDIAN, high)]
     row = {level: rounded(values) for level, values in zip(levels, chart.quantiles, strict=True)}
@@ -176,7 +176,7 @@ def _payload(chart: ForecastChart) -> dict[str, Any]:
         "key": chart.key,
         "slot": chart.length,
         "ts": list(chart.times[-SHOWN:]),
-        **{name: rounded(known[:, i]) for i, name in enumerate(names)},
+        **{name: rounded(shown[:, i]) for i, name in enumerate(names)},
         "ahead": list(chart.ahead),
         "median": row[MEDIAN],
         "bands": [

@@ -51,19 +51,19 @@ def forecast(
     where candles cannot be fetched, DataError where a series is too short or the evaluation is damaged, ModelError without usable weights.
     """
     config = _only(config, series)
-    known = recent(config, root, environ, bars=config.dataset.lookback, horizon=config.dataset.predict, at=at)
+    histories = recent(config, root, environ, bars=config.dataset.lookback, horizon=config.dataset.predict, at=at)
     pair = chosen(model_folder(root, config.name), config.train, weights)
     settings = config.forecast
     forecaster = Forecaster(*pair.load(), device=config.train.device, clip=config.dataset.clip)
     forecasts = forecaster.sample(
-        {str(series): bars for series, bars in known.items()},
+        {str(series): bars for series, bars in histories.items()},
         settings.samples,
         Sampler(temperature=settings.temperature, top_k=settings.top_k, top_p=settings.top_p),
         seed=settings.seed,
         sliding=sliding,
         raw=raw,
     )
-    newest = max(int(bars.times[-1]) for bars in known.values())
+    newest = max(int(bars.times[-1]) for bars in histories.values())
     folder = folder or forecast_folder(root, config.name, iso(newest))
     facts = {
         "model": config.name,
@@ -72,9 +72,9 @@ def forecast(
         "lookback": config.dataset.lookback,
         "horizon": config.dataset.predict,
         **settings.model_dump(),
-        "series": {str(key): _facts(bars, forecasts[str(key)], settings.quantiles) for key, bars in known.items()},
+        "series": {str(key): _facts(bars, forecasts[str(key)], settings.quantiles) for key, bars in histories.items()},
     }
-    charts = [_chart(series, bars, forecasts[str(series)], settings.quantiles) for series, bars in known.items()]
+    charts = [_chart(series, bars, forecasts[str(series)], settings.quantiles) for series, bars in histories.items()]
     _write(folder, facts, charts, forecasts, root)
     return ForecastResult(folder, facts)
 

@@ -125,9 +125,9 @@ class Shell:
 
     def _serve(self, command: str) -> tuple[int, str]:
         """A server, until it says where it listens; then Ctrl-C."""
-        words = re.sub(r"--port \d+", "--port 0", command).split()
+        arguments = re.sub(r"--port \d+", "--port 0", command).split()
         with subprocess.Popen(
-            [sys.executable, "-m", *words], cwd=self.folder, env=self.environ, stdout=subprocess.PIPE,
+            [sys.executable, "-m", *arguments], cwd=self.folder, env=self.environ, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True,
         ) as process:  # fmt: skip
             assert process.stdout is not None

@@ -22,9 +22,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(workspace: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command line as the guide's user would, the sandbox standing in for OKX."""
-    mine = {name: value for name, value in os.environ.items() if not name.startswith("KRONOS_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("KRONOS_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environ = {**mine, "PATH": path, "KRONOS_SOURCE": "sandbox", "KRONOS_LANG": "en", **variables}
+    environ = {**inherited, "PATH": path, "KRONOS_SOURCE": "sandbox", "KRONOS_LANG": "en", **variables}
     return subprocess.run(
         command, cwd=workspace, env=environ, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
     )
@@ -146,7 +146,7 @@ def test_the_same_result_from_every_folder(workspace: Path, model_a: Path, place
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "message"),
     [
         (["--config", "model_z"], "Configuration validation failed"),
         (["--config", "model_a_4h", "--timeframes", "4h"], "allowed: 1m"),
@@ -155,11 +155,11 @@ def test_the_same_result_from_every_folder(workspace: Path, model_a: Path, place
         ([], "--config is missing"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_2(workspace: Path, flags: list[str], told: str) -> None:
+def test_wrong_usage_is_one_line_and_exit_2(workspace: Path, flags: list[str], message: str) -> None:
     done = prepare(workspace, *flags)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith("Error: ")
-    assert told in done.stderr
+    assert message in done.stderr
 
 
 def test_messages_are_chinese_where_the_locale_is(workspace: Path) -> None:

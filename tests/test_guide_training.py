@@ -42,9 +42,9 @@ def finetune(workspace: Path) -> Path:
 
 
 def environ(workspace: Path, **variables: str) -> dict[str, str]:
-    mine = {name: value for name, value in os.environ.items() if not name.startswith(("KRONOS_", "HF_"))}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KRONOS_", "HF_"))}
     return {
-        **mine,
+        **inherited,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "KRONOS_SOURCE": "sandbox",
         "KRONOS_RECORDS_PER_TF": "950",
@@ -170,14 +170,14 @@ def test_quick_start_asks_on_a_terminal_and_not_in_a_pipe(finetune: Path, worksp
     piped = train(finetune, "python", "quick_start_multi_model.py")
     assert piped.returncode == 2
     assert "--yes" in piped.stderr
-    mine, theirs = pty.openpty()
+    inherited, terminal = pty.openpty()
     child = subprocess.Popen(
         [sys.executable, "quick_start_multi_model.py", *TINY],
-        cwd=finetune, env=environ(workspace), stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=finetune, env=environ(workspace), stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    os.write(mine, b"model_z\n2\ntokenizer\n\n")
+    os.write(inherited, b"model_z\n2\ntokenizer\n\n")
     out, err = child.communicate(timeout=300)
-    os.close(mine), os.close(theirs)
+    os.close(inherited), os.close(terminal)
     assert child.returncode == 0, err
     assert "found 'model_z'" in out
     assert "--models model_b_1d --stage tokenizer --mode sequential" in out
@@ -197,7 +197,7 @@ def test_a_dry_run_says_what_it_will_cost_and_writes_nothing(finetune: Path, wor
 
 
 @pytest.mark.parametrize(
-    ("flags", "words"),
+    ("flags", "message"),
     [
         (["--models"], "expected at least one argument"),
         ([], "--models is missing; this workspace has default, model_a_4h, model_b_1d"),
@@ -207,10 +207,10 @@ def test_a_dry_run_says_what_it_will_cost_and_writes_nothing(finetune: Path, wor
         (["--models", "model_a_4h", "--device", "tpu", *TINY, "--in-process"], "Unknown device 'tpu'"),
     ],
 )
-def test_a_wrong_flag_is_one_line_and_exit_2(finetune: Path, flags: list[str], words: str) -> None:
+def test_a_wrong_flag_is_one_line_and_exit_2(finetune: Path, flags: list[str], message: str) -> None:
     done = train(finetune, "python", "multi_model_trainer.py", *flags)
     assert (done.returncode, done.stdout) == (2, "")
-    assert words in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -115,8 +115,8 @@ def copied_by(stage: str) -> list[str]:
 def test_the_image_makes_a_workspace_of_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     def value(name: str) -> list[str]:
         (line,) = (line for line in DOCKERFILE.splitlines() if line.startswith(name))
-        words: list[str] = json.loads(line.removeprefix(name))
-        return words
+        listed: list[str] = json.loads(line.removeprefix(name))
+        return listed
 
     path = f"{installed}{os.pathsep}{os.environ['PATH']}"
     helped = run(*value("ENTRYPOINT"), *value("CMD"), cwd=tmp_path, PATH=path)

@@ -63,9 +63,9 @@ def test_verify_passes_and_a_changed_byte_is_found(
     content[len(content) // 2] ^= 1
     pickled.write_bytes(content)
     assert run(["verify", "model_a_4h"]) == 4
-    told = capsys.readouterr()
-    assert "❌ files" in told.out
-    assert told.err.startswith("Error: ")
+    output = capsys.readouterr()
+    assert "❌ files" in output.out
+    assert output.err.startswith("Error: ")
 
 
 def test_inspect_shows_what_is_held(prepared: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,7 +115,7 @@ def test_check_takes_a_relative_kronos_home_from_the_workspace_as_prepare_does(
 
 
 @pytest.mark.parametrize(
-    ("key", "state", "told"),
+    ("key", "state", "output"),
     [("sandbox-key", "ok", "accepted"), ("sandbox-key-elsewhere", "fail", "50119"), ("no-key", "fail", "50111")],
 )
 def test_check_asks_the_exchange_about_a_full_set_of_keys(
@@ -124,7 +124,7 @@ def test_check_asks_the_exchange_about_a_full_set_of_keys(
     capsys: pytest.CaptureFixture[str],
     key: str,
     state: str,
-    told: str,
+    output: str,
 ) -> None:
     monkeypatch.setenv("OKX_API_KEY", key)
     monkeypatch.setenv("OKX_API_SECRET", "sandbox-secret")
@@ -134,7 +134,7 @@ def test_check_asks_the_exchange_about_a_full_set_of_keys(
         run(["check", "--json"])
     line = {line["name"]: line for line in json.loads(capsys.readouterr().out)["checks"]}["credentials"]
     assert line["state"] == state
-    assert told in line["detail"]
+    assert output in line["detail"]
 
 
 def test_files_are_prepared_from_a_folder_named_from_the_workspace(
@@ -158,9 +158,9 @@ def test_a_file_without_turnover_says_that_it_was_derived(
 @pytest.mark.parametrize("argv", [["preparee"], ["prepare", "--config"], ["sandbox", "--port", "x"]])
 def test_a_wrong_command_line_is_one_line_and_exit_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(argv) == 2
-    told = capsys.readouterr()
-    assert (told.out, told.err.count("\n")) == ("", 1)
-    assert "--help" in told.err
+    output = capsys.readouterr()
+    assert (output.out, output.err.count("\n")) == ("", 1)
+    assert "--help" in output.err
 
 
 def test_a_dataset_that_was_never_prepared_is_named_with_the_command_that_makes_it(

@@ -55,30 +55,30 @@ def test_the_verdict_comes_first_and_the_baselines_stand_beside(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["evaluate", "--config", "tiny", "--samples", "3"]) == 0
-    told = capsys.readouterr()
-    lines = told.out.splitlines()
+    output = capsys.readouterr()
+    lines = output.out.splitlines()
     assert lines[0].split(" ", 1)[1].startswith(("No edge: do not use this model; ", "Promoted: "))
     rows = {line.split("  ")[0] for line in lines}
     assert {"fine-tuned", "untrained start", "last price", "drift", "seasonal naive", "random walk"} <= rows
     assert lines[-2].endswith("outputs/models/tiny/evaluation.json")
     assert lines[-1].endswith("outputs/reports/tiny/report.html")
-    assert told.err == ""
+    assert output.err == ""
     assert json.loads(Path(lines[-2]).read_text())["provenance"]["settings"]["samples"] == 3
 
 
 def test_json_is_one_object(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "--config", "tiny", "--stride", "2", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["provenance"]["settings"]["stride"] == 2
-    assert {"en", "zh"} == found["verdict"]["sentence"].keys()
+    result = json.loads(capsys.readouterr().out)
+    assert result["provenance"]["settings"]["stride"] == 2
+    assert {"en", "zh"} == result["verdict"]["sentence"].keys()
 
 
 def test_in_chinese(workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KRONOS_LANG", "zh")
     assert run(["evaluate", "--config", "tiny", "--models", "pretrained"]) == 0
-    told = capsys.readouterr().out
-    assert "方向命中 %" in told
-    assert "简单回测" in told
+    output = capsys.readouterr().out
+    assert "方向命中 %" in output
+    assert "简单回测" in output
 
 
 def test_without_a_model_it_says_what_to_do(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,40 +92,40 @@ def test_folds_say_their_cost_and_come_in_one_table(workspace: Path, capsys: pyt
     """In a pipe, and of a model that is not trained: news on stderr, the verdict first and the whole last on stdout."""
     shutil.rmtree(workspace / "outputs")
     assert run(["evaluate", "--config", "tiny", "--folds", "2"]) == 0
-    told = capsys.readouterr()
-    cost, *ended = [line for line in told.err.splitlines() if " epoch " not in line]
+    output = capsys.readouterr()
+    cost, *ended = [line for line in output.err.splitlines() if " epoch " not in line]
     assert cost.startswith("tiny: folds to train: 2, each in at most 0:0")
     assert [line[: line.index(":")] for line in ended] == ["tiny fold 1 of 2", "tiny fold 2 of 2"]
-    lines = told.out.splitlines()
+    lines = output.out.splitlines()
     assert lines[0].split(" ", 1)[1].startswith(("No edge over 2 folds; ", "Edge over 2 folds; "))
     rows = {line.split("  ")[0]: line for line in lines}
-    found = json.loads((workspace / "outputs/models/tiny/folds/evaluation.json").read_text())
-    for name, one in [*((str(row["fold"]), row) for row in found["folds"]), ("all", found)]:
-        crps = one["models"]["fine-tuned"]["pooled"]["crps"]
+    result = json.loads((workspace / "outputs/models/tiny/folds/evaluation.json").read_text())
+    for name, scores in [*((str(row["fold"]), row) for row in result["folds"]), ("all", result)]:
+        crps = scores["models"]["fine-tuned"]["pooled"]["crps"]
         assert (
             " ".join((f"{100 * crps['value']:.3f} [{100 * crps['low']:.3f},", f"{100 * crps['high']:.3f}]"))
             in rows[name]
         )
-        assert one["origins"]["first"] in rows[name]
-        assert one["verdict"]["baseline"] in rows[name]
+        assert scores["origins"]["first"] in rows[name]
+        assert scores["verdict"]["baseline"] in rows[name]
     assert lines[-2].endswith("outputs/models/tiny/folds/evaluation.json")
     assert run(["evaluate", "--config", "tiny", "--folds", "2", "--json"]) == 0
-    told = capsys.readouterr()
-    assert json.loads(told.out) == found
-    assert told.err == ""
+    output = capsys.readouterr()
+    assert json.loads(output.out) == result
+    assert output.err == ""
 
 
 def test_wrong_folds_are_one_line(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for words, code, said in (
+    for flags, code, complaint in (
         (["0"], 2, "found 0; allowed: 2 to 50"),
         (["two"], 2, "invalid int value: 'two'"),
         (["40"], 4, "of 40 has too few windows of 11 bars"),
         (["2", "--models", "pretrained"], 2, "leave --models out"),
     ):
-        assert run(["evaluate", "--config", "tiny", "--folds", *words]) == code
-        told = capsys.readouterr()
-        assert (told.out, told.err.count("\n")) == ("", 1)
-        assert said in told.err
+        assert run(["evaluate", "--config", "tiny", "--folds", *flags]) == code
+        output = capsys.readouterr()
+        assert (output.out, output.err.count("\n")) == ("", 1)
+        assert complaint in output.err
 
 
 def test_folds_are_not_for_torchrun(
@@ -157,10 +157,10 @@ def test_a_device_that_is_unknown_or_absent_is_refused_in_one_line(
 def test_folds_in_chinese(workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KRONOS_LANG", "zh")
     assert run(["evaluate", "--config", "tiny", "--folds", "2"]) == 0
-    told = capsys.readouterr()
-    assert "待训练 2 折" in told.err
-    assert "2 折总体" in told.out
-    assert "合计" in told.out
+    output = capsys.readouterr()
+    assert "待训练 2 折" in output.err
+    assert "2 折总体" in output.out
+    assert "合计" in output.out
 
 
 def test_a_setting_of_training_that_folds_would_not_follow_is_refused(

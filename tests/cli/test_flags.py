@@ -77,7 +77,7 @@ def test_the_chinese_help_says_something_in_chinese_of_each_flag(command: str, m
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("command_line", "message"),
     [
         (["preparee"], "did you mean prepare?"),
         (["prepare", "--confg", "x"], "did you mean --config"),
@@ -92,10 +92,10 @@ def test_the_chinese_help_says_something_in_chinese_of_each_flag(command: str, m
     ],
 )
 def test_a_misspelt_word_gets_a_suggestion(
-    words: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    command_line: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KRONOS_LANG", "en")
-    assert run(words) == 2
+    assert run(command_line) == 2
     printed = capsys.readouterr()
     assert (printed.out, printed.err.count("\n")) == ("", 1)
     assert message in printed.err
@@ -103,8 +103,10 @@ def test_a_misspelt_word_gets_a_suggestion(
 
 
 def test_the_command_that_trains_the_same_has_every_setting_that_train_takes() -> None:
-    words = "pipeline --source sandbox --epochs 3 --freeze-tokenizer --set train.patience=2 --set clean.gaps=fill"
-    flags = model_flags(build_parser().parse_args(words.split()))
+    command_line = (
+        "pipeline --source sandbox --epochs 3 --freeze-tokenizer --set train.patience=2 --set clean.gaps=fill"
+    )
+    flags = model_flags(build_parser().parse_args(command_line.split()))
     assert shlex.join(flags) == "--freeze-tokenizer --epochs 3 --set train.patience=2 --set clean.gaps=fill"
     assert model_flags(build_parser().parse_args(["train", *flags])) == flags
 
@@ -137,7 +139,7 @@ def test_explain_shows_what_set_each_value(workspace: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
-    "words",
+    "command_line",
     [
         "prepare --config model_a_4h",
         "verify model_a_4h",
@@ -148,8 +150,8 @@ def test_explain_shows_what_set_each_value(workspace: Path, capsys: pytest.Captu
         "quick_start",
     ],
 )
-def test_set_changes_the_config_of_every_command_that_loads_one(workspace: Path, words: str) -> None:
-    command, *flags = words.split()
+def test_set_changes_the_config_of_every_command_that_loads_one(workspace: Path, command_line: str) -> None:
+    command, *flags = command_line.split()
     script = str(workspace / "script.py")
     parsed = script_parser("kronosforge", command).parse_args(
         [*flags, "--set", "train.patience=7", "--set", "forecast.quantiles=0.2,0.8"], argparse.Namespace(script=script)

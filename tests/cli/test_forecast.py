@@ -42,8 +42,8 @@ def forecast(capsys: pytest.CaptureFixture[str], *flags: str) -> dict:
 
 
 def test_it_writes_paths_quantiles_pictures_and_a_page(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = forecast(capsys)
-    folder = Path(found["folder"])
+    result = forecast(capsys)
+    folder = Path(result["folder"])
     paths = pd.read_parquet(folder / "paths.parquet")
     quantiles = pd.read_csv(folder / "quantiles.csv")
     assert len(paths) == 2 * 6 * 5
@@ -52,8 +52,8 @@ def test_it_writes_paths_quantiles_pictures_and_a_page(workspace: Path, capsys: 
     assert (paths[["vol", "amt"]] >= 0).all(axis=None)
     assert len(quantiles) == 2 * 5
     assert (quantiles["close_q0.05"] <= quantiles["close_q0.95"]).all()
-    one = found["series"]["BTC-USDT-SWAP_4H"]
-    steps = pd.to_datetime([one["origin"], *one["times"]]).to_series().diff().dropna()
+    series_facts = result["series"]["BTC-USDT-SWAP_4H"]
+    steps = pd.to_datetime([series_facts["origin"], *series_facts["times"]]).to_series().diff().dropna()
     assert (steps == pd.Timedelta(hours=4)).all()
     for name in ("report.html", "forecast.json", "BTC-USD-SWAP_4H.svg", "BTC-USDT-SWAP_4H.svg"):
         assert (folder / name).stat().st_size > 500
@@ -93,7 +93,7 @@ def test_it_knows_nothing_after_its_origin(workspace: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
-    ("flags", "code", "words"),
+    ("flags", "code", "message"),
     [
         (["--series", "DOGE_4H"], 2, "not a series of model_t"),
         (["--horizon", "600"], 2, "horizon 600"),
@@ -104,13 +104,13 @@ def test_it_knows_nothing_after_its_origin(workspace: Path, capsys: pytest.Captu
     ],
 )
 def test_what_cannot_be_forecast_is_one_line(
-    workspace: Path, capsys: pytest.CaptureFixture[str], flags: list[str], code: int, words: str
+    workspace: Path, capsys: pytest.CaptureFixture[str], flags: list[str], code: int, message: str
 ) -> None:
-    found = run(["forecast", "--config", "model_t", *flags])
+    result = run(["forecast", "--config", "model_t", *flags])
     out, err = capsys.readouterr()
-    assert words in err
+    assert message in err
     assert (out, err.count("\n")) == ("", 1)
-    assert found == code
+    assert result == code
     assert not (workspace / "outputs").exists()
 
 

@@ -33,10 +33,10 @@ def test_a_page_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytes
     (tmp_path / "outputs").mkdir()
     (tmp_path / "outputs" / "reports").write_text("a file in the way")
     print_pages(write_pages([CONFIG], tmp_path))
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("No report of model_a: DiskError: ")
-    assert said.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("No report of model_a: DiskError: ")
+    assert output.err.count("\n") == 1
 
 
 def test_a_forecast_s_repaired_candles_and_quantiles_are_counted_once(capsys: pytest.CaptureFixture[str]) -> None:

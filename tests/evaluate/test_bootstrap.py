@@ -26,8 +26,8 @@ def test_they_hold_the_truth_as_often_as_they_say(process, instants: int) -> Non
     rng, horizon = np.random.default_rng(0), 8
     columns = np.stack([process(rng, instants, horizon) for _ in range(600)], axis=1)
     size = length(horizon, 1, 1.0, instants)
-    found = Blocks(instants, size, replicates=800, level=0.95, seed=1).means(np.arange(instants), columns)
-    assert 0.91 <= np.mean([told.low <= 0 <= told.high for told in found]) <= 0.985
+    intervals = Blocks(instants, size, replicates=800, level=0.95, seed=1).means(np.arange(instants), columns)
+    assert 0.91 <= np.mean([interval.low <= 0 <= interval.high for interval in intervals]) <= 0.985
 
 
 def moody(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -42,24 +42,24 @@ def test_a_share_holds_the_truth_where_errors_grow_with_the_markets_moves() -> N
     """Errors that are 30 % smaller than the other's, in 400 markets with wild months and quiet ones. A plain difference does
     not hold its long run's mean as often as it says."""
     rng, n = np.random.default_rng(0), 600
-    theirs = np.stack([moody(rng, n) for _ in range(400)], axis=1) * np.abs(rng.normal(size=(n, 400)))
-    mine = theirs * 0.7 * np.exp(0.3 * rng.normal(size=(n, 400)) - 0.3**2 / 2)
+    other_losses = np.stack([moody(rng, n) for _ in range(400)], axis=1) * np.abs(rng.normal(size=(n, 400)))
+    losses = other_losses * 0.7 * np.exp(0.3 * rng.normal(size=(n, 400)) - 0.3**2 / 2)
     blocks, at = Blocks(n, 12, replicates=400, level=0.95, seed=1), np.arange(n)
-    truth = (mine - theirs).mean()
-    plain = blocks.means(at, mine - theirs)
-    assert np.mean([told.low <= truth <= told.high for told in plain]) < 0.8
-    shares = blocks.shares(at, mine, theirs)
-    assert 0.92 <= np.mean([told.low <= -0.3 <= told.high for told in shares]) <= 0.98
-    assert np.mean([told.value for told in shares]) == pytest.approx(-0.3, abs=0.005)
+    truth = (losses - other_losses).mean()
+    plain = blocks.means(at, losses - other_losses)
+    assert np.mean([interval.low <= truth <= interval.high for interval in plain]) < 0.8
+    shares = blocks.shares(at, losses, other_losses)
+    assert 0.92 <= np.mean([interval.low <= -0.3 <= interval.high for interval in shares]) <= 0.98
+    assert np.mean([interval.value for interval in shares]) == pytest.approx(-0.3, abs=0.005)
 
 
 def test_of_equals_few_look_better() -> None:
     """The verdict's own risk, where it is highest: a forecast exactly as good as the one it is held against."""
     rng, n = np.random.default_rng(0), 600
     moods = np.stack([moody(rng, n) for _ in range(600)], axis=1)
-    mine, theirs = (moods * np.abs(rng.normal(size=(n, 600))) for _ in range(2))
-    told = Blocks(n, 12, replicates=400, level=0.95, seed=1).shares(np.arange(n), mine, theirs)
-    assert 0.01 <= np.mean([one.below_zero for one in told]) <= 0.045
+    losses, other_losses = (moods * np.abs(rng.normal(size=(n, 600))) for _ in range(2))
+    interval = Blocks(n, 12, replicates=400, level=0.95, seed=1).shares(np.arange(n), losses, other_losses)
+    assert 0.01 <= np.mean([first.below_zero for first in interval]) <= 0.045
 
 
 def correlation(x: np.ndarray, y: np.ndarray):
@@ -76,7 +76,7 @@ def holds_zero(x: np.ndarray, y: np.ndarray, blocks: Blocks) -> float:
     """The share of columns in which the interval of the correlation holds 0."""
     statistic = correlation(x, y)
     [values] = statistic(np.ones((1, len(x))))
-    return np.mean([told.low <= 0 <= told.high for told in blocks.intervals(values, statistic)])
+    return np.mean([interval.low <= 0 <= interval.high for interval in blocks.intervals(values, statistic)])
 
 
 def test_a_correlation_holds_the_truth_where_a_few_wild_months_carry_it(monkeypatch) -> None:
@@ -85,12 +85,12 @@ def test_a_correlation_holds_the_truth_where_a_few_wild_months_carry_it(monkeypa
     walks = np.stack([moody(rng, n + lookback + horizon) for _ in range(400)], axis=1)
     walks = (walks * rng.normal(size=walks.shape)).cumsum(axis=0)
     recent = sliding_window_view(walks, lookback, axis=0).mean(axis=-1)[:n]
-    known = walks[lookback - 1 :][:n]
-    moves = walks[lookback - 1 + horizon :][:n] - known
+    walks_seen = walks[lookback - 1 :][:n]
+    moves = walks[lookback - 1 + horizon :][:n] - walks_seen
     blocks = Blocks(n, 12, replicates=300, level=0.95, seed=1)
-    assert 0.92 <= holds_zero(recent - known, moves, blocks) <= 0.98
+    assert 0.92 <= holds_zero(recent - walks_seen, moves, blocks) <= 0.98
     monkeypatch.setattr(Blocks, "_freedom", lambda self, _: np.array([n / 12 - 1]))
-    assert holds_zero(recent - known, moves, blocks) < 0.92
+    assert holds_zero(recent - walks_seen, moves, blocks) < 0.92
 
 
 def test_a_mean_of_like_blocks_has_all_their_freedom_and_one_wild_block_leaves_little() -> None:
@@ -98,29 +98,33 @@ def test_a_mean_of_like_blocks_has_all_their_freedom_and_one_wild_block_leaves_l
     calm = rng.normal(size=400)
     wild = np.where(np.arange(400) // 10 == 20, 30 * calm, calm)
     blocks = Blocks(400, 10, replicates=400, level=0.95, seed=1)
-    [one, other] = blocks._freedom(lambda weights: (weights @ np.stack([calm, wild], axis=1)) / weights.sum(1)[:, None])
-    assert 30 < one <= 39
+    [first, other] = blocks._freedom(
+        lambda weights: (weights @ np.stack([calm, wild], axis=1)) / weights.sum(1)[:, None]
+    )
+    assert 30 < first <= 39
     assert 1 <= other < 3
 
 
 def test_a_share_of_nothing_says_nothing() -> None:
-    [told] = Blocks(9, 1, replicates=200, level=0.95, seed=0).shares(np.arange(9), np.ones((9, 1)), np.zeros((9, 1)))
-    assert told == (None, None, None)
+    [interval] = Blocks(9, 1, replicates=200, level=0.95, seed=0).shares(
+        np.arange(9), np.ones((9, 1)), np.zeros((9, 1))
+    )
+    assert interval == (None, None, None)
 
 
 def test_without_blocks_they_would_hold_it_much_too_seldom() -> None:
     rng, n = np.random.default_rng(0), 300
     columns = np.stack([overlapping(rng, n, 8) for _ in range(300)], axis=1)
-    found = Blocks(n, 1, replicates=400, level=0.95, seed=1).means(np.arange(n), columns)
-    assert np.mean([told.low <= 0 <= told.high for told in found]) < 0.7
+    intervals = Blocks(n, 1, replicates=400, level=0.95, seed=1).means(np.arange(n), columns)
+    assert np.mean([interval.low <= 0 <= interval.high for interval in intervals]) < 0.7
 
 
 def test_series_that_move_together_count_as_one() -> None:
     rng = np.random.default_rng(3)
-    one = rng.normal(size=200)
+    first = rng.normal(size=200)
     blocks = Blocks(200, 5, replicates=400, level=0.95, seed=0)
-    alone = blocks.means(np.arange(200), one[:, None])[0]
-    thrice = blocks.means(np.repeat(np.arange(200), 3), np.repeat(one, 3)[:, None])[0]
+    alone = blocks.means(np.arange(200), first[:, None])[0]
+    thrice = blocks.means(np.repeat(np.arange(200), 3), np.repeat(first, 3)[:, None])[0]
     assert thrice == pytest.approx(alone)
 
 
@@ -128,18 +132,20 @@ def test_a_difference_is_paired() -> None:
     """What both have in common is gone: a tiny steady difference is clear, however wild the two are."""
     rng = np.random.default_rng(4)
     market = 100 * rng.normal(size=200)
-    ours, theirs = market - 0.01 + 0.001 * rng.normal(size=200), market
+    ours, other_losses = market - 0.01 + 0.001 * rng.normal(size=200), market
     blocks = Blocks(200, 5, replicates=400, level=0.95, seed=0)
-    mine, other, difference = blocks.means(np.arange(200), np.stack([ours, theirs, ours - theirs], axis=1))
+    losses, other, difference = blocks.means(
+        np.arange(200), np.stack([ours, other_losses, ours - other_losses], axis=1)
+    )
     assert difference.below_zero
-    assert mine.low < other.value < mine.high
+    assert losses.low < other.value < losses.high
 
 
 def test_the_same_seed_gives_the_same_interval_and_memory_is_no_matter(monkeypatch) -> None:
     column = np.random.default_rng(5).normal(size=(50, 1))
-    told = Blocks(50, 4, replicates=300, level=0.9, seed=7).means(np.arange(50), column)
-    assert told == Blocks(50, 4, replicates=300, level=0.9, seed=7).means(np.arange(50), column)
-    assert told != Blocks(50, 4, replicates=300, level=0.9, seed=8).means(np.arange(50), column)
+    interval = Blocks(50, 4, replicates=300, level=0.9, seed=7).means(np.arange(50), column)
+    assert interval == Blocks(50, 4, replicates=300, level=0.9, seed=7).means(np.arange(50), column)
+    assert interval != Blocks(50, 4, replicates=300, level=0.9, seed=8).means(np.arange(50), column)
     drawn = np.concatenate(list(Blocks(50, 4, replicates=300, level=0.9, seed=7).weights()))
     assert drawn.shape == (300, 50)
     assert (drawn.sum(axis=1) == 50).all()
@@ -151,9 +157,9 @@ def test_gaps_are_left_out_of_means() -> None:
 
 
 def test_too_short_a_time_says_nothing() -> None:
-    told = Blocks(29, 10, replicates=200, level=0.95, seed=0).means(np.arange(29), np.ones((29, 1)))[0]
-    assert told == (1.0, None, None)
-    assert not told.below_zero
+    interval = Blocks(29, 10, replicates=200, level=0.95, seed=0).means(np.arange(29), np.ones((29, 1)))[0]
+    assert interval == (1.0, None, None)
+    assert not interval.below_zero
 
 
 @pytest.mark.parametrize(

@@ -41,41 +41,41 @@ def trained(trained_root: Path, tmp_path: Path) -> Path:
 
 def test_everything_is_written_and_nothing_twice(trained: Path, config: ModelConfig, monkeypatch) -> None:
     torch.manual_seed(9)
-    found = evaluate(config, trained)
+    result = evaluate(config, trained)
     path = trained / "outputs" / "models" / "model_t" / "evaluation.json"
     first = path.read_bytes()
-    assert json.loads(first) == found
-    assert list(found["models"]) == [
+    assert json.loads(first) == result
+    assert list(result["models"]) == [
         "fine-tuned", "pretrained", "last price", "drift", "seasonal naive", "random walk"
     ]  # fmt: skip
-    tuned = found["models"]["fine-tuned"]
+    tuned = result["models"]["fine-tuned"]
     assert set(tuned["series"]) == {"BTC-USD-SWAP_4H", "BTC-USDT-SWAP_4H", "ETH-USDT-SWAP_4H"}
     assert {*MEANS, "ic", "rank_ic", "vol_ic"} <= tuned["pooled"].keys()
     assert -1 < tuned["pooled"]["ic_across"]["value"] < 1
     assert tuned["pooled"]["crps"]["low"] < tuned["pooled"]["crps"]["value"] < tuned["pooled"]["crps"]["high"]
     assert sum(tuned["calibration"]["pit"]) == pytest.approx(1, abs=1e-4)
-    assert found["models"]["last price"]["calibration"]["pit"] is None
-    assert found["models"]["last price"]["pooled"]["crps"] == found["models"]["last price"]["pooled"]["mae"]
-    assert found["origins"]["all"] == found["origins"]["judged"] == sum(found["origins"]["series"].values())
-    assert found["origins"]["block"] >= 5
-    mine, other = (found["models"][name]["pooled"]["crps"]["value"] for name in ("fine-tuned", "drift"))
-    assert found["differences"]["fine-tuned"]["drift"]["crps"]["value"] == pytest.approx(mine / other - 1)
-    checkpoint = found["provenance"]["models"]["fine-tuned"]["predictor"]
+    assert result["models"]["last price"]["calibration"]["pit"] is None
+    assert result["models"]["last price"]["pooled"]["crps"] == result["models"]["last price"]["pooled"]["mae"]
+    assert result["origins"]["all"] == result["origins"]["judged"] == sum(result["origins"]["series"].values())
+    assert result["origins"]["block"] >= 5
+    tuned_crps, other = (result["models"][name]["pooled"]["crps"]["value"] for name in ("fine-tuned", "drift"))
+    assert result["differences"]["fine-tuned"]["drift"]["crps"]["value"] == pytest.approx(tuned_crps / other - 1)
+    checkpoint = result["provenance"]["models"]["fine-tuned"]["predictor"]
     assert checkpoint["source"] == "predictor/best_model"
     assert len(checkpoint["sha256"]["model.safetensors"]) == 64
-    assert {"label", "bars"} <= found["backtest"].keys()
+    assert {"label", "bars"} <= result["backtest"].keys()
     # again: the finished one is found; by force: the same bytes
     monkeypatch.setattr(evaluation, "judge", lambda *a, **k: pytest.fail("computed twice"))
-    assert evaluate(config, trained) == found
+    assert evaluate(config, trained) == result
     monkeypatch.undo()
     evaluate(config, trained, force=True)
     assert path.read_bytes() == first
 
 
 def test_examples_are_the_best_the_median_and_the_worst(trained: Path, config: ModelConfig) -> None:
-    found = evaluate(config, trained)
-    best, median, worst = found["examples"]
-    assert [one["which"] for one in found["examples"]] == ["best", "median", "worst"]
+    result = evaluate(config, trained)
+    best, median, worst = result["examples"]
+    assert [example["which"] for example in result["examples"]] == ["best", "median", "worst"]
     assert best["crps"] < median["crps"] < worst["crps"]
     last = worst["history"]["close"][-1]
     close, real = np.array(worst["quantiles"]["0.5"]) / last - 1, np.array(worst["ahead"]["close"]) / last - 1
@@ -114,13 +114,13 @@ def test_current_names_the_winner(
     )
     current = trained / "outputs" / "models" / "model_t" / "CURRENT"
     current.write_text("{}")
-    found = evaluate(config, trained)
-    assert found["verdict"]["promote"] is (keep == "fine-tuned")
+    result = evaluate(config, trained)
+    assert result["verdict"]["promote"] is (keep == "fine-tuned")
     if scratch and keep == "pretrained":
         assert not current.exists()
         return
     named = json.loads(current.read_text())
-    assert (named["model"], named["evaluation"]) == (keep, found["fingerprint"])
+    assert (named["model"], named["evaluation"]) == (keep, result["fingerprint"])
     if keep == "fine-tuned":
         assert named["predictor"]["source"] == "predictor/best_model"
 
@@ -166,8 +166,8 @@ def test_the_untrained_start_is_what_training_started_from(trained: Path, config
 
 def test_the_start_is_what_was_trained_from_not_what_the_config_says_now(trained: Path, config: ModelConfig) -> None:
     now = config.model_copy(update={"train": TrainConfig(predictor="nobody/nothing")})
-    found = evaluate(now, trained)
-    assert found["provenance"]["models"]["pretrained"] == {"untrained": True, "size": "tiny", "seed": 100}
+    result = evaluate(now, trained)
+    assert result["provenance"]["models"]["pretrained"] == {"untrained": True, "size": "tiny", "seed": 100}
 
 
 def test_from_given_checkpoints(root: Path, config: ModelConfig, tmp_path: Path) -> None:
@@ -178,9 +178,9 @@ def test_from_given_checkpoints(root: Path, config: ModelConfig, tmp_path: Path)
         predictor=str(KronosPredictor(PRESETS["tiny"].predictor).save_pretrained(tmp_path / "p")),
     )
     given = config.model_copy(update={"train": rules})
-    found = evaluate(given, root, models=["pretrained"])
-    assert found["verdict"] is None
-    assert found["provenance"]["models"]["pretrained"]["predictor"]["source"] == str(tmp_path / "p")
+    result = evaluate(given, root, models=["pretrained"])
+    assert result["verdict"] is None
+    assert result["provenance"]["models"]["pretrained"]["predictor"]["source"] == str(tmp_path / "p")
     assert not (root / "outputs" / "models" / "model_t" / "CURRENT").exists()
     assert start(rules).load()[0].arguments == PRESETS["tiny"].tokenizer
 

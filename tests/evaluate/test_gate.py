@@ -19,11 +19,11 @@ def verdict(start: Interval, walk: Interval, last: Interval = BETTER, scratch: b
 
 
 def test_it_promotes_what_beats_both() -> None:
-    found = verdict(BETTER, BETTER)
-    assert found.state is State.EDGE
-    assert found.keep == "fine-tuned"
-    assert found.baseline == "random walk"
-    assert found.sentence.translated("en") == (
+    decision = verdict(BETTER, BETTER)
+    assert decision.state is State.EDGE
+    assert decision.keep == "fine-tuned"
+    assert decision.baseline == "random walk"
+    assert decision.sentence.translated("en") == (
         "Promoted: use the fine-tuned model; against the start checkpoint its CRPS differs by -20.0 % "
         "(95 % interval -30.0 to -10.0 %); against the best baseline (random walk) its CRPS differs by -20.0 % "
         "(95 % interval -30.0 to -10.0 %)."
@@ -32,11 +32,11 @@ def test_it_promotes_what_beats_both() -> None:
 
 @pytest.mark.parametrize(("start", "walk"), [(UNSURE, BETTER), (BETTER, UNSURE), (WORSE, WORSE), (UNTOLD, BETTER)])
 def test_it_does_not_promote_less_than_that(start: Interval, walk: Interval) -> None:
-    found = verdict(start, walk)
-    assert found.state is State.NO_EDGE
-    assert found.keep == START
-    assert found.sentence.translated("en").startswith("No edge: keep the pretrained model; ")
-    assert found.sentence.translated("zh").startswith("没有优势(no edge):保留预训练模型;")
+    decision = verdict(start, walk)
+    assert decision.state is State.NO_EDGE
+    assert decision.keep == START
+    assert decision.sentence.translated("en").startswith("No edge: keep the pretrained model; ")
+    assert decision.sentence.translated("zh").startswith("没有优势(no edge):保留预训练模型;")
 
 
 def test_a_weak_baseline_is_not_enough_and_not_needed() -> None:
@@ -45,17 +45,17 @@ def test_a_weak_baseline_is_not_enough_and_not_needed() -> None:
 
 
 def test_from_scratch_there_is_nothing_to_keep() -> None:
-    found = verdict(BETTER, WORSE, scratch=True)
-    assert found.keep is None
-    assert found.sentence.translated("en").startswith("No edge: do not use this model; ")
+    decision = verdict(BETTER, WORSE, scratch=True)
+    assert decision.keep is None
+    assert decision.sentence.translated("en").startswith("No edge: do not use this model; ")
     assert verdict(BETTER, BETTER, scratch=True).keep == "fine-tuned"
 
 
 def test_where_it_cannot_be_told_it_says_so() -> None:
-    found = decide({START: None, "random walk": None}, {}, level=0.95, scratch=False)
-    assert (found.state, found.keep, found.baseline) == (State.NO_EDGE, START, "")
-    assert found.both()["against_start"] == {"value": None, "low": None, "high": None}
-    assert "too few origins to tell" in found.sentence.translated("en")
+    decision = decide({START: None, "random walk": None}, {}, level=0.95, scratch=False)
+    assert (decision.state, decision.keep, decision.baseline) == (State.NO_EDGE, START, "")
+    assert decision.both()["against_start"] == {"value": None, "low": None, "high": None}
+    assert "too few origins to tell" in decision.sentence.translated("en")
 
 
 @pytest.mark.parametrize(("edge", "promoted"), [(0.3, True), (0.0, False), (-0.3, False)])
@@ -64,8 +64,8 @@ def test_it_sees_an_edge_of_simulated_scores(edge: float, promoted: bool) -> Non
     walk = np.abs(rng.normal(size=n))
     ours = walk + rng.normal(size=n) - edge
     blocks = Blocks(n, 5, replicates=400, level=0.95, seed=0)
-    [told] = blocks.shares(np.arange(n), ours[:, None], walk[:, None])
-    against = {START: told, "random walk": told}
+    [share] = blocks.shares(np.arange(n), ours[:, None], walk[:, None])
+    against = {START: share, "random walk": share}
     state = decide({START: 1.0, "random walk": 1.0}, against, level=0.95, scratch=False).state
     assert (state is State.EDGE) is promoted
 

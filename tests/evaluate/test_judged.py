@@ -18,24 +18,26 @@ def judged(prepared_root: Path, config: ModelConfig) -> Judged:
     return Judged(origins, roll(test, origins, baselines(origins.bars, 8, 4, 0)))
 
 
-def same(one: Judged, two: Judged) -> bool:
+def same(left: Judged, two: Judged) -> bool:
     columns = ("instants", "at", "of", "row", "begin", "end")
-    alike = all(np.array_equal(getattr(one.origins, c), getattr(two.origins, c)) for c in columns)
-    scores = list(one.scores) == list(two.scores) and all(
-        mine.values.keys() == two.scores[name].values.keys()
-        and np.array_equal(mine.pit, two.scores[name].pit)
-        and all(np.array_equal(mine.values[k], two.scores[name].values[k], equal_nan=True) for k in mine.values)
-        for name, mine in one.scores.items()
+    alike = all(np.array_equal(getattr(left.origins, c), getattr(two.origins, c)) for c in columns)
+    scores = list(left.scores) == list(two.scores) and all(
+        own_scores.values.keys() == two.scores[name].values.keys()
+        and np.array_equal(own_scores.pit, two.scores[name].pit)
+        and all(
+            np.array_equal(own_scores.values[k], two.scores[name].values[k], equal_nan=True) for k in own_scores.values
+        )
+        for name, own_scores in left.scores.items()
     )
-    return alike and scores and one.origins.series == two.origins.series
+    return alike and scores and left.origins.series == two.origins.series
 
 
 def test_it_is_kept_to_the_last_bit_and_equally_each_time(judged: Judged, tmp_path: Path) -> None:
     for name in ("a", "b"):
         judged.save(tmp_path / name, "mark")
-    found = Judged.load(tmp_path / "a", "mark")
-    assert found is not None
-    assert same(found, judged)
+    loaded = Judged.load(tmp_path / "a", "mark")
+    assert loaded is not None
+    assert same(loaded, judged)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -58,9 +60,9 @@ def test_parts_of_a_test_pooled_are_the_test(judged: Judged) -> None:
     order = np.argsort(late, kind="stable")
     columns = ("at", "of", "row", "begin", "end")
     assert all(np.array_equal(getattr(whole.origins, c), getattr(judged.origins, c)[order]) for c in columns)
-    for name, one in judged.scores.items():
-        assert np.array_equal(whole.scores[name].values["crps"], one.values["crps"][order])
-        assert np.array_equal(whole.scores[name].pit, one.pit[order])
+    for name, left in judged.scores.items():
+        assert np.array_equal(whole.scores[name].values["crps"], left.values["crps"][order])
+        assert np.array_equal(whole.scores[name].pit, left.pit[order])
 
 
 def test_series_are_known_by_name_and_forecasters_by_all(judged: Judged) -> None:

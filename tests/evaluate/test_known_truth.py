@@ -45,23 +45,23 @@ def judged(root: Path, edge: float) -> dict[str, Any]:
         config = CONFIG.model_copy(update={"source": SourceConfig(name="okx", url=server.url)})
         prepare(config, dataset_folders(config, root, copy=False), {})
     train(config, root)
-    found = evaluate(config, root)
+    evaluation = evaluate(config, root)
     casters = {"oracle": partial(known_moves, market)}
     best = judge(config.evaluate, root / config.dataset_path, config.dataset, casters, seen=False, scratch=True)
-    return found | {"oracle": best["models"]["oracle"]["pooled"]["ic"]}
+    return evaluation | {"oracle": best["models"]["oracle"]["pooled"]["ic"]}
 
 
 def test_where_there_is_no_edge_nothing_is_promoted(tmp_path: Path) -> None:
-    found = judged(tmp_path, edge=0.0)
-    assert not found["verdict"]["promote"]
-    assert found["verdict"]["sentence"]["en"].startswith("No edge: do not use this model; ")
-    assert abs(found["models"]["fine-tuned"]["pooled"]["ic"]["value"]) < 0.2
-    assert found["oracle"] == {"value": None, "low": None, "high": None}  # there is nothing that it could know
+    evaluation = judged(tmp_path, edge=0.0)
+    assert not evaluation["verdict"]["promote"]
+    assert evaluation["verdict"]["sentence"]["en"].startswith("No edge: do not use this model; ")
+    assert abs(evaluation["models"]["fine-tuned"]["pooled"]["ic"]["value"]) < 0.2
+    assert evaluation["oracle"] == {"value": None, "low": None, "high": None}  # there is nothing that it could know
 
 
 def test_where_there_is_one_it_is_found(tmp_path: Path) -> None:
-    found = judged(tmp_path, edge=0.8)
-    assert found["verdict"]["promote"]
-    assert found["verdict"]["keep"] == "fine-tuned"
-    assert found["models"]["fine-tuned"]["pooled"]["ic"]["value"] >= found["oracle"]["value"] / 2
-    assert found["oracle"]["value"] == pytest.approx(0.8, abs=0.1)
+    evaluation = judged(tmp_path, edge=0.8)
+    assert evaluation["verdict"]["promote"]
+    assert evaluation["verdict"]["keep"] == "fine-tuned"
+    assert evaluation["models"]["fine-tuned"]["pooled"]["ic"]["value"] >= evaluation["oracle"]["value"] / 2
+    assert evaluation["oracle"]["value"] == pytest.approx(0.8, abs=0.1)

@@ -40,10 +40,10 @@ def test_every_legal_origin_and_no_bar_of_train_or_val(dataset: Path, config: Mo
     assert len(origins) == sum(segment.length - 8 - 4 + 1 for segment in split.segments)
     newest = max(int(open_split(dataset, name).time.max()) for name in ("train", "val"))
     assert origins.begin.min() > newest
-    known, ahead = test.read(origins, np.arange(len(origins)))
-    assert (np.diff(np.hstack([known.times, known.ahead])) == 4 * DAY // 24).all()  # of one segment
-    assert (origins.instants[origins.at] == known.ahead[:, 0]).all()
-    assert (origins.end == known.ahead[:, -1] + 4 * DAY // 24).all()
+    lookback, ahead = test.read(origins, np.arange(len(origins)))
+    assert (np.diff(np.hstack([lookback.times, lookback.ahead])) == 4 * DAY // 24).all()  # of one segment
+    assert (origins.instants[origins.at] == lookback.ahead[:, 0]).all()
+    assert (origins.end == lookback.ahead[:, -1] + 4 * DAY // 24).all()
     assert ahead.candles.shape == (len(origins), 4, 6)
 
 
@@ -65,10 +65,10 @@ def test_origins_before_the_end_of_pretraining_are_marked(dataset: Path, config:
     assert len(np.unique(kept.at)) == len(kept.instants)
 
 
-def same(one: Scores, other: Scores, rows: np.ndarray) -> None:
-    for name, value in one.values.items():
+def same(left: Scores, other: Scores, rows: np.ndarray) -> None:
+    for name, value in left.values.items():
         np.testing.assert_allclose(value[rows], other.values[name][rows], rtol=1e-4, atol=1e-7, err_msg=name)
-    np.testing.assert_allclose(one.pit[rows], other.pit[rows], atol=1e-6)
+    np.testing.assert_allclose(left.pit[rows], other.pit[rows], atol=1e-6)
 
 
 def test_no_score_depends_on_the_batch(dataset: Path, config: ModelConfig, casters: dict[str, Caster]) -> None:
@@ -96,14 +96,14 @@ def test_bars_after_a_horizon_move_nothing_before_it(
     candles[time >= at] *= 1.5
     np.save(file, candles)
     after = TestSplit(tmp_path / "moved", config.dataset)
-    one, other = (roll(test, origins, casters) for test in (before, after))
+    left, other = (roll(test, origins, casters) for test in (before, after))
     ended, made = np.flatnonzero(origins.end <= at), np.flatnonzero(origins.instants[origins.at] <= at)
     assert 0 < len(ended) < len(made) < len(origins)
     for name in casters:
-        same(one[name], other[name], ended)
-        np.testing.assert_array_equal(one[name].values["signal"][made], other[name].values["signal"][made])
+        same(left[name], other[name], ended)
+        np.testing.assert_array_equal(left[name].values["signal"][made], other[name].values["signal"][made])
         late = origins.instants[origins.at] > at
-        assert not np.allclose(one[name].values["crps"][late], other[name].values["crps"][late])
+        assert not np.allclose(left[name].values["crps"][late], other[name].values["crps"][late])
 
 
 def test_mase_is_scaled_by_training_alone(dataset: Path, config: ModelConfig) -> None:

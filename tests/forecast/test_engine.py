@@ -14,15 +14,15 @@ SAMPLERS = [Sampler(top_p=1.0), Sampler(temperature=1.3, top_p=0.9), Sampler(top
 
 def plain(predictor: KronosPredictor, s1: Tensor, s2: Tensor, stamps: Tensor, dice: Tensor, by: Sampler) -> Tensor:
     """Ids to come (2, T) of one path, after `s1` and `s2` (L,): the newest bars through the whole network, bar by bar."""
-    known = len(s1)
-    for one, other in dice:
+    context_bars = len(s1)
+    for s1_draw, other in dice:
         end = len(s1)
         window = slice(max(0, end - CONTEXT), end)
         logits, hidden = predictor.decode_s1(s1[None, window], s2[None, window], stamps[None, window])
-        s1 = torch.cat((s1, by.choose(logits[0, -1:], one[None])))
+        s1 = torch.cat((s1, by.choose(logits[0, -1:], s1_draw[None])))
         logits = predictor.decode_s2(hidden, s1[None, -1:])
         s2 = torch.cat((s2, by.choose(logits[0, -1:], other[None])))
-    return torch.stack((s1[known:], s2[known:]))
+    return torch.stack((s1[context_bars:], s2[context_bars:]))
 
 
 @pytest.fixture(scope="module")
@@ -30,23 +30,23 @@ def engine(tokenizer: KronosTokenizer, predictor: KronosPredictor) -> Engine:
     return Engine(tokenizer, predictor, CONTEXT)
 
 
-def inputs(known: int, horizon: int, series: int = 2, samples: int = 3) -> tuple[Ids, Tensor, Tensor]:
+def inputs(context_bars: int, horizon: int, series: int = 2, samples: int = 3) -> tuple[Ids, Tensor, Tensor]:
     """Random ids, calendars and uniforms."""
-    of = torch.Generator().manual_seed(known)
-    ids = Ids(*torch.randint(64, (2, series, known), generator=of))
-    parts = [torch.randint(low, high, (series, known + horizon), generator=of) for low, high in
+    of = torch.Generator().manual_seed(context_bars)
+    ids = Ids(*torch.randint(64, (2, series, context_bars), generator=of))
+    parts = [torch.randint(low, high, (series, context_bars + horizon), generator=of) for low, high in
              ((0, 60), (0, 24), (0, 7), (1, 32), (1, 13))]  # fmt: skip
     dice = torch.rand(series, samples, horizon, 2, dtype=torch.float64, generator=of)
     return ids, torch.stack(parts, dim=-1), dice
 
 
 # Inside the context; just filling it; sliding after some bars; sliding from the first; more known than the context.
-@pytest.mark.parametrize(("known", "horizon"), [(10, 12), (20, 12), (24, 20), (32, 8), (50, 31), (2, 31)])
+@pytest.mark.parametrize(("context_bars", "horizon"), [(10, 12), (20, 12), (24, 20), (32, 8), (50, 31), (2, 31)])
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
 def test_ids_are_those_of_full_recomputation(
-    engine: Engine, predictor: KronosPredictor, known: int, horizon: int, sampler: Sampler
+    engine: Engine, predictor: KronosPredictor, context_bars: int, horizon: int, sampler: Sampler
 ) -> None:
-    ids, stamps, dice = inputs(known, horizon)
+    ids, stamps, dice = inputs(context_bars, horizon)
     made = engine.generate(ids, stamps, dice, sampler)
     with torch.no_grad():
         for series in range(2):
@@ -57,16 +57,18 @@ def test_ids_are_those_of_full_recomputation(
                 assert torch.equal(torch.stack((made.s1[series, sample], made.s2[series, sample])), expected)
 
 
-@pytest.mark.parametrize(("known", "horizon"), [(10, 12), (24, 20), (50, 31)])
-def test_bars_are_those_of_the_tokenizer(engine: Engine, tokenizer: KronosTokenizer, known: int, horizon: int) -> None:
-    ids, _, _ = inputs(known, horizon)
+@pytest.mark.parametrize(("context_bars", "horizon"), [(10, 12), (24, 20), (50, 31)])
+def test_bars_are_those_of_the_tokenizer(
+    engine: Engine, tokenizer: KronosTokenizer, context_bars: int, horizon: int
+) -> None:
+    ids, _, _ = inputs(context_bars, horizon)
     made = Ids(*torch.randint(64, (2, 2, 3, horizon)))
-    found = engine.decode(ids, made)
+    decoded = engine.decode(ids, made)
     with torch.no_grad():
         for sample in range(3):
             both = (torch.cat((old, new[:, sample]), dim=1)[:, -CONTEXT:] for old, new in zip(ids, made, strict=True))
             expected = tokenizer.decode(*both)[:, -horizon:]
-            torch.testing.assert_close(found[:, sample], expected, rtol=0, atol=1e-5)
+            torch.testing.assert_close(decoded[:, sample], expected, rtol=0, atol=1e-5)
 
 
 def test_the_approximation_is_exact_until_the_context_is_full(engine: Engine) -> None:

@@ -27,19 +27,19 @@ from kronosforge.model.devices import available, choose
 FEATURES = ["open", "high", "low", "close", "volume", "amount"]
 
 
-@pytest.mark.parametrize(("known", "context"), [(40, 48), (60, 64), (90, 48)])
+@pytest.mark.parametrize(("context_bars", "context"), [(40, 48), (60, 64), (90, 48)])
 def test_greedy_forecasts_are_upstreams(
-    reference: Path, candles: pd.DataFrame, vectors: dict[str, Tensor], known: int, context: int
+    reference: Path, candles: pd.DataFrame, vectors: dict[str, Tensor], context_bars: int, context: int
 ) -> None:
     """Within the context, filling it, and sliding from the start."""
     forecaster = Forecaster.from_pretrained(
         reference / "tokenizer_tiny", reference / "predictor_tiny", max_context=context
     )
-    found = forecaster.forecast({"A": candles[:known]}, 16, 2, top_k=1, raw=True)["A"]
-    expected = vectors[f"forecast.greedy.lookback{known}.max_context{context}"].double().numpy()
-    spread = candles[FEATURES][:known].std(ddof=0).to_numpy()
-    assert np.abs((found.paths - expected) / spread).max() < 1e-5
-    assert list(found.index) == list(candles.timestamps[known : known + 16])
+    sampled = forecaster.forecast({"A": candles[:context_bars]}, 16, 2, top_k=1, raw=True)["A"]
+    expected = vectors[f"forecast.greedy.lookback{context_bars}.max_context{context}"].double().numpy()
+    spread = candles[FEATURES][:context_bars].std(ddof=0).to_numpy()
+    assert np.abs((sampled.paths - expected) / spread).max() < 1e-5
+    assert list(sampled.index) == list(candles.timestamps[context_bars : context_bars + 16])
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +55,15 @@ def test_a_path_is_the_same_whatever_the_batch(
     together = forecaster.forecast(frames, 12, 6)
     assert list(together) == list(frames)
     turned = forecaster.forecast(dict(reversed(frames.items())), 12, 6)
-    more = forecaster.forecast({"C": frames["C"]}, 12, 9)
+    repeated = forecaster.forecast({"C": frames["C"]}, 12, 9)
     longer = forecaster.forecast({"C": frames["C"]}, 20, 6)
     monkeypatch.setattr(module, "MEMORY", forecaster.engine.memory(40, 12, 2))  # one series and 1 or 2 paths at a time
     assert len(list(forecaster._batches([*map(_job, frames.items())], 6))) == 24
     little = forecaster.forecast(frames, 12, 6)
-    for key, found in together.items():
-        same(found.paths, turned[key].paths)
-        same(found.paths, little[key].paths)
-    same(together["C"].paths, more["C"].paths[:6])
+    for key, sampled in together.items():
+        same(sampled.paths, turned[key].paths)
+        same(sampled.paths, little[key].paths)
+    same(together["C"].paths, repeated["C"].paths[:6])
     same(together["C"].paths, longer["C"].paths[:, :12])
 
 
@@ -72,9 +72,9 @@ def _job(item: tuple[str, pd.DataFrame]) -> module.Job:
     return module.Job(key, read(key, frame, 12, None, None, "24/7").bars, range(6))
 
 
-def same(one: np.ndarray, other: np.ndarray) -> None:
+def same(left: np.ndarray, other: np.ndarray) -> None:
     """Equal ids give equal bars up to rounding; one other id gives quite another bar."""
-    np.testing.assert_allclose(one, other, rtol=1e-4)
+    np.testing.assert_allclose(left, other, rtol=1e-4)
 
 
 def test_a_path_is_the_same_alone_and_among_many_at_the_width_of_a_published_model(candles: pd.DataFrame) -> None:
@@ -112,14 +112,14 @@ def test_bars_to_come_do_not_move_a_forecast(forecaster: Forecaster, candles: pd
 
 
 def test_the_calendar_of_the_bars_to_come_matters(forecaster: Forecaster, candles: pd.DataFrame) -> None:
-    known = candles[:40]
-    regular = forecaster.forecast({"A": known}, 12, 4)["A"]
+    context_bars = candles[:40]
+    regular = forecaster.forecast({"A": context_bars}, 12, 4)["A"]
     given = pd.DatetimeIndex(candles.timestamps[40:52])
-    same(regular.paths, forecaster.forecast({"A": known}, 12, 4, future=given)["A"].paths)
+    same(regular.paths, forecaster.forecast({"A": context_bars}, 12, 4, future=given)["A"].paths)
     later = {"A": given + pd.Timedelta("63h")}
-    found = forecaster.forecast({"A": known}, 12, 4, future=later)["A"]
-    assert list(found.index) == list(later["A"])
-    assert not np.allclose(regular.paths, found.paths, rtol=1e-4)
+    sampled = forecaster.forecast({"A": context_bars}, 12, 4, future=later)["A"]
+    assert list(sampled.index) == list(later["A"])
+    assert not np.allclose(regular.paths, sampled.paths, rtol=1e-4)
 
 
 def test_only_the_lookback_is_known(forecaster: Forecaster, candles: pd.DataFrame) -> None:
@@ -128,16 +128,16 @@ def test_only_the_lookback_is_known(forecaster: Forecaster, candles: pd.DataFram
 
 
 def test_what_can_be_read_from_a_forecast(forecaster: Forecaster, candles: pd.DataFrame) -> None:
-    found = forecaster.forecast({"A": candles[:40]}, 12, 5)["A"]
-    quantiles = found.quantiles([0.0, 0.5, 1.0])
-    closes = found.feature("close")
+    sampled = forecaster.forecast({"A": candles[:40]}, 12, 5)["A"]
+    quantiles = sampled.quantiles([0.0, 0.5, 1.0])
+    closes = sampled.feature("close")
     assert closes.shape == (5, 12)
-    assert np.array_equal(found.feature("vol"), found.feature("volume"))
+    assert np.array_equal(sampled.feature("vol"), sampled.feature("volume"))
     assert np.array_equal(quantiles["close"][0.5], np.median(closes, axis=0))
-    assert np.array_equal(quantiles["volume"][1.0], found.paths[:, :, 4].max(axis=0))
-    assert list(found.mean().columns) == FEATURES
-    assert np.array_equal(found.mean()["close"], closes.mean(axis=0))
-    assert np.array_equal(found.frame().loc[3, "close"], closes[3])
+    assert np.array_equal(quantiles["volume"][1.0], sampled.paths[:, :, 4].max(axis=0))
+    assert list(sampled.mean().columns) == FEATURES
+    assert np.array_equal(sampled.mean()["close"], closes.mean(axis=0))
+    assert np.array_equal(sampled.frame().loc[3, "close"], closes[3])
 
 
 def test_raw_paths_are_counted_and_repaired(forecaster: Forecaster, frames: dict[str, pd.DataFrame]) -> None:

@@ -15,13 +15,13 @@ FEATURES = ["open", "high", "low", "close", "volume", "amount"]
 
 
 @pytest.fixture(scope="module")
-def known(candles: pd.DataFrame) -> pd.DataFrame:
+def candle_frame(candles: pd.DataFrame) -> pd.DataFrame:
     return candles[:40]
 
 
 @pytest.fixture(scope="module")
-def expected(forecaster: Forecaster, known: pd.DataFrame) -> Forecast:
-    return forecaster.forecast({"A": known}, 12, 4)["A"]
+def expected(forecaster: Forecaster, candle_frame: pd.DataFrame) -> Forecast:
+    return forecaster.forecast({"A": candle_frame}, 12, 4)["A"]
 
 
 def since_1970(frame: pd.DataFrame, unit: str) -> pd.Series:
@@ -50,35 +50,35 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_frame_may_be_written_in_many_ways(
-    forecaster: Forecaster, known: pd.DataFrame, expected: Forecast, way: str
+    forecaster: Forecaster, candle_frame: pd.DataFrame, expected: Forecast, way: str
 ) -> None:
-    forecast = forecaster.forecast({"A": WAYS[way](known)}, 12, 4)["A"]
+    forecast = forecaster.forecast({"A": WAYS[way](candle_frame)}, 12, 4)["A"]
     assert np.array_equal(forecast.paths, expected.paths)
     assert (forecast.origin, forecast.times.tolist()) == (expected.origin, expected.times.tolist())
     assert forecast.notes == ()
 
 
-def test_the_tables_are_labelled_as_the_frame_was(forecaster: Forecaster, known: pd.DataFrame) -> None:
-    zoned = WAYS["an index with a zone"](WAYS["the training set's names"](known)).rename_axis("datetime")
+def test_the_tables_are_labelled_as_the_frame_was(forecaster: Forecaster, candle_frame: pd.DataFrame) -> None:
+    zoned = WAYS["an index with a zone"](WAYS["the training set's names"](candle_frame)).rename_axis("datetime")
     forecast = forecaster.forecast(zoned, 12, 4)
     assert (str(forecast.index.tz), forecast.index.name) == ("Asia/Shanghai", "datetime")
     assert forecast.index[0] == zoned.index[-1] + pd.Timedelta("4h")
     assert forecast.columns == [*FEATURES[:4], "vol", "amt"]
-    naive = forecaster.forecast(known, 12, 4)
+    naive = forecaster.forecast(candle_frame, 12, 4)
     assert (naive.index.tz, naive.index.name) == (None, "timestamps")
     assert list(naive.mean().columns) == FEATURES
 
 
-def test_a_single_frame_gives_a_single_forecast(forecaster: Forecaster, known: pd.DataFrame) -> None:
-    alone = forecaster.forecast(known, 12, 4)
+def test_a_single_frame_gives_a_single_forecast(forecaster: Forecaster, candle_frame: pd.DataFrame) -> None:
+    alone = forecaster.forecast(candle_frame, 12, 4)
     assert isinstance(alone, Forecast)
-    assert np.array_equal(alone.paths, forecaster.forecast({"series": known}, 12, 4)["series"].paths)
+    assert np.array_equal(alone.paths, forecaster.forecast({"series": candle_frame}, 12, 4)["series"].paths)
 
 
-def test_turnover_is_derived_as_upstream_does(forecaster: Forecaster, known: pd.DataFrame) -> None:
-    derived = known.volume * known[FEATURES[:4]].mean(axis=1)
-    by_hand = forecaster.forecast({"A": known.assign(amount=derived)}, 12, 4)["A"]
-    forecast = forecaster.forecast({"A": known.drop(columns="amount")}, 12, 4)["A"]
+def test_turnover_is_derived_as_upstream_does(forecaster: Forecaster, candle_frame: pd.DataFrame) -> None:
+    derived = candle_frame.volume * candle_frame[FEATURES[:4]].mean(axis=1)
+    by_hand = forecaster.forecast({"A": candle_frame.assign(amount=derived)}, 12, 4)["A"]
+    forecast = forecaster.forecast({"A": candle_frame.drop(columns="amount")}, 12, 4)["A"]
     np.testing.assert_allclose(forecast.paths, by_hand.paths, rtol=1e-6)
     assert forecast.columns == FEATURES
     assert forecast.notes == ("A: no turnover; it is volume × mean(open, high, low, close), as in upstream",)
@@ -86,10 +86,10 @@ def test_turnover_is_derived_as_upstream_does(forecaster: Forecaster, known: pd.
 
 @pytest.mark.parametrize("missing", [["volume"], ["volume", "amount"]])
 def test_without_volume_both_are_zero_as_in_upstream(
-    forecaster: Forecaster, known: pd.DataFrame, missing: list[str]
+    forecaster: Forecaster, candle_frame: pd.DataFrame, missing: list[str]
 ) -> None:
-    zeros = forecaster.forecast({"A": known.assign(volume=0.0, amount=0.0)}, 12, 4)["A"]
-    forecast = forecaster.forecast({"A": known.drop(columns=missing)}, 12, 4)["A"]
+    zeros = forecaster.forecast({"A": candle_frame.assign(volume=0.0, amount=0.0)}, 12, 4)["A"]
+    forecast = forecaster.forecast({"A": candle_frame.drop(columns=missing)}, 12, 4)["A"]
     assert np.array_equal(forecast.paths, zeros.paths)
     assert forecast.notes == ("A: no volume; volume and turnover are 0, as in upstream",)
 
@@ -135,11 +135,11 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_candles_that_are_ambiguous_or_wrong_are_refused(
-    forecaster: Forecaster, known: pd.DataFrame, case: str
+    forecaster: Forecaster, candle_frame: pd.DataFrame, case: str
 ) -> None:
     what, _, message = case.partition(".*")  # the case's name, and the message
     with pytest.raises(DataError, match=f"^{what}: .*{message}"):
-        forecaster.forecast({"GOOD": known, what: REFUSED[case](known)}, 12)
+        forecaster.forecast({"GOOD": candle_frame, what: REFUSED[case](candle_frame)}, 12)
 
 
 def test_what_is_no_frame_is_refused(forecaster: Forecaster) -> None:
@@ -147,8 +147,8 @@ def test_what_is_no_frame_is_refused(forecaster: Forecaster) -> None:
         forecaster.forecast({"A": [1, 2, 3]}, 12)  # type: ignore[dict-item]
 
 
-def test_rules_look_at_the_lookback_alone(forecaster: Forecaster, known: pd.DataFrame) -> None:
-    forecaster.forecast(spoilt(known, 3, volume=-1.0), 4, 1, lookback=30)
+def test_rules_look_at_the_lookback_alone(forecaster: Forecaster, candle_frame: pd.DataFrame) -> None:
+    forecaster.forecast(spoilt(candle_frame, 3, volume=-1.0), 4, 1, lookback=30)
 
 
 FUTURES = {
@@ -260,17 +260,17 @@ def test_bars_that_are_not_the_calendars_are_refused(
         forecaster.forecast({"A": stock(candles, opens)}, 2, calendar="XSHG")
 
 
-def test_an_unknown_calendar_is_refused(forecaster: Forecaster, known: pd.DataFrame) -> None:
+def test_an_unknown_calendar_is_refused(forecaster: Forecaster, candle_frame: pd.DataFrame) -> None:
     with pytest.raises(ConfigError, match="unknown calendar 'SHANGHAI'"):
-        forecaster.forecast(known, 2, calendar="SHANGHAI")
+        forecaster.forecast(candle_frame, 2, calendar="SHANGHAI")
 
 
 def test_messages_are_chinese_where_the_user_is(
-    forecaster: Forecaster, known: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+    forecaster: Forecaster, candle_frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KRONOS_LANG", "zh")
     with pytest.raises(DataError, match="无法确定为时间"):
-        forecaster.forecast(labelled(known, known.timestamps.dt.strftime("%d/%m/%Y")), 2)
+        forecaster.forecast(labelled(candle_frame, candle_frame.timestamps.dt.strftime("%d/%m/%Y")), 2)
 
 
 NUMBERS = {
@@ -288,9 +288,9 @@ NUMBERS = {
 
 @pytest.mark.parametrize("way", NUMBERS)
 def test_numbers_and_times_of_any_type_give_the_same_paths(
-    forecaster: Forecaster, known: pd.DataFrame, expected: Forecast, way: str
+    forecaster: Forecaster, candle_frame: pd.DataFrame, expected: Forecast, way: str
 ) -> None:
-    assert np.array_equal(forecaster.forecast({"A": NUMBERS[way](known)}, 12, 4)["A"].paths, expected.paths)
+    assert np.array_equal(forecaster.forecast({"A": NUMBERS[way](candle_frame)}, 12, 4)["A"].paths, expected.paths)
 
 
 NO_NUMBERS = {
@@ -308,9 +308,11 @@ NO_NUMBERS = {
 
 
 @pytest.mark.parametrize("message", NO_NUMBERS)
-def test_what_is_no_number_is_refused_with_its_value(forecaster: Forecaster, known: pd.DataFrame, message: str) -> None:
+def test_what_is_no_number_is_refused_with_its_value(
+    forecaster: Forecaster, candle_frame: pd.DataFrame, message: str
+) -> None:
     with pytest.raises(DataError, match=f"^A: {message}"):
-        forecaster.forecast({"A": NO_NUMBERS[message](known)}, 4)
+        forecaster.forecast({"A": NO_NUMBERS[message](candle_frame)}, 4)
 
 
 NO_TIMES = {
@@ -324,9 +326,9 @@ NO_TIMES = {
 
 
 @pytest.mark.parametrize("message", NO_TIMES)
-def test_times_that_no_candle_has_are_refused(forecaster: Forecaster, known: pd.DataFrame, message: str) -> None:
+def test_times_that_no_candle_has_are_refused(forecaster: Forecaster, candle_frame: pd.DataFrame, message: str) -> None:
     with pytest.raises(DataError, match=f"^A: {message}"):
-        forecaster.forecast({"A": known.assign(timestamps=NO_TIMES[message](known))}, 4)
+        forecaster.forecast({"A": candle_frame.assign(timestamps=NO_TIMES[message](candle_frame))}, 4)
 
 
 @pytest.mark.parametrize(

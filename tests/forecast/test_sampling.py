@@ -11,8 +11,8 @@ from kronosforge.forecast.sampling import Sampler, uniforms
 
 def kept(logits: list[float], **rule: float) -> list[int]:
     """Ids that stay."""
-    found = Sampler(**rule).keep(torch.tensor([logits]))  # type: ignore[arg-type]
-    return torch.isfinite(found)[0].nonzero().flatten().tolist()
+    result = Sampler(**rule).keep(torch.tensor([logits]))  # type: ignore[arg-type]
+    return torch.isfinite(result)[0].nonzero().flatten().tolist()
 
 
 def logs(*probabilities: float) -> list[float]:
@@ -71,8 +71,13 @@ def test_a_path_has_its_own_numbers_whatever_stands_beside_it() -> None:
 
 
 def test_the_numbers_are_the_same_on_every_machine_and_version() -> None:
-    found = uniforms("BTC-USDT-SWAP_4H", 1_700_000_000_000, 0, range(2), 1)
-    assert found.ravel().tolist() == [0.2742532031432695, 0.016305421313266732, 0.29018011967467683, 0.9929720681133913]
+    result = uniforms("BTC-USDT-SWAP_4H", 1_700_000_000_000, 0, range(2), 1)
+    assert result.ravel().tolist() == [
+        0.2742532031432695,
+        0.016305421313266732,
+        0.29018011967467683,
+        0.9929720681133913,
+    ]
 
 
 @pytest.mark.parametrize(

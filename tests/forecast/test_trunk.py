@@ -47,5 +47,7 @@ def test_a_product_is_added_in_place(layers, rows):
 def test_rearranging_scales_and_then_orders_the_outputs(layers, rows):
     linear = layers[1][0]
     x, order, scale = torch.randn(1, rows, WIDTH), torch.randperm(OUT[0]), torch.rand(OUT[0])
-    found = Product.of(linear).rearranged(order, scale)(x)
-    torch.testing.assert_close(found, (F.linear(x, linear.weight, linear.bias) * scale)[..., order], rtol=0, atol=1e-5)
+    product = Product.of(linear).rearranged(order, scale)(x)
+    torch.testing.assert_close(
+        product, (F.linear(x, linear.weight, linear.bias) * scale)[..., order], rtol=0, atol=1e-5
+    )

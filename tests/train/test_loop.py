@@ -374,10 +374,10 @@ def ranks(root: Path, shared: Path, world: int, batch: int, out: Path) -> list[d
 
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this torch has no gloo")
 def test_two_processes_equal_one_with_the_doubled_batch(trained: Path, shared: Path, tmp_path: Path) -> None:
-    one, other = ranks(trained, shared, 2, 8, tmp_path / "two")
+    left, other = ranks(trained, shared, 2, 8, tmp_path / "two")
     (alone,) = ranks(trained, shared, 1, 16, tmp_path / "one")
-    for key, weight in one["weights"].items():
+    for key, weight in left["weights"].items():
         assert torch.equal(weight, other["weights"][key])
         torch.testing.assert_close(weight, alone["weights"][key], rtol=0, atol=1e-5)
-    assert one["loss"] == other["loss"] == pytest.approx(alone["loss"], abs=1e-5)
-    assert one["val"] == other["val"] == pytest.approx(alone["val"], rel=1e-4)
+    assert left["loss"] == other["loss"] == pytest.approx(alone["loss"], abs=1e-5)
+    assert left["val"] == other["val"] == pytest.approx(alone["val"], rel=1e-4)

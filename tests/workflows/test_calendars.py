@@ -175,6 +175,6 @@ def test_records_that_are_there_warn_of_nothing(files: Path, tmp_path: Path) -> 
 def test_seconds_of_a_plan_have_one_decimal(tmp_path: Path) -> None:
     config = model(tmp_path, "BTC-USDT-SWAP_1m", "ETH-USDT-SWAP_1m", records_per_timeframe=7777, source=SourceConfig())
     facts = dry_run(tmp_path, config)
-    seconds = [facts["seconds"], *(one["seconds"] for one in facts["series"].values())]
+    seconds = [facts["seconds"], *(series_facts["seconds"] for series_facts in facts["series"].values())]
     assert seconds == [round(value, 1) for value in seconds]
     assert min(seconds) > 0

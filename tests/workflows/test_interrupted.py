@@ -46,8 +46,8 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def start(workspace: Path, url: str, *command: str, **variables: str) -> subprocess.Popen[str]:
-    mine = {name: value for name, value in os.environ.items() if not name.startswith(("KRONOS_", "OKX_"))}
-    environ = {**mine, "KRONOS_OKX_URL": url, "KRONOS_LANG": "en", **variables}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("KRONOS_", "OKX_"))}
+    environ = {**inherited, "KRONOS_OKX_URL": url, "KRONOS_LANG": "en", **variables}
     line = [sys.executable, "-m", "kronosforge", *command]
     pipe = subprocess.PIPE
     return subprocess.Popen(

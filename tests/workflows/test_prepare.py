@@ -66,9 +66,9 @@ def test_every_value_in_the_pickles_is_the_csv_s(
     done = make(tmp_path, model(replay, key, records_per_timeframe=6000))
     frames = [load(done.folder / f"{split}_data.pkl")[key] for split in ("train", "val", "test")]
     columns = {"open": "open", "high": "high", "low": "low", "close": "close", "vol": "volCcy", "amt": "volCcyQuote"}
-    for ours, theirs in columns.items():
-        held = np.concatenate([frame[ours].to_numpy() for frame in frames])
-        assert held.tolist() == [float(row[theirs]) for row in rows]
+    for feature, upstream_name in columns.items():
+        held = np.concatenate([frame[feature].to_numpy() for frame in frames])
+        assert held.tolist() == [float(row[upstream_name]) for row in rows]
     held = np.concatenate([frame.index.to_numpy().astype("M8[ms]").astype(np.int64) for frame in frames])
     assert held.tolist() == [int(row["ts"]) for row in rows]
 

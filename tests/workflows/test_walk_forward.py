@@ -50,7 +50,7 @@ def again(walked: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(walked, tmp_path / "w", symlinks=True))
 
 
-def told(root: Path, fold: int | None = None) -> dict:
+def evaluation_of(root: Path, fold: int | None = None) -> dict:
     return json.loads((root / PLACE / str(fold or "") / "evaluation.json").read_text())
 
 
@@ -98,36 +98,40 @@ def test_cuts_are_the_same_instants_for_every_series(walked: Path) -> None:
 
 def test_the_table_is_as_old_as_its_rows(walked: Path) -> None:
     """Scores of an older kind are made again, and the table with them."""
-    assert {told(walked)["schema"]} == {told(walked, fold)["schema"] for fold in range(1, K + 1)} == {LAYOUT}
+    assert (
+        {evaluation_of(walked)["schema"]}
+        == {evaluation_of(walked, fold)["schema"] for fold in range(1, K + 1)}
+        == {LAYOUT}
+    )
 
 
 def test_the_table_says_what_each_folds_own_evaluation_says(walked: Path) -> None:
-    whole = told(walked)
+    whole = evaluation_of(walked)
     for row in whole["folds"]:
-        own = told(walked, row["fold"])
+        own = evaluation_of(walked, row["fold"])
         assert all(row[key] == own[key] for key in ("fingerprint", "verdict", "origins", "differences"))
-        assert {name: one["pooled"] for name, one in row["models"].items()} == {
-            name: one["pooled"] for name, one in own["models"].items()
+        assert {name: scores["pooled"] for name, scores in row["models"].items()} == {
+            name: scores["pooled"] for name, scores in own["models"].items()
         }
     assert [row["fold"] for row in whole["folds"]] == list(range(1, K + 1))
 
 
 def test_the_whole_pools_every_forecast_of_every_fold(walked: Path) -> None:
-    whole, rows = told(walked), told(walked)["folds"]
+    whole, rows = evaluation_of(walked), evaluation_of(walked)["folds"]
     counts = np.array([row["origins"]["judged"] for row in rows])
     assert whole["origins"]["judged"] == counts.sum()
     assert whole["origins"]["instants"] == sum(row["origins"]["instants"] for row in rows)
     assert whole["origins"]["first"] == rows[0]["origins"]["first"]
     assert whole["origins"]["last"] == rows[-1]["origins"]["last"]
-    for name, one in whole["models"].items():
+    for name, scores in whole["models"].items():
         for metric in ("crps", "mae"):
             each = [row["models"][name]["pooled"][metric]["value"] for row in rows]
-            assert one["pooled"][metric]["value"] == pytest.approx(np.average(each, weights=counts))
-    for other, found in whole["differences"]["fine-tuned"].items():
+            assert scores["pooled"][metric]["value"] == pytest.approx(np.average(each, weights=counts))
+    for other, difference in whole["differences"]["fine-tuned"].items():
         each = [row["differences"]["fine-tuned"][other]["crps"]["value"] for row in rows]
-        theirs = [row["models"][other]["pooled"]["crps"]["value"] for row in rows]  # a difference is a share of it
-        assert found["crps"]["value"] == pytest.approx(np.average(each, weights=counts * theirs))
-        assert found["crps"]["low"] < found["crps"]["value"] < found["crps"]["high"]
+        crps_values = [row["models"][other]["pooled"]["crps"]["value"] for row in rows]  # a difference is a share of it
+        assert difference["crps"]["value"] == pytest.approx(np.average(each, weights=counts * crps_values))
+        assert difference["crps"]["low"] < difference["crps"]["value"] < difference["crps"]["high"]
         assert whole["lower_in"][other] == sum(value < 0 for value in each)
     assert "over 3 folds" in whole["verdict"]["sentence"]["en"]
     assert whole["verdict"]["keep"] is None
@@ -167,7 +171,7 @@ def test_bars_from_the_test_window_on_train_and_select_nothing(
     )
     assert first == [True, True]
     assert last == [False, False]
-    assert told(tmp_path, 1)["models"] != told(walked, 1)["models"]
+    assert evaluation_of(tmp_path, 1)["models"] != evaluation_of(walked, 1)["models"]
 
 
 def test_the_models_own_files_are_not_touched(root: Path, prepared_root: Path, config: ModelConfig) -> None:
@@ -205,9 +209,9 @@ def test_what_is_finished_is_found_again(again: Path, config: ModelConfig, monke
     monkeypatch.undo()
     assert results(again) == before
     weights = {name: data for name, data in before.items() if name.endswith("safetensors")}
-    more = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"stride": 2})})
+    restrided = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"stride": 2})})
     monkeypatch.setattr(stages, "Training", lambda *a, **k: pytest.fail("trained twice"))
-    assert walk_forward(more, K, again)["origins"]["judged"] < told_of(before)["origins"]["judged"]
+    assert walk_forward(restrided, K, again)["origins"]["judged"] < told_of(before)["origins"]["judged"]
     assert {name: data for name, data in results(again).items() if name in weights} == weights
 
 
@@ -234,7 +238,7 @@ def test_folds_that_are_being_written_are_waited_for(
         assert holder.stdin and holder.stdout
         holder.stdout.readline()
         threading.Timer(0.5, holder.stdin.close).start()
-        assert walk_forward(config, K, again) == told(again)
+        assert walk_forward(config, K, again) == evaluation_of(again)
     assert f": process {holder.pid} on " in capsys.readouterr().err
 
 
@@ -330,8 +334,8 @@ def test_every_fold_starts_from_the_given_weights(root: Path, config: ModelConfi
         batch_size=16,
     )
     walk_forward(config.model_copy(update={"train": rules}), 2, root)
-    starts = [told(root, fold)["provenance"]["models"]["pretrained"] for fold in (1, 2)]
-    assert starts[0] == starts[1] == told(root)["provenance"]["models"]["pretrained"]
+    starts = [evaluation_of(root, fold)["provenance"]["models"]["pretrained"] for fold in (1, 2)]
+    assert starts[0] == starts[1] == evaluation_of(root)["provenance"]["models"]["pretrained"]
     assert starts[0]["predictor"]["source"] == str(tmp_path / "p")
 
 
@@ -357,8 +361,8 @@ def test_stopped_and_killed_it_goes_on_to_the_same_bytes(walked: Path, root: Pat
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # ignored in the background
         ) as process:  # fmt: skip
             assert process.stderr is not None
-            for said in process.stderr:
-                if said.startswith(f"model_t fold {fold} of {K}: "):
+            for printed in process.stderr:
+                if printed.startswith(f"model_t fold {fold} of {K}: "):
                     process.send_signal(number)
                     break
             process.stderr.read()
@@ -368,5 +372,5 @@ def test_stopped_and_killed_it_goes_on_to_the_same_bytes(walked: Path, root: Pat
     assert until(2, signal.SIGKILL) == -signal.SIGKILL
     assert not (root / PLACE / "evaluation.json").exists()
     done = subprocess.run([*line, "--json"], cwd=root, env=environ, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == told(root)
+    assert json.loads(done.stdout) == evaluation_of(root)
     assert results(root) == results(walked)

@@ -72,7 +72,7 @@ def test_since_and_records_together_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "told"),
+    ("environ", "complaint"),
     [
         (
             {"KRONOS_RECORDS_PER_TF": "many"},
@@ -82,8 +82,8 @@ def test_since_and_records_together_are_refused() -> None:
         ({"KRONOS_TIMEFRAMES": ","}, "timeframe .environment KRONOS_TIMEFRAMES.: unknown bar ''; allowed"),
     ],
 )
-def test_a_wrong_environment_is_a_config_error(environ: dict[str, str], told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_a_wrong_environment_is_a_config_error(environ: dict[str, str], complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
         resolve(CONFIG, {}, environ)
 
 

@@ -31,7 +31,7 @@ def test_every_setting_is_read_in_the_config_s_order() -> None:
 def test_help_default_and_type_are_those_of_the_config(key: str) -> None:
     field, declared = fields()[key], DECLARED[key]
     assert field.help == " ".join((declared.description or "").split()).rstrip(".").replace("`", "")
-    assert words(field.default) == ([] if declared.is_required() else words(declared.default))
+    assert arguments(field.default) == ([] if declared.is_required() else arguments(declared.default))
     parts = list(parts_of(declared.annotation))
     assert (field.type in parts) or field.choices
     assert field.choices == tuple(part for part in parts if part not in ("int", "float", "bool", "str", *SHAPES))
@@ -39,7 +39,7 @@ def test_help_default_and_type_are_those_of_the_config(key: str) -> None:
     assert field.many == bool({"list", "tuple"} & set(parts))
 
 
-def words(default: object) -> list[object]:
+def arguments(default: object) -> list[object]:
     """The parts of a default, numbers as such; none where there is no literal."""
     if default in (None, PydanticUndefined):
         return []
@@ -76,8 +76,8 @@ def test_the_flags_of_a_command_line_can_be_spelled_again() -> None:
         "--quantiles": [0.1, 0.9],
         "--set": ["train.patience=2"],
     }
-    words = "--freeze-tokenizer --epochs 3 --quantiles 0.1 0.9 --set train.patience=2"
-    assert spelled(flags) == words.split()
+    arguments = "--freeze-tokenizer --epochs 3 --quantiles 0.1 0.9 --set train.patience=2"
+    assert spelled(flags) == arguments.split()
 
 
 @pytest.mark.parametrize(

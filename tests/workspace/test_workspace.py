@@ -79,7 +79,7 @@ def test_an_upstream_style_class_loads_too(workspace: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("def (:", r"line 1: SyntaxError"),
         ("x = 1", r"no `config = ModelConfig"),
@@ -105,9 +105,9 @@ def test_an_upstream_style_class_loads_too(workspace: Path) -> None:
         (MODEL_C.replace("ETH-USDT-SWAP_1H", "BTC-USDT-SWAP_1H"), r"stands twice"),
     ],
 )
-def test_a_wrong_config_names_file_key_found_and_allowed(workspace: Path, text: str, told: str) -> None:
+def test_a_wrong_config_names_file_key_found_and_allowed(workspace: Path, text: str, message: str) -> None:
     path = put(workspace, "config_model_bad.py", text)
-    with pytest.raises(ConfigError, match=told) as error:
+    with pytest.raises(ConfigError, match=message) as error:
         ConfigManager(str(workspace)).load_config("model_bad")
     assert str(error.value).startswith("Configuration validation failed: ")
     assert path in str(error.value)
@@ -194,11 +194,11 @@ def test_outside_any_workspace_the_script_s_own_place_counts(
 
 
 def test_init_overwrites_nothing(tmp_path: Path) -> None:
-    mine = tmp_path / "Kronos" / "finetune" / "config_default.py"
-    mine.parent.mkdir(parents=True)
-    mine.write_text("mine", "utf-8")
+    own_config = tmp_path / "Kronos" / "finetune" / "config_default.py"
+    own_config.parent.mkdir(parents=True)
+    own_config.write_text("mine", "utf-8")
     written, kept = lay(tmp_path)
-    assert mine.read_text("utf-8") == "mine"
+    assert own_config.read_text("utf-8") == "mine"
     assert kept == [Path("Kronos/finetune/config_default.py")]
     assert Path("prepare_kronos_data_simple.py") in written
 
@@ -228,8 +228,8 @@ def test_the_commented_lines_of_the_default_config_are_its_defaults(tmp_path: Pa
 
 def test_the_environment_wins_over_the_env_file(workspace: Path) -> None:
     (workspace / ".env").write_text("KRONOS_SOURCE=bybit\nKRONOS_OUTPUT_DIR=there\n", "utf-8")
-    found = environment(str(workspace), {"KRONOS_SOURCE": "okx"})
-    assert (found["KRONOS_SOURCE"], found["KRONOS_OUTPUT_DIR"]) == ("okx", "there")
+    values = environment(str(workspace), {"KRONOS_SOURCE": "okx"})
+    assert (values["KRONOS_SOURCE"], values["KRONOS_OUTPUT_DIR"]) == ("okx", "there")
 
 
 def test_entries_without_a_bar_take_the_model_s_timeframe() -> None:

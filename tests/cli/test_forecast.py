@@ -114,6 +114,11 @@ def test_what_cannot_be_forecast_is_one_line(
     assert not (workspace / "outputs").exists()
 
 
+def test_a_flag_of_two_settings_is_named_once(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["forecast", "--config", "model_t", "--samples", "0"]) == 2
+    assert capsys.readouterr().err.count("--samples") == 1
+
+
 def test_a_time_that_has_not_come_is_refused(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["forecast", "--config", "model_t", "--at", "2030-01-01"]) == 2
     assert "--at 2030-01-01 has not come: the newest candles are of 2026-" in capsys.readouterr().err

@@ -36,6 +36,11 @@ def _reasons(error: ValidationError, section: object, set_by: Mapping[str, str])
         # A default that could not be made follows from another error, which is listed already.
         if details["type"] != "default_factory_not_called":
             head, reason = _head_and_reason(details, section, set_by)
+            _name, flag, set_by_flag = head.partition(" (")
+            if flag and any(
+                other.endswith(flag + set_by_flag) and reason in heads[other] for other in heads if other != head
+            ):
+                continue  # one flag sets several settings, and is named once
             heads.setdefault(head, []).append(reason)
     yield from (head + " or ".join(reasons) for head, reasons in heads.items())
 

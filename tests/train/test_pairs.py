@@ -15,6 +15,7 @@ from kronosforge.model.checkpoint import digest
 from kronosforge.model.presets import refuse_mismatch, refuse_other_publication
 from kronosforge.train import loop, train
 from kronosforge.workflows.fleet import read_stages
+from kronosforge.workflows.forecast import forecast
 from tests.train.conftest import TINY, model
 
 MODELS = Path("outputs") / "models" / "model_t"
@@ -63,6 +64,12 @@ def test_a_tuned_model_forecasts_with_the_clip_of_its_training(workspace: Path, 
     record["facts"]["dataset_clip"] = 3.0
     path.write_text(json.dumps(record))
     assert Forecaster.from_tuned(models).clip == 3.0
+
+
+def test_a_forecast_with_another_clip_than_that_of_training_is_refused(workspace: Path, config: ModelConfig) -> None:
+    other = config.model_copy(update={"dataset": config.dataset.model_copy(update={"clip": 3.0})})
+    with pytest.raises(UsageError, match=r"dataset\.clip is 3, and .* was trained with 5; set it back"):
+        forecast(other, workspace, {})
 
 
 def test_training_the_tokenizer_alone_leaves_the_pair_as_it_was(workspace: Path, config: ModelConfig) -> None:

@@ -53,6 +53,7 @@ class Pair(NamedTuple):
 
     facts: dict[str, Any]  # as JSON: where each comes from, and what it is
     folders: dict[str, Path] | None  # None: untrained, to be made from the seed
+    clip: float | None = None  # of the dataset that it was trained on; None: not recorded
 
     def load(self) -> tuple[KronosTokenizer, KronosPredictor]:
         """Both networks, in eval mode. Raises ModelError."""
@@ -173,15 +174,16 @@ def tuned_pair(models: Path) -> TunedPair:
 def fine_tuned(models: Path, rules: TrainConfig) -> Pair:
     """The pair that training published; with the given tokenizer where it trained none. Raises ModelError."""
     pair = tuned_pair(models)
+    clip = pair.record.clip if pair.record else None
     predictor = pair.predictor.relative_to(models).as_posix()
     if pair.tokenizer is not None:
         sources = {"tokenizer": pair.tokenizer.relative_to(models).as_posix(), "predictor": predictor}
-        return _pair({"tokenizer": pair.tokenizer, "predictor": pair.predictor}, sources)
+        return _pair({"tokenizer": pair.tokenizer, "predictor": pair.predictor}, sources, clip)
     given = start(rules)
     assert given.folders is not None  # a predictor from scratch has a tokenizer of its own
     _refuse_other_tokenizer(given.folders["tokenizer"], pair.record, models)
     folders = {"tokenizer": given.folders["tokenizer"], "predictor": pair.predictor}
-    return _pair(folders, {"tokenizer": rules.tokenizer, "predictor": predictor})
+    return _pair(folders, {"tokenizer": rules.tokenizer, "predictor": predictor}, clip)
 
 
 def start(rules: TrainConfig) -> Pair:
@@ -320,13 +322,13 @@ def _refuse_other_tokenizer(tokenizer: Path, record: TrainingRecord | None, mode
         )
 
 
-def _pair(folders: dict[str, Path], sources: dict[str, str]) -> Pair:
+def _pair(folders: dict[str, Path], sources: dict[str, str], clip: float | None = None) -> Pair:
     facts = {
         stage: {"source": sources[stage], "sha256": {name: _sha256(folder / name) for name in (CONFIG, WEIGHTS)}}
         for stage, folder in folders.items()
         if _whole(folder)
     }
-    return Pair(facts, folders)
+    return Pair(facts, folders, clip)
 
 
 def _sha256(path: Path) -> str:

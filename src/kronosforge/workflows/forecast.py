@@ -14,7 +14,7 @@ from kronosforge.core.locks import locked
 from kronosforge.forecast import Forecast, Forecaster
 from kronosforge.forecast.sampling import Sampler
 from kronosforge.forecast.stacked import stacked
-from kronosforge.forecast.weights import Weights, chosen
+from kronosforge.forecast.weights import Pair, Weights, chosen
 from kronosforge.report.forecast import ForecastChart, forecast_page, picture
 from kronosforge.workflows.recent import Recent, recent
 from kronosforge.workspace.paths import FORECAST, REPORT, forecast_folder, model_folder
@@ -51,8 +51,9 @@ def forecast(
     where candles cannot be fetched, DataError where a series is too short or the evaluation is damaged, ModelError without usable weights.
     """
     config = _only(config, series)
-    histories = recent(config, root, environ, bars=config.dataset.lookback, horizon=config.dataset.predict, at=at)
     pair = chosen(model_folder(root, config.name), config.train, weights)
+    _refuse_other_clip(config, pair)
+    histories = recent(config, root, environ, bars=config.dataset.lookback, horizon=config.dataset.predict, at=at)
     settings = config.forecast
     forecaster = Forecaster(*pair.load(), device=config.train.device, clip=config.dataset.clip)
     forecasts = forecaster.sample(
@@ -77,6 +78,20 @@ def forecast(
     charts = [_chart(series, bars, forecasts[str(series)], settings.quantiles) for series, bars in histories.items()]
     _write(folder, facts, charts, forecasts, root)
     return ForecastResult(folder, facts)
+
+
+def _refuse_other_clip(config: ModelConfig, pair: Pair) -> None:
+    """Raise UsageError where the config clips bars elsewhere than the training of `pair` did."""
+    if pair.clip not in (None, config.dataset.clip):
+        raise UsageError(
+            _(
+                "dataset.clip is {clip:g}, and {name} was trained with {trained:g}; set it back, or prepare and train again "
+                "with --force",
+                clip=config.dataset.clip,
+                name=config.name,
+                trained=pair.clip,
+            )
+        )
 
 
 def _only(config: ModelConfig, names: Sequence[str]) -> ModelConfig:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kronosforge"
-HEAVY = ("torch", "polars", "pandas", "ccxt", "pydantic", "numpy", "rich", "asyncio")
+HEAVY = ("torch", "polars", "pandas", "ccxt", "pydantic", "numpy", "rich", "asyncio", "jinja2")
 BASE = {"core", "config"}
 IN_STRING = re.compile(r"^kronosforge\.[a-z_][a-z_.]*")  # an import path, or how one begins
 
@@ -52,6 +52,8 @@ HOMES = {
     "aiohttp": {"sandbox", "source"},
     "argparse": {"cli"},
     "rich": {"cli"},
+    "jinja2": {"report"},
+    "markupsafe": {"report"},
     "scipy": {"evaluate"},
     "scoringrules": {"evaluate"},
 }

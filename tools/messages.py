@@ -15,7 +15,7 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
-from jinja2.ext import babel_extract
+from jinja2 import Environment, nodes
 
 from kronosforge.core.i18n import LOCALE
 from kronosforge.workspace.settings import fields
@@ -41,9 +41,7 @@ def messages() -> Iterator[tuple[str, str]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         yield from ((message, path.relative_to(PACKAGE).as_posix()) for message in in_code(path.read_text("utf-8")))
     for path in sorted(PACKAGE.rglob("*.html")):
-        with path.open("rb") as template:
-            for _line, _function, message, _comments in babel_extract(template, FUNCTIONS, (), {}):
-                yield str(message), path.relative_to(PACKAGE).as_posix()
+        yield from ((message, path.relative_to(PACKAGE).as_posix()) for message in in_template(path.read_text("utf-8")))
     for field in fields().values():
         yield field.help, "config.py"
     for separator in SEPARATORS:
@@ -56,6 +54,15 @@ def in_code(source: str) -> Iterator[str]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS and node.args:
             message = node.args[0]
             if isinstance(message, ast.Constant) and message.value:
+                yield str(message.value)
+
+
+def in_template(source: str) -> Iterator[str]:
+    """The messages in a Jinja2 template. Raises TemplateSyntaxError."""
+    for call in Environment(autoescape=True).parse(source).find_all(nodes.Call):
+        if isinstance(call.node, nodes.Name) and call.node.name in FUNCTIONS and call.args:
+            message = call.args[0]
+            if isinstance(message, nodes.Const) and message.value:
                 yield str(message.value)
 
 

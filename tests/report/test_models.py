@@ -10,7 +10,7 @@ import pytest
 
 from kronosforge.core.evaluation_record import LAYOUT
 from kronosforge.report import write_fleet_page, write_model_report
-from kronosforge.report.figures import MOST_POINTS, thinned
+from kronosforge.report.figures import MOST_POINTS, points_in_one, thinned
 from tests.report.finished import evaluated, prepared, trained, walked
 from tests.report.test_page import HOSTILE, Page, spoiled
 
@@ -139,8 +139,8 @@ def test_long_curves_are_thinned_to_means(tmp_path: Path) -> None:
     lengths = {len(trace["x"]) for trace in traces if trace["kind"] == "thin"}
     assert lengths == {975}
     assert "each point is the mean of 4 steps" in page(tmp_path).text
-    x, y, many = thinned(list(range(1, 2502)), ([1.0, math.nan, 3.0] * 834)[:2501])
-    assert (len(x), many, x[-1], y[0], y[-1]) == (834, 3, 2501, 2.0, 1.0)
+    x, y = thinned(list(range(1, 2502)), ([1.0, math.nan, 3.0] * 834)[:2501])
+    assert (len(x), points_in_one(2501), x[-1], y[0], y[-1]) == (834, 3, 2501, 2.0, 1.0)
     assert len(thinned(range(MOST_POINTS), [0.0] * MOST_POINTS)[0]) == MOST_POINTS
 
 

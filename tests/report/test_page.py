@@ -16,8 +16,7 @@ import pytest
 from kronosforge.core.bars import series
 from kronosforge.core.candles import empty
 from kronosforge.report import SeriesChart, aggregate, write_report
-from kronosforge.report.page import render
-from kronosforge.report.sections import MOST_CHARTS, MOST_ROWS
+from kronosforge.report.dataset import MOST_CHARTS, MOST_ROWS, render
 
 VOID = {"meta", "link", "br"}
 HOSTILE = "</script><script>alert(1)</script><img src=http://evil.example/x onerror=alert(1)>\"'&</style>"
@@ -120,7 +119,7 @@ def test_two_runs_write_the_same_bytes(
 
 def test_the_order_of_hashes_does_not_reach_it() -> None:
     program = (
-        "import hashlib; from kronosforge.report.page import render;"
+        "import hashlib; from kronosforge.report.dataset import render;"
         "one = {'rows': 1, 'findings': [{'kind': k, 'count': 1, 'action': 'kept'} for k in 'ab']};"
         "print(hashlib.sha256(render({'model_name': 'm', 'series': {'A_4H': one, 'B_4H': one}}, []).encode()).hexdigest())"
     )

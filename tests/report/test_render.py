@@ -157,8 +157,8 @@ def test_the_fleets_page_leads_to_the_models(browser: Chromium, workspace: Path,
     write_model_report(workspace, "model_a")
     scripts = {"overflow": LOOK["overflow"], "press": "document.getElementById('language').click()"}
     scripts |= {
-        "verdict": "document.querySelectorAll('td')[1].innerText",
-        "to": "document.querySelector('td a').pathname",
+        "verdict": "document.querySelector('td').innerText",
+        "to": "document.querySelector('tbody a').pathname",
     }
     visit = browser.visit(write_fleet_page(workspace), scripts, width=width, dark=dark)
     assert visit.errors == []

@@ -1,7 +1,7 @@
 """What a stage leaves for people to read."""
 
 from kronosforge.report.charts import SeriesChart, aggregate
+from kronosforge.report.dataset import write_report
 from kronosforge.report.models import write_fleet_page, write_model_report
-from kronosforge.report.page import write_report
 
 __all__ = ["SeriesChart", "aggregate", "write_fleet_page", "write_model_report", "write_report"]

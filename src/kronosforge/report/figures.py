@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from kronosforge.core.i18n import Message
-from kronosforge.report.html import Html, join, say
 
 MOST_POINTS = 1000  # of one line
 SHORT = 6  # digits
@@ -32,10 +31,18 @@ class Axis(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """An upright line with words."""
+    """An upright line with a label."""
 
     x: float
     name: Message
+
+
+class Figure(NamedTuple):
+    """A chart's place on the page."""
+
+    number: int  # from 0, among the page's charts
+    panels: int
+    legend: list[Trace]
 
 
 class Figures:
@@ -46,16 +53,14 @@ class Figures:
 
     def add(
         self,
-        heading: Html,
-        caption: Html,
         label: Message,
         traces: Sequence[Trace],
         axes: Sequence[Axis],
         *,
         x: Message | None = None,
         marks: Sequence[Mark] = (),
-    ) -> Html:
-        """A figure; `label` says what it shows to who cannot see it, `x` names its axis, which without it is time."""
+    ) -> Figure:
+        """Add a chart. `label` describes it to readers who cannot see it; `x` names its axis, which is time without it."""
         self.specs.append(
             {
                 "label": label.both(),
@@ -65,21 +70,25 @@ class Figures:
                 "marks": [{"x": mark.x, "name": mark.name.both()} for mark in marks],
             }
         )
-        kind = "chart" if len(axes) > 1 else "chart low"
-        return Html(
-            f"<figure><figcaption><h3>{heading}</h3><p>{caption}</p></figcaption>{_legend(traces)}"
-            f'<output class="reading" aria-live="off"></output><div class="{kind}" data-index="{len(self.specs) - 1}"></div></figure>'
-        )
+        legend = {
+            (trace.colour, trace.kind, trace.name.translated("en")): trace for trace in traces if trace.panel == 0
+        }
+        return Figure(len(self.specs) - 1, len(axes), list(legend.values()))
 
 
-def thinned(x: Sequence[float], y: Sequence[Any]) -> tuple[list[float], list[float | None], int]:
-    """At most MOST_POINTS points: means of equally many neighbours, at the last one's place; and how many."""
-    many = max(1, -(-len(x) // MOST_POINTS))
-    starts = range(0, len(x), many)
-    return [x[min(i + many, len(x)) - 1] for i in starts], [_mean(y[i : i + many]) for i in starts], many
+def thinned(x: Sequence[float], y: Sequence[Any]) -> tuple[list[float], list[float | None]]:
+    """At most MOST_POINTS points: means of `points_in_one` neighbours each, at the last one's place."""
+    size = points_in_one(len(x))
+    starts = range(0, len(x), size)
+    return [x[min(i + size, len(x)) - 1] for i in starts], [_mean(y[i : i + size]) for i in starts]
 
 
-def finite(value: object) -> bool:
+def points_in_one(count: int) -> int:
+    """How many neighbours of a line of `count` points are drawn as one."""
+    return max(1, -(-count // MOST_POINTS))
+
+
+def finite(value: object) -> TypeGuard[int | float]:
     """Whether `value` is a number that can be drawn and written."""
     return isinstance(value, int | float) and math.isfinite(value)
 
@@ -90,15 +99,9 @@ def _mean(values: Sequence[Any]) -> float | None:
 
 
 def _trace(trace: Trace) -> Mapping[str, Any]:
-    fields = {**trace._asdict(), "name": trace.name.both(), "y": _digits(trace.y)}
-    return fields | {"x": list(trace.x), "upper": _digits(trace.upper)}
+    edges = {"y": _digits(trace.y), "upper": _digits(trace.upper)}
+    return {**trace._asdict(), "name": trace.name.both(), "x": list(trace.x), **edges}
 
 
 def _digits(values: Sequence[Any]) -> list[float | None]:
     return [float(f"{value:.{SHORT}g}") if finite(value) else None for value in values]
-
-
-def _legend(traces: Sequence[Trace]) -> Html:
-    first = {(trace.colour, trace.kind, str(trace.name)): trace.name for trace in traces if trace.panel == 0}
-    items = (Html(f'<li><i class="{kind} {colour}"></i>{say(name)}</li>') for (colour, kind, _), name in first.items())
-    return Html(f'<ul class="legend">{join(items)}</ul>')

@@ -1,11 +1,9 @@
 """The page of a forecast: the known candles, the fan of what may follow, the paths, and the model's verdict beside them."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -13,32 +11,15 @@ import numpy.typing as npt
 from kronosforge.core.i18n import Message
 from kronosforge.report.charts import rounded
 from kronosforge.report.fan import fan
-from kronosforge.report.html import (
-    Column,
-    Html,
-    code,
-    decimal,
-    folded,
-    join,
-    note,
-    number,
-    paragraph,
-    say,
-    section,
-    table,
-    text,
-    when,
-)
-from kronosforge.report.model import Model, read_model
-from kronosforge.report.models import verdict
-from kronosforge.report.shell import shell
+from kronosforge.report.html import page
+from kronosforge.report.model import read_model
+from kronosforge.report.models import address, verdict
 from kronosforge.workspace.paths import model_page
 
 Floats = npt.NDArray[np.float64]
 
 SHOWN = 120  # known bars in a chart or picture
 MOST_PATHS = 100  # paths in a chart; paths.parquet holds all of them
-NAV = [("#series", say("Series")), ("#numbers", say("Numbers")), ("#made", say("Made with"))]
 MEDIAN = 0.5
 
 
@@ -68,101 +49,27 @@ def forecast_page(facts: Mapping[str, Any], charts: Sequence[ForecastChart], roo
     it is of the weights that stand there.
     """
     model = read_model(root, str(facts["model"]))
-    body = join(
-        [
-            section(
-                "series", say("Series"), _note(facts), *(_figure(i, chart, facts) for i, chart in enumerate(charts))
-            ),
-            section("numbers", say("Numbers"), _numbers(facts)),
-            section("made", say("Made with"), folded(say("Settings and weights"), _settings(facts))),
-        ]
-    )
-    return shell(
+    path = model_page(root, model.name)
+    settings = {key: value for key, value in facts.items() if key != "series"}
+    return page(
+        "forecast.html",
         model.title,
         Message("Kronos forecast"),
-        _verdict(model, root, folder),
-        NAV,
-        body,
-        charts="forecast.js",
+        back=address(path, folder) if path.is_file() else "",
+        draw="forecast.js",
         data={"forecasts": [_payload(chart) for chart in charts]},
+        facts=facts,
+        verdict=verdict(model),
+        drawn=[(chart.key, facts["series"][chart.key]) for chart in charts],
+        levels=[str(level) for level in facts["quantiles"]],
+        places={key: _places(series["last_close"]) for key, series in facts["series"].items()},
+        settings=json.dumps(settings, indent=2, ensure_ascii=False),
     )
-
-
-def _verdict(model: Model, root: Path, folder: Path) -> Html:
-    kind, sentence = verdict(model)
-    top = paragraph(Html(f"<strong>{sentence}</strong>"), f"verdict told {kind}")
-    page = model_page(root, model.name)
-    if not page.is_file():
-        return top
-    where = quote(Path(os.path.relpath(page, folder)).as_posix())
-    return top + paragraph(Html(f'<a href="{text(where)}">{say("The model and its evaluation")}</a>'))
-
-
-def _note(facts: Mapping[str, Any]) -> Html:
-    sentence = say(
-        "{samples} paths per series, from {lookback} known bars, {horizon} bars ahead. The fan shows what the model expects, not "
-        "how often it was right: that is the evaluation.",
-        samples=facts["samples"],
-        lookback=facts["lookback"],
-        horizon=facts["horizon"],
-    )
-    button = Html(f'<button type="button" id="paths" aria-pressed="false">{say("Paths")}</button>')
-    return note(sentence) + paragraph(button)
-
-
-def _figure(index: int, chart: ForecastChart, facts: Mapping[str, Any]) -> Html:
-    series = facts["series"][chart.key]
-    caption = join(
-        [
-            say("last known bar {origin}", origin=when(series["origin"])),
-            say("close {close}", close=decimal(series["last_close"], _places(series["last_close"]))),
-            say("P(up) {share}", share=decimal(series["p_up"], 2)),
-        ],
-        " · ",
-    )
-    return Html(
-        f"<figure><figcaption><h3>{text(chart.key)}</h3><p>{caption}</p></figcaption>"
-        f'<output class="reading" aria-live="off"></output>'
-        f'<div class="chart low" id="chart-{index}" data-index="{index}"></div></figure>'
-    )
-
-
-def _numbers(facts: Mapping[str, Any]) -> Html:
-    """The quantiles of the close at the horizon."""
-    levels = [str(level) for level in facts["quantiles"]]
-    columns = [
-        Column(say("Series"), "key"),
-        Column(say("Until")),
-        Column(say("Last close"), "n"),
-        *(Column(text(f"q{float(level):g}"), "n") for level in levels),
-        Column(say("P(up)"), "n"),
-        Column(say("Repaired candles"), "n"),
-    ]
-    rows = [
-        [
-            code(key),
-            when(series["times"][-1]),
-            *(decimal(value, _places(series["last_close"])) for value in _closes(series, levels)),
-            decimal(series["p_up"], 2),
-            text("–") if facts["raw"] else number(series["violations"]["broken"]),
-        ]
-        for key, series in facts["series"].items()
-    ]
-    return table(columns, rows)
-
-
-def _closes(series: Mapping[str, Any], levels: Sequence[str]) -> list[float]:
-    return [series["last_close"], *(series["close"][level][-1] for level in levels)]
 
 
 def _places(price: float) -> int:
     """Decimals that give a price about six digits."""
     return max(0, 5 - int(np.floor(np.log10(abs(price))))) if price else 2
-
-
-def _settings(facts: Mapping[str, Any]) -> Html:
-    settings = {key: value for key, value in facts.items() if key != "series"}
-    return Html(f'<pre class="scroll" tabindex="0">{text(json.dumps(settings, indent=2, ensure_ascii=False))}</pre>')
 
 
 def _payload(chart: ForecastChart) -> dict[str, Any]:

@@ -1,35 +1,17 @@
 """The page's part on training: what each stage began with, where it went, and what was kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kronosforge.core.candles import FEATURES
 from kronosforge.core.i18n import Message
 from kronosforge.core.names import HEADLINES
-from kronosforge.report.figures import Axis, Figures, Mark, Trace, finite, thinned
-from kronosforge.report.html import (
-    Column,
-    Html,
-    code,
-    command,
-    decimal,
-    facts,
-    folded,
-    join,
-    note,
-    number,
-    paragraph,
-    say,
-    section,
-    table,
-    text,
-)  # fmt: skip
+from kronosforge.report.figures import Axis, Figure, Figures, Mark, Trace, finite, points_in_one, thinned
 from kronosforge.report.model import Model, Run, dig
-from kronosforge.report.sections import MOST_ROWS
 
 
-class Said(NamedTuple):
-    """How a stage is told."""
+class Stage(NamedTuple):
+    """How a stage is shown."""
 
     title: Message
     curves: Mapping[str, tuple[Message, str]]  # loss → its name and colour
@@ -37,7 +19,7 @@ class Said(NamedTuple):
 
 
 STAGES = {
-    "tokenizer": Said(
+    "tokenizer": Stage(
         Message("Tokenizer"),
         {
             "reconstruction": (Message("reconstruction"), "train"),
@@ -51,7 +33,7 @@ STAGES = {
             "s2_codes_used": Message("s2 codes used"),
         },
     ),
-    "predictor": Said(
+    "predictor": Stage(
         Message("Predictor"),
         {"s1": (Message("s1"), "train"), "s2": (Message("s2"), "test")},
         {
@@ -64,90 +46,74 @@ STAGES = {
 }
 
 
-def training(model: Model, figures: Figures) -> Html:
+class Ends(NamedTuple):
+    """A value of validation at the start and at the best epoch; None where it was not measured."""
+
+    before: Any
+    after: Any
+
+    @property
+    def change(self) -> float | None:
+        """From before to after, as a share of before."""
+        before, after = self
+        return after / before - 1 if finite(before) and finite(after) and before else None
+
+
+class Feature(NamedTuple):
+    """A row of the tokenizer's table."""
+
+    name: str  # "" for all of them
+    reconstruction: Ends
+    clipped: Any  # share
+
+
+class StageShown(NamedTuple):
+    """What the page shows of one stage."""
+
+    name: str
+    stage: Stage
+    run: Run
+    headline: Ends
+    features: list[Feature]  # of the tokenizer
+    codes: dict[str, Ends]  # level → share of the codes used
+    curves: Figure | None
+    steps_in_point: int  # of the curves
+
+
+def training(model: Model, figures: Figures) -> Iterator[StageShown]:
     """Every stage that there is, in order."""
-    parts = [_stage(model, stage, run, figures) for stage, run in model.runs.items()]
-    missing = [stage for stage in STAGES if stage not in model.runs]
-    if missing:
-        names = ", ".join(missing)
-        parts.append(note(say("Not trained yet: {names}.", names=names)))
-    return section("training", say("Training"), *parts)
+    for name, run in model.runs.items():
+        measured = name == "tokenizer" and bool(run.epochs)
+        yield StageShown(
+            name,
+            STAGES[name],
+            run,
+            ends(run, HEADLINES[name]),
+            [_feature(run, feature) for feature in (*FEATURES, "")] if measured else [],
+            {level: ends(run, f"{level}_codes_used") for level in ("s1", "s2")},
+            _curves(STAGES[name], run, figures) if run.steps else None,
+            points_in_one(len(run.steps)),
+        )
 
 
-def _stage(model: Model, stage: str, run: Run, figures: Figures) -> Html:
-    said = STAGES[stage]
-    parts = [Html(f"<h3>{say(said.title)}</h3>"), paragraph(_outcome(stage, run))]
-    if not run.finished:
-        parts.append(note(say("Stopped before its end; go on with")))
-        parts.append(command(f"kronosforge train --models {model.name} --stage {stage} --resume"))
-    if stage == "tokenizer" and run.epochs:
-        parts.append(_health(run))
-    if run.steps:
-        parts.append(_curves(stage, run, figures))
-    return join([*parts, folded(say("Every epoch"), _epochs(stage, run))])
+def ends(run: Run, key: str) -> Ends:
+    """What validation measured of `key` at the start and at the best epoch."""
+    return Ends(run.score(key, 0), run.score(key, run.best))
 
 
-def _outcome(stage: str, run: Run) -> Html:
-    """What training did to the headline, in one sentence."""
-    key, last = HEADLINES[stage], len(run.epochs) - 1
-    before, after = (decimal(run.score(key, epoch), 4) for epoch in (0, run.best))
-    name = STAGES[stage].columns[key]
-    if not run.best and last < 1:
-        return say("Measured and kept as it was: {name} {before}.", name=name, before=before)
-    if not run.best:
-        return say("No epoch was better than the start ({name} {before}): the start is kept.", name=name, before=before)
-    return say(
-        "Validation: {name} {before} → {after}; the best is epoch {best} of {last}.",
-        name=name,
-        before=before,
-        after=after,
-        best=run.best,
-        last=last,
-    )
+def _feature(run: Run, name: str) -> Feature:
+    suffix = f"_{name}" if name else ""
+    return Feature(name, ends(run, f"reconstruction{suffix}"), run.score(f"clipped{suffix}", run.best))
 
 
-def _health(run: Run) -> Html:
-    """Reconstruction per feature and the share of codes used, before and after."""
-    columns = [
-        Column(say("Feature"), "key"),
-        Column(say("Reconstruction before"), "n"),
-        Column(say("After"), "n"),
-        Column(say("Change"), "n"),
-        Column(say("Clipped"), "n"),
-    ]
-    rows = [_feature(run, f"_{name}", code(name)) for name in FEATURES]
-    used = [
-        (say("{level} codes used", level=level), _both_ends(run, f"{level}_codes_used", 1, 100, " %"))
-        for level in ("s1", "s2")
-    ]
-    return join([table(columns, rows, _feature(run, "", say("all"))), facts(used)])
-
-
-def _feature(run: Run, suffix: str, name: Html) -> list[Html]:
-    before, after = (run.score(f"reconstruction{suffix}", epoch) for epoch in (0, run.best))
-    change = 100 * (after / before - 1) if finite(before) and finite(after) and before else None
-    clipped = run.score(f"clipped{suffix}", run.best)
-    return [name, decimal(before, 4), decimal(after, 4), _percent(change, 1), _percent(clipped, 2, 100)]
-
-
-def _percent(value: object, places: int, factor: float = 1) -> Html:
-    return Html(f"{decimal(value, places, factor)} %") if finite(value) else Html("–")
-
-
-def _both_ends(run: Run, key: str, places: int, factor: float, unit: str) -> Html:
-    before, after = (decimal(run.score(key, epoch), places, factor) for epoch in (0, run.best))
-    return Html(f"{before} → {after}{unit}")
-
-
-def _curves(stage: str, run: Run, figures: Figures) -> Html:
+def _curves(stage: Stage, run: Run, figures: Figures) -> Figure:
     """Losses of training and validation over the steps, the gradient's norm, the learning rate."""
-    said = STAGES[stage]
     steps = [step["step"] for step in run.steps]
-    axes = [Axis(Message("loss"), log=_wide(run, said.curves))]
+    axes = [Axis(Message("loss"), log=_wide(run, stage.curves))]
     axes += [Axis(Message("gradient norm")), Axis(Message("learning rate"))]
     traces = [
         _thin(steps, run, key, Message("{name}, training", name=name), colour, 0)
-        for key, (name, colour) in said.curves.items()
+        for key, (name, colour) in stage.curves.items()
     ]
     traces += [
         Trace(
@@ -157,24 +123,15 @@ def _curves(stage: str, run: Run, figures: Figures) -> Html:
             [epoch.get("step", 0) for epoch in run.epochs],
             [dig(epoch, "val", key) for epoch in run.epochs],
         )
-        for key, (name, colour) in said.curves.items()
+        for key, (name, colour) in stage.curves.items()
     ]
     traces += [_thin(steps, run, key, axes[i].title, "muted", i) for i, key in ((1, "norm"), (2, "lr"))]
-    many = thinned(steps, steps)[2]
-    caption = [
-        say("{count:,} steps", count=len(steps)),
-        *([say("each point is the mean of {many} steps", many=many)] if many > 1 else []),
-        say("validation at 0 is the start"),
-    ]
-    label = Message("Training curves of the {stage}; the numbers are in the table of epochs.", stage=said.title)
-    return figures.add(
-        say("Curves"), join(caption, " · "), label, traces, axes,
-        x=Message("step"), marks=[_best(run)],
-    )  # fmt: skip
+    label = Message("Training curves of the {stage}; the numbers are in the table of epochs.", stage=stage.title)
+    return figures.add(label, traces, axes, x=Message("step"), marks=[_best(run)])
 
 
 def _thin(steps: Sequence[float], run: Run, key: str, name: Message, colour: str, panel: int) -> Trace:
-    x, y, _size = thinned(steps, [step.get(key) for step in run.steps])
+    x, y = thinned(steps, [step.get(key) for step in run.steps])
     return Trace(name, "thin", colour, x, y, panel=panel)
 
 
@@ -187,26 +144,3 @@ def _wide(run: Run, keys: Mapping[str, Any]) -> bool:
     """Whether the losses span so much that only their logarithms can be read."""
     values = [line[key] for line in run.steps for key in keys if finite(line.get(key))]
     return bool(values) and min(values) > 0 and max(values) > 10 * min(values)
-
-
-def _epochs(stage: str, run: Run) -> Html:
-    columns = STAGES[stage].columns
-    first = next(iter(columns))
-    heads = [
-        Column(say("Epoch"), "n"),
-        Column(say("Step"), "n"),
-        Column(say("Training"), "n"),
-        *(Column(say(name), "n") for name in columns.values()),
-        Column(say("Best so far")),
-    ]
-    rows = [
-        [
-            number(int(epoch["epoch"])),
-            text(epoch.get("step", "–")),
-            decimal(dig(epoch, "train", first), 4),
-            *(decimal(dig(epoch, "val", key), 4) for key in columns),
-            Html("✓") if epoch.get("best") else Html(""),
-        ]
-        for epoch in run.epochs[:MOST_ROWS]
-    ]
-    return table(heads, rows)

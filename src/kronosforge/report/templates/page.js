@@ -21,7 +21,8 @@ function start(draw) {
   const button = document.getElementById("language");
   function speak(language) {
     root.lang = language;
-    button.textContent = language === "zh" ? "English" : "中文";
+    [button.textContent, button.lang] = language === "zh" ? ["English", "en"] : ["中文", "zh"];
+    document.title = ["h1", ".kind"].map(name => document.querySelector(name).innerText).join(" · ");
     redraw();
   }
   button.hidden = false;

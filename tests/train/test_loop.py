@@ -293,6 +293,26 @@ def test_ctrl_c_saves_after_its_step(root: Path, shared: Path) -> None:
     assert manifest["progress"]["step"] in (5, 6)  # the signal is seen before the next step
 
 
+TWICE = """
+import signal, sys
+from kronosforge.train.loop import _stoppable
+
+def second_signal(frame, event, argument):
+    if event == "return" and frame.f_code.co_name == "__enter__" and "threading" in frame.f_code.co_filename:
+        sys.setprofile(None)
+        signal.raise_signal(signal.SIGTERM)  # while a lock of the first one's handler is held, if it has any
+
+with _stoppable():
+    sys.setprofile(second_signal)
+    signal.raise_signal(signal.SIGTERM)
+    sys.setprofile(None)
+"""
+
+
+def test_a_second_signal_inside_the_handler_of_the_first_does_not_wait_forever() -> None:
+    assert subprocess.run([sys.executable, "-c", TWICE], check=False, timeout=60).returncode == 0
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
 def test_ctrl_c_at_the_last_step_is_heard(trained: Path, root: Path, shared: Path) -> None:
     """Its stage is finished, the next one is not begun, and the same command goes on."""

@@ -45,6 +45,12 @@ class StageReporter(Protocol):
         """An epoch was validated: its number (0 before any step), `val` metrics, and whether it is the `best` so far."""
 
 
+class _StopRequest:
+    """Whether a signal asked to stop. No `threading.Event`: a second signal while the first sets it would wait forever."""
+
+    requested = False
+
+
 class Training:
     """One stage being trained by this process. Only the main process has a journal, and writes."""
 
@@ -75,13 +81,13 @@ class Training:
         finite or has exploded, KeyboardInterrupt after saving where a signal asked to stop.
         """
         progress, settings = self.progress, self.stage.settings
-        with _stoppable() as stopped:
+        with _stoppable() as stop:
             if not progress.epochs:
                 self._judge()
                 progress.epoch = 1
                 self._save()
             while progress.epoch <= settings.epochs and progress.stale < settings.patience:
-                self._epoch(stopped)
+                self._epoch(stop)
                 self._judge()
                 progress.next_epoch()
                 self._save()
@@ -91,24 +97,24 @@ class Training:
             self._save()
             if self.place.main:
                 shutil.rmtree(self.stage.folder / CANDIDATE, ignore_errors=True)
-        if stopped.is_set():  # after the last step
+        if stop.requested:  # after the last step
             raise KeyboardInterrupt
 
-    def _epoch(self, stopped: threading.Event) -> None:
+    def _epoch(self, stop: _StopRequest) -> None:
         progress, meter = self.progress, _Meter()
         self.stage.objective.train()
         for batch in self.stage.train.epoch(progress.epoch, progress.step_in_epoch):
             rate = self._set_rate()
             seed_step(self.stage.settings.seed, progress.step, self.place.rank)
             with self._memory(batch):
-                values, stop = self.step(batch, stopping=stopped.is_set())
+                values, stopping = self.step(batch, stopping=stop.requested)
             progress.add(values, batch.total)
             speed = meter.tick(batch.total * batch.x.shape[1])
             if self._journal:
                 self._journal.step(progress.step, progress.epoch, values | {"lr": rate}, speed)
             if self._reporter:
                 self._reporter.step(self._pace(values["loss"], speed, meter))
-            if stop:
+            if stopping:
                 self._save()
                 raise KeyboardInterrupt
             if time.monotonic() - self._saved >= self.stage.settings.save_every_s:
@@ -281,21 +287,21 @@ class _Meter:
 
 
 @contextmanager
-def _stoppable() -> Iterator[threading.Event]:
-    """Ctrl-C and a request to end set the event, and the loop saves after its step; a second one ends it at once."""
-    stopped = threading.Event()
+def _stoppable() -> Iterator[_StopRequest]:
+    """Ctrl-C and a request to end set the flag, and the loop saves after its step; a second one ends it at once."""
+    request = _StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield stopped
+        yield request
         return
 
     def stop(number: int, _: object) -> None:
-        if stopped.is_set():
+        if request.requested:
             raise KeyboardInterrupt
-        stopped.set()
+        request.requested = True
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stopped
+        yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

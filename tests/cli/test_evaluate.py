@@ -120,7 +120,7 @@ def test_wrong_folds_are_one_line(workspace: Path, capsys: pytest.CaptureFixture
         (["0"], 2, "found 0; allowed: 2 to 50"),
         (["two"], 2, "invalid int value: 'two'"),
         (["40"], 4, "of 40 has too few windows of 11 bars"),
-        (["2", "--models", "pretrained"], 2, "leave --models out"),
+        (["2", "--models", "start"], 2, "leave --models out"),
     ):
         assert run(["evaluate", "--config", "tiny", "--folds", *flags]) == code
         output = capsys.readouterr()
@@ -194,7 +194,7 @@ def test_a_damaged_evaluation_is_one_line_in_every_command(workspace: Path, caps
     for command in (
         ["evaluate", "--config", "tiny"],
         ["evaluate", "--config", "tiny", "--json"],
-        ["evaluate", "--config", "tiny", "--models", "pretrained"],
+        ["evaluate", "--config", "tiny", "--models", "start"],
         ["forecast", "--config", "tiny"],
         ["forecast", "--config", "tiny", "--weights", "current"],
     ):

@@ -13,7 +13,7 @@ REMEDY = "kronosforge evaluate --config m --force"
 INTERVAL = {"value": 0.1, "low": None, "high": None}
 METRICS = ("crps", "mae", "mase", "hit", "ic", "rank_ic", "coverage_90", "gap")
 POOLED = dict.fromkeys(METRICS, INTERVAL)
-MODELS = ("fine-tuned", "pretrained", "drift")
+MODELS = ("fine-tuned", "start", "drift")
 ORIGINS = {"judged": 0, "possibly_seen": 0, "first": None, "last": None}
 TEXT = {"en": "n", "zh": "n"}
 VERDICT = {"promote": False, "state": "no edge", "reason": "r", "keep": None, "baseline": "drift", "sentence": TEXT}
@@ -110,7 +110,7 @@ def test_each_field_that_is_shown_has_a_type(tmp_path: Path, path: str, value: o
         read_evaluation(written(tmp_path, changed(EVALUATION, path.split("."), value)), EvaluationRecord, REMEDY)
 
 
-@pytest.mark.parametrize("path", ["folds", "lower_in", "verdict", "folds.0.fold", "folds.0.models.pretrained", "folds.0.verdict.baseline", "folds.0.origins.judged", "folds.0.models.drift.pooled.crps"])  # fmt: skip
+@pytest.mark.parametrize("path", ["folds", "lower_in", "verdict", "folds.0.fold", "folds.0.models.start", "folds.0.verdict.baseline", "folds.0.origins.judged", "folds.0.models.drift.pooled.crps"])  # fmt: skip
 @pytest.mark.parametrize("value", [ABSENT, None, "text"])
 def test_each_field_of_a_walk_has_a_type(tmp_path: Path, path: str, value: object) -> None:
     with pytest.raises(DataError, match="cannot be used"):
@@ -119,8 +119,19 @@ def test_each_field_of_a_walk_has_a_type(tmp_path: Path, path: str, value: objec
 
 def test_there_is_none_where_no_file_is_or_another_version_wrote_it(tmp_path: Path) -> None:
     assert read_evaluation(tmp_path / "evaluation.json", EvaluationRecord, REMEDY) is None
-    older = {key: value for key, value in EVALUATION.items() if key != "backtest"} | {"schema": LAYOUT - 1}
+    older = {key: value for key, value in EVALUATION.items() if key != "backtest"} | {"schema": LAYOUT - 2}
     assert read_evaluation(written(tmp_path, older), EvaluationRecord, REMEDY) is None
+
+
+@pytest.mark.parametrize(("kind", "content"), [(EvaluationRecord, EVALUATION), (WalkRecord, WALK)])
+def test_an_evaluation_that_calls_the_start_checkpoint_pretrained_is_read(
+    tmp_path: Path, kind: Any, content: dict[str, Any]
+) -> None:
+    former = json.loads(json.dumps({**content, "schema": 4}).replace('"start"', '"pretrained"'))
+    assert former != content
+    record = read_evaluation(written(tmp_path, former), kind, REMEDY)
+    assert record is not None
+    assert record.content == content
 
 
 def test_a_folder_in_its_place_is_named(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_everything_is_written_and_nothing_twice(trained: Path, config: ModelCon
     first = path.read_bytes()
     assert json.loads(first) == result
     assert list(result["models"]) == [
-        "fine-tuned", "pretrained", "last price", "drift", "seasonal naive", "random walk"
+        "fine-tuned", "start", "last price", "drift", "seasonal naive", "random walk"
     ]  # fmt: skip
     tuned = result["models"]["fine-tuned"]
     assert set(tuned["series"]) == {"BTC-USD-SWAP_4H", "BTC-USDT-SWAP_4H", "ETH-USDT-SWAP_4H"}
@@ -102,13 +102,13 @@ def oracle(config: ModelConfig, root: Path, offset: float = 0.0) -> Caster:
 
 
 @pytest.mark.parametrize("scratch", [True, False])
-@pytest.mark.parametrize(("tuned", "begun", "keep"), [(0.0, 0.5, "fine-tuned"), (0.5, 0.0, "pretrained")])
+@pytest.mark.parametrize(("tuned", "begun", "keep"), [(0.0, 0.5, "fine-tuned"), (0.5, 0.0, "start")])
 def test_current_names_the_winner(
     trained: Path, config: ModelConfig, monkeypatch, tuned: float, begun: float, keep: str, scratch: bool
 ) -> None:
     """The oracle wins, on either side; where training started from random weights, there is no other to keep."""
     rules, real = config.dataset, evaluation.judge
-    casters = {"fine-tuned": oracle(config, trained, tuned), "pretrained": oracle(config, trained, begun)}
+    casters = {"fine-tuned": oracle(config, trained, tuned), "start": oracle(config, trained, begun)}
     monkeypatch.setattr(
         evaluation, "judge", lambda s, d, r, m, **k: real(s, d, rules, casters, **k | {"scratch": scratch})
     )
@@ -116,7 +116,7 @@ def test_current_names_the_winner(
     current.write_text("{}")
     result = evaluate(config, trained)
     assert result["verdict"]["promote"] is (keep == "fine-tuned")
-    if scratch and keep == "pretrained":
+    if scratch and keep == "start":
         assert not current.exists()
         return
     named = json.loads(current.read_text())
@@ -128,7 +128,7 @@ def test_current_names_the_winner(
 def test_windows_that_may_have_been_seen_judge_nothing(trained: Path, config: ModelConfig, monkeypatch) -> None:
     """Half of the test split lies before the end of pretraining, then all of it."""
     time = np.load(trained / config.dataset_path / "native" / "test" / "time.npy")
-    models = {"fine-tuned": oracle(config, trained), "pretrained": oracle(config, trained, 0.1)}
+    models = {"fine-tuned": oracle(config, trained), "start": oracle(config, trained, 0.1)}
 
     def judged(end: int, *, seen: bool = True) -> dict:
         monkeypatch.setattr(rolling, "PRETRAINING_END", evaluation.iso(end))
@@ -139,7 +139,7 @@ def test_windows_that_may_have_been_seen_judge_nothing(trained: Path, config: Mo
     half = judged(int(np.median(time)))
     assert 0 < half["origins"]["possibly_seen"] < half["origins"]["all"]
     assert half["origins"]["judged"] == half["origins"]["all"] - half["origins"]["possibly_seen"]
-    assert half["possibly_seen"]["pretrained"]["mae"]["value"] == pytest.approx(0.1)
+    assert half["possibly_seen"]["start"]["mae"]["value"] == pytest.approx(0.1)
     whole = judged(int(time.max()) + 1)
     assert whole["origins"]["judged"] == 0
     assert whole["verdict"]["promote"] is False
@@ -167,7 +167,7 @@ def test_the_untrained_start_is_what_training_started_from(trained: Path, config
 def test_the_start_is_what_was_trained_from_not_what_the_config_says_now(trained: Path, config: ModelConfig) -> None:
     now = config.model_copy(update={"train": TrainConfig(predictor="nobody/nothing")})
     result = evaluate(now, trained)
-    assert result["provenance"]["models"]["pretrained"] == {"untrained": True, "size": "tiny", "seed": 100}
+    assert result["provenance"]["models"]["start"] == {"untrained": True, "size": "tiny", "seed": 100}
 
 
 def test_from_given_checkpoints(root: Path, config: ModelConfig, tmp_path: Path) -> None:
@@ -178,9 +178,9 @@ def test_from_given_checkpoints(root: Path, config: ModelConfig, tmp_path: Path)
         predictor=str(KronosPredictor(PRESETS["tiny"].predictor).save_pretrained(tmp_path / "p")),
     )
     given = config.model_copy(update={"train": rules})
-    result = evaluate(given, root, models=["pretrained"])
+    result = evaluate(given, root, models=["start"])
     assert result["verdict"] is None
-    assert result["provenance"]["models"]["pretrained"]["predictor"]["source"] == str(tmp_path / "p")
+    assert result["provenance"]["models"]["start"]["predictor"]["source"] == str(tmp_path / "p")
     assert not (root / "outputs" / "models" / "model_t" / "CURRENT").exists()
     assert start(rules).load()[0].arguments == PRESETS["tiny"].tokenizer
 
@@ -267,7 +267,7 @@ def folder_of(root: Path) -> Path:
 def promoted(trained: Path, config: ModelConfig, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace in which an evaluation promoted the fine-tuned pair."""
     judge = evaluation.judge
-    casters = {"fine-tuned": oracle(config, trained), "pretrained": oracle(config, trained, 0.5)}
+    casters = {"fine-tuned": oracle(config, trained), "start": oracle(config, trained, 0.5)}
     monkeypatch.setattr(evaluation, "judge", lambda s, d, r, m, **k: judge(s, d, r, casters, **k))
     evaluate(config, trained)
     monkeypatch.undo()
@@ -305,7 +305,7 @@ def test_a_promotion_of_another_training_is_ignored_with_a_notice(
     promoted: Path, config: ModelConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     current = folder_of(promoted) / "CURRENT"
-    current.write_text(current.read_text().replace('"fine-tuned"', '"pretrained"'))
+    current.write_text(current.read_text().replace('"fine-tuned"', '"start"'))
     again = config.model_copy(update={"train": config.train.model_copy(update={"seed": 7})})
     train(again, promoted, force=True)
     capsys.readouterr()
@@ -327,7 +327,7 @@ def test_a_promotion_whose_evaluation_is_gone_is_ignored(
 
 
 def test_scores_without_a_verdict_leave_no_promotion(promoted: Path, config: ModelConfig) -> None:
-    evaluate(config, promoted, models=["pretrained"], force=True)
+    evaluate(config, promoted, models=["start"], force=True)
     assert not (folder_of(promoted) / "CURRENT").exists()
 
 

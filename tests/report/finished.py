@@ -79,18 +79,18 @@ def evaluated(root: Path, data: str, name: str = "model_a", promote: bool = Fals
         for stage in HEADLINE
         if (best := folder / stage / "best_model").exists()
     }
-    forecasters = ("fine-tuned", "pretrained", "last price", "random walk")
+    forecasters = ("fine-tuned", "start", "last price", "random walk")
     better = interval(-0.2, 0.05)
-    sentence = {"en": "No edge: keep the pretrained model; why.", "zh": "没有优势:保留预训练模型;理由。"}
+    sentence = {"en": "No edge: keep the start checkpoint; why.", "zh": "没有优势:保留起始检查点;理由。"}
     if promote:
         sentence = {"en": "Promoted: use the fine-tuned model; why.", "zh": "采用:使用微调后的模型;理由。"}
     found = {
         "schema": 2, "name": name, "fingerprint": "fe" * 32, "lookback": 90, "horizon": 10,
-        "verdict": {"promote": promote, "keep": "pretrained", "baseline": "random walk", "sentence": sentence},
+        "verdict": {"promote": promote, "keep": "start", "baseline": "random walk", "sentence": sentence},
         "origins": {"all": 600, "judged": 500, "possibly_seen": 100, "first": "2025-11-27T00:00Z", "last": "2025-12-30T08:00Z"},
         "models": {key: scores(key in forecasters[2:3]) for key in forecasters},
         "differences": {"fine-tuned": {
-            "pretrained": {"crps": better, "mae": better, "hit": interval(0.1, 0.05)},
+            "start": {"crps": better, "mae": better, "hit": interval(0.1, 0.05)},
             "random walk": {"crps": interval(0.2, 0.5), "mae": interval(0.3, 0.1), "hit": interval(-0.1, 0.3)},
         }},
         "possibly_seen": {"fine-tuned": scores(False)["pooled"]},
@@ -103,7 +103,7 @@ def evaluated(root: Path, data: str, name: str = "model_a", promote: bool = Fals
         "examples": [example(which) for which in ("best", "median", "worst")],
         "notes": [{"en": "A note.", "zh": "说明。"}],
         "provenance": {
-            "dataset": data, "models": {"fine-tuned": judged, "pretrained": {}},
+            "dataset": data, "models": {"fine-tuned": judged, "start": {}},
             "settings": {"stride": 1, "samples": 32, "level": 0.95}, "versions": {"python": "3.13.1", "torch": "2.9.0"},
         },
     }  # fmt: skip
@@ -116,18 +116,18 @@ def walked(root: Path, data: str, name: str = "model_a", folds: int = 3) -> dict
     one = {
         "verdict": {"promote": False, "keep": None, "baseline": "random walk", "sentence": {"en": "No edge over 3 folds; why.", "zh": "没有优势;理由。"}},
         "origins": {"judged": 160, "possibly_seen": 0, "first": "2025-12-01T00:00Z", "last": "2025-12-09T08:00Z"},
-        "models": {key: {"pooled": scores(point=False)["pooled"]} for key in ("fine-tuned", "pretrained", "random walk")},
+        "models": {key: {"pooled": scores(point=False)["pooled"]} for key in ("fine-tuned", "start", "random walk")},
     }  # fmt: skip
     train = {"init": "scratch", "size": "tiny", "epochs": EPOCHS, "seed": 100}
     promoted = {**one, "verdict": {**one["verdict"], "promote": True}}
     found = {
         "schema": 1, "name": name, "fingerprint": "f0" * 32, **one,
         "folds": [{"fold": k, **(promoted if k == 2 else one)} for k in range(1, folds + 1)],
-        "lower_in": {"pretrained": 3, "random walk": 1},
+        "lower_in": {"start": 3, "random walk": 1},
         "notes": [{"en": "How it was pooled.", "zh": "合并方式。"}],
         "provenance": {
             "dataset": data, "folds": folds, "train": train, "settings": {"level": 0.95},
-            "models": {"pretrained": {"untrained": True}},
+            "models": {"start": {"untrained": True}},
         },
     }  # fmt: skip
     folder = root / "outputs" / "models" / name / "folds"

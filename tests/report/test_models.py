@@ -43,7 +43,7 @@ def test_it_says_what_the_stages_left(root: Path) -> None:
     said = page(root).text
     for part in (
         "Model_A_4H",
-        "No edge: keep the pretrained model; why.",
+        "No edge: keep the start checkpoint; why.",
         "3,886",
         "the validation split of BTC-USDT-SWAP_1D has 31 windows",
         "Training ends at 2025-08-01 00:00",
@@ -115,7 +115,7 @@ def test_other_weights_than_those_judged_have_no_verdict(root: Path, stage: str)
     (root / "outputs/models/model_a" / stage / "best_model/model.safetensors").write_text("trained again")
     said = page(root).text
     assert "Changed since it was evaluated" in said
-    assert "No edge: keep the pretrained model" not in said
+    assert "No edge: keep the start checkpoint" not in said
     assert "No edge" not in Page(write_fleet_page(root).read_text("utf-8")).text
 
 

@@ -198,7 +198,7 @@ def test_the_forecast_of_a_pipeline_uses_the_weights_that_its_evaluation_promote
     (root / "data").symlink_to(undisturbed / "data")
     current = root / "outputs" / "models" / NAME / "CURRENT"
     current.parent.mkdir(parents=True)
-    current.write_text('{"model": "pretrained"}')
+    current.write_text('{"model": "start"}')
     with started(root, *PIPELINE, "--json") as process:
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err

@@ -334,8 +334,8 @@ def test_every_fold_starts_from_the_given_weights(root: Path, config: ModelConfi
         batch_size=16,
     )
     walk_forward(config.model_copy(update={"train": rules}), 2, root)
-    starts = [evaluation_of(root, fold)["provenance"]["models"]["pretrained"] for fold in (1, 2)]
-    assert starts[0] == starts[1] == evaluation_of(root)["provenance"]["models"]["pretrained"]
+    starts = [evaluation_of(root, fold)["provenance"]["models"]["start"] for fold in (1, 2)]
+    assert starts[0] == starts[1] == evaluation_of(root)["provenance"]["models"]["start"]
     assert starts[0]["predictor"]["source"] == str(tmp_path / "p")
 
 

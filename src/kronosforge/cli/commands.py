@@ -6,7 +6,7 @@ import argparse
 
 from kronosforge.cli.flags import add_set, add_setting
 from kronosforge.core.i18n import Message, _
-from kronosforge.core.names import CURRENT, START, TUNED
+from kronosforge.core.names import CURRENT, START, TUNED, model_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ def _forecast(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         choices=(CURRENT, TUNED, START),
-        help=_("default: what was promoted, else fine-tuned, else pretrained"),
+        type=model_name,
+        help=_("default: what was promoted, else fine-tuned, else the start checkpoint"),
     )
     _add_settings(parser, "forecast.samples", "forecast.temperature", "forecast.top_p", "forecast.top_k")
     add_setting(parser, "forecast.quantiles")
@@ -135,6 +136,7 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models",
         choices=(TUNED, START),
+        type=model_name,
         nargs="+",
         default=[TUNED, START],
         help=_("default: both, which it takes for a verdict"),

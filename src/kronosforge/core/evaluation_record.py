@@ -14,12 +14,14 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator, model_
 from kronosforge.core.bars import instant
 from kronosforge.core.errors import DataError
 from kronosforge.core.i18n import Message, _
-from kronosforge.core.names import START, TUNED
+from kronosforge.core.names import START, TUNED, model_name
 from kronosforge.core.records import Record, damage_named, field_problem, parsed_record
 from kronosforge.core.verdict import State
 
-LAYOUT = 4  # 1: differences of CRPS and MAE as they are, not as shares; 2: freedom of intervals from blocks alone;
-# 3: no state and reason of the verdict
+LAYOUT = 5  # 1: differences of CRPS and MAE as they are, not as shares; 2: freedom of intervals from blocks alone;
+# 3: no state and reason of the verdict; 4: the start checkpoint is called "pretrained"
+NAMES_ALONE_DIFFER = 4  # the layout that differs from today's in names alone
+MODEL_KEYS = ("keep", "model")  # keys whose values are names of models
 
 
 class _Part(Record):
@@ -295,11 +297,31 @@ def parsed_evaluation(text: str, kind: type[E]) -> E | None:
     Raises ValueError or RecursionError where it is damaged. What another version wrote may lack keys and hold null or NaN, and
     whatever else it holds must have the type that it has today.
     """
-    content = json.loads(text, parse_constant=lambda _: None)
+    content = with_current_names(json.loads(text, parse_constant=lambda _: None))
     if _of_another_version(content):
         _refuse_other_types(content, kind)
         return None
-    return parsed_record(json.loads(text, parse_constant=_refuse_constant), kind)
+    return parsed_record(with_current_names(json.loads(text, parse_constant=_refuse_constant)), kind)
+
+
+def with_current_names(content: Any) -> Any:
+    """The JSON of an evaluation with today's names of the models; one of layout 4 differs in them alone, and becomes 5."""
+    layout = content.get("schema") if isinstance(content, dict) else None
+    if not isinstance(layout, int) or layout >= LAYOUT:
+        return content
+    renamed = _with_current_names(content)
+    return {**renamed, "schema": LAYOUT} if layout == NAMES_ALONE_DIFFER else renamed
+
+
+def _with_current_names(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            model_name(key): model_name(part)
+            if key in MODEL_KEYS and isinstance(part, str)
+            else _with_current_names(part)
+            for key, part in value.items()
+        }
+    return [_with_current_names(part) for part in value] if isinstance(value, list) else value
 
 
 def _of_another_version(content: object) -> bool:

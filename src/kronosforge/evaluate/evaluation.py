@@ -30,7 +30,7 @@ from kronosforge.core.evaluation_record import (
 from kronosforge.core.files import write_atomic
 from kronosforge.core.i18n import Message, _
 from kronosforge.core.locks import locked, reading
-from kronosforge.core.names import START, TUNED
+from kronosforge.core.names import START, TUNED, model_name
 from kronosforge.dataset.manifest import finished_manifest
 from kronosforge.evaluate.backtest import LABEL, backtest
 from kronosforge.evaluate.baselines import baselines
@@ -98,7 +98,7 @@ def evaluate(
             folders.models,
             folders.dataset,
             Kept(folders.models / EVALUATION, EvaluationRecord, evaluate_command(config.name, "--force"), force=force),
-            models=models,
+            models=list(dict.fromkeys(map(model_name, models))),
             progress=progress,
             finish=partial(promote, folders.models),
         )

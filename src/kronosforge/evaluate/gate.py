@@ -83,7 +83,7 @@ def _head(*, promote: bool, scratch: bool, folds: int) -> Message:
         return Message("Promoted: use the fine-tuned model")
     if scratch:
         return Message("No edge: do not use this model")
-    return Message("No edge: keep the pretrained model")
+    return Message("No edge: keep the start checkpoint")
 
 
 def _against(other: Message, difference: Interval, level: float) -> Message:

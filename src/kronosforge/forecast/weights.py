@@ -8,9 +8,10 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, cast
 
 import torch
+from pydantic import BeforeValidator
 
 from kronosforge.config import TrainConfig
 from kronosforge.core.console import print_notice
@@ -19,7 +20,7 @@ from kronosforge.core.errors import ModelError, UsageError
 from kronosforge.core.evaluation_record import EvaluationRecord, PairRecord, evaluate_command, read_evaluation
 from kronosforge.core.files import write_atomic
 from kronosforge.core.i18n import _
-from kronosforge.core.names import CURRENT, TUNED
+from kronosforge.core.names import CURRENT, TUNED, model_name
 from kronosforge.core.records import Record, read_record, reason
 from kronosforge.model import PRESETS, KronosPredictor, KronosTokenizer
 from kronosforge.model.checkpoint import CONFIG, WEIGHTS, Checkpoint, digest, locate
@@ -37,7 +38,7 @@ from kronosforge.workspace.training_record import (
 PUBLISHER = "NeoQuasar/"
 STAGES: dict[str, type[Checkpoint]] = {"tokenizer": KronosTokenizer, "predictor": KronosPredictor}
 
-Weights: TypeAlias = Literal["current", "fine-tuned", "pretrained"]
+Weights: TypeAlias = Literal["current", "fine-tuned", "start"]
 
 
 class TunedPair(NamedTuple):
@@ -74,7 +75,10 @@ class Trained(NamedTuple):
 class CurrentRecord(Record):
     """CURRENT: the pair that an evaluation chose."""
 
-    model: Literal["fine-tuned", "pretrained"]
+    model: Annotated[
+        Literal["fine-tuned", "start"],
+        BeforeValidator(lambda name: model_name(name) if isinstance(name, str) else name),
+    ]
     evaluation: str  # fingerprint
 
 
@@ -203,7 +207,7 @@ def start(rules: TrainConfig) -> Pair:
 
 
 def chosen(models: Path, rules: TrainConfig, weights: Weights | None) -> Pair:
-    """The pair to forecast with. None takes the first that there is of current, fine-tuned, pretrained.
+    """The pair to forecast with. None takes the first that there is of current, fine-tuned, start.
 
     CURRENT counts as long as the evaluation that wrote it, and the training that this one judged, are those that stand in
     `models`; otherwise it is ignored with a notice. Raises ModelError where there is no such pair, DataError where the
@@ -211,6 +215,7 @@ def chosen(models: Path, rules: TrainConfig, weights: Weights | None) -> Pair:
     """
     training = trained(models)
     rules = training.rules if training else rules
+    weights = cast("Weights | None", weights and model_name(weights))
     if weights in (None, CURRENT):
         weights = _promoted(models, rules, asked=weights == CURRENT)
     if weights == TUNED or (weights is None and training):
@@ -218,7 +223,10 @@ def chosen(models: Path, rules: TrainConfig, weights: Weights | None) -> Pair:
     pair = start(rules)
     if pair.folders is None:
         raise ModelError(
-            _("{name} was trained from scratch and has no pretrained weights; leave --weights out", name=models.name)
+            _(
+                "{name} was trained from scratch and has no published weights to start from; leave --weights out",
+                name=models.name,
+            )
             if training
             else _("{name} starts from scratch and is not trained; kronosforge train --models {name}", name=models.name)
         )

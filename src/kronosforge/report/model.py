@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kronosforge.core.digests import sha256
-from kronosforge.core.evaluation_record import E, EvaluationRecord, WalkRecord, parsed_evaluation
+from kronosforge.core.evaluation_record import E, EvaluationRecord, WalkRecord, parsed_evaluation, with_current_names
 from kronosforge.core.i18n import Message
 from kronosforge.core.names import HEADLINES, TUNED
 from kronosforge.core.records import reason
@@ -116,7 +116,7 @@ def _evaluation(path: Path, kind: type[E], damaged: dict[Path, Message]) -> Json
     try:
         text = path.read_text("utf-8")
         parsed_evaluation(text, kind)
-        return parsed(text)
+        return with_current_names(parsed(text))  # type: ignore[no-any-return]
     except FileNotFoundError:
         pass
     except (OSError, ValueError, RecursionError) as problem:

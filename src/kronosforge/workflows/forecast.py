@@ -46,7 +46,7 @@ def forecast(
     """Sample the next `config.dataset.predict` bars of each series, or of those named.
 
     `at` is the instant to forecast from (ISO 8601; now by default). `weights`: by default those that the evaluation chose,
-    else fine-tuned, else pretrained. `raw` keeps candles that no market can trade. Written to `folder`, by default
+    else fine-tuned, else the start checkpoint. `raw` keeps candles that no market can trade. Written to `folder`, by default
     outputs/forecasts/<model>/<newest bar>/, finished or absent. Raises UsageError for an unknown series, SourceError
     where candles cannot be fetched, DataError where a series is too short or the evaluation is damaged, ModelError without usable weights.
     """

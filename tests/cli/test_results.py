@@ -39,6 +39,16 @@ def test_a_page_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytes
     assert output.err.count("\n") == 1
 
 
+def test_a_list_of_models_that_cannot_be_written_hides_no_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "outputs" / "reports" / "index.html").mkdir(parents=True)
+    print_pages(write_pages([CONFIG], tmp_path))
+    output = capsys.readouterr()
+    assert output.out.endswith("outputs/reports/model_a/report.html\n")
+    assert output.err.startswith("No report of all models: ")
+
+
 def test_a_forecast_s_repaired_candles_and_quantiles_are_counted_once(capsys: pytest.CaptureFixture[str]) -> None:
     series = {
         "origin": "2026-01-01T00:00Z", "times": ["2026-01-01T04:00Z"], "last_close": 1.0, "p_up": 0.5,

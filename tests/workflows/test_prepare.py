@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -89,6 +90,16 @@ def test_two_runs_are_equal_byte_for_byte_and_verify_agrees(tmp_path: Path) -> N
     assert content(first.folder) == content(second.folder)
     assert (first.folder / "report.html").read_bytes() == (second.folder / "report.html").read_bytes()
     assert all(check.ok for check in verify(first.folder))
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["inside the workspace", "elsewhere"])
+def test_the_report_leads_to_the_page_of_the_model(tmp_path: Path, inside: bool) -> None:
+    root, sandbox = tmp_path / "workspace", SourceConfig(name="sandbox")
+    place = {} if inside else {"dataset_path": str(tmp_path / "elsewhere")}
+    made = make(root, model("", "BTC-USDT-SWAP_4H", source=sandbox, records_per_timeframe=200, **place))
+    links = re.findall(r'<a href="([^#"]+)"', (made.folder / "report.html").read_text("utf-8"))
+    pages = [(made.folder / link).resolve() for link in links]
+    assert pages == list((root / "outputs" / "reports").glob("*/report.html")) * inside
 
 
 def test_a_finished_dataset_is_kept_while_a_training_reads_it(tmp_path: Path) -> None:

@@ -2,6 +2,6 @@
 
 from kronosforge.report.charts import SeriesChart, aggregate
 from kronosforge.report.dataset import write_report
-from kronosforge.report.models import write_fleet_page, write_model_report
+from kronosforge.report.models import address, write_fleet_page, write_model_report
 
-__all__ = ["SeriesChart", "aggregate", "write_fleet_page", "write_model_report", "write_report"]
+__all__ = ["SeriesChart", "address", "aggregate", "write_fleet_page", "write_model_report", "write_report"]

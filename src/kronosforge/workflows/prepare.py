@@ -21,13 +21,22 @@ from kronosforge.core.i18n import _, localized
 from kronosforge.core.locks import locked, reading
 from kronosforge.dataset import DatasetWriter, Written, hand_over
 from kronosforge.dataset.manifest import seal, summarise
-from kronosforge.report import SeriesChart, aggregate, write_report
+from kronosforge.report import SeriesChart, address, aggregate, write_report
 from kronosforge.split import Cuts, Windows, check_windows, cuts, total
 from kronosforge.store import Store
 from kronosforge.workflows.existing import existing, refuse_other_model
 from kronosforge.workflows.fetch import Collected, Progress, collect, opened, shortfall_warnings
+from kronosforge.workflows.pages import write_pages
 from kronosforge.workspace.loading import environment
-from kronosforge.workspace.paths import DATASET_FILES, MANIFEST, REPORT, DatasetFolders, dataset_folders, workspace_root
+from kronosforge.workspace.paths import (
+    DATASET_FILES,
+    MANIFEST,
+    REPORT,
+    DatasetFolders,
+    dataset_folders,
+    model_page,
+    workspace_root,
+)
 
 T = TypeVar("T")
 AHEAD = 2  # series that are read and cleaned while one is written; each is in memory
@@ -98,10 +107,11 @@ def prepare(
         if kept := _kept(config, where, force=force, strict=strict):  # another process made it meanwhile
             return kept
         with publishing(where.dataset, MANIFEST, DATASET_FILES) as staging:
-            summary = build(config, collected, staging, folder=where.shown, origin=origin)
+            summary = build(config, collected, staging, folder=where.shown, origin=origin, back=_back(config, where))
             if strict:
                 refuse_warnings(summary["warnings"])
         _copy(where)
+    write_pages([config], where.root)
     return PreparedDataset(where.dataset, where.copy, summary)
 
 
@@ -154,6 +164,12 @@ def _kept(config: ModelConfig, where: DatasetFolders, *, force: bool, strict: bo
     return PreparedDataset(where.dataset, where.copy, manifest.content, kept=True)
 
 
+def _back(config: ModelConfig, where: DatasetFolders) -> str:
+    """The address of the model's page on the dataset's; "" for a dataset that lies outside of the workspace."""
+    inside = where.dataset.is_relative_to(where.root)
+    return address(model_page(where.root, config.name), where.dataset) if inside else ""
+
+
 def _copy(where: DatasetFolders) -> None:
     if where.copy:
         hand_over(where.dataset, where.copy)
@@ -167,9 +183,18 @@ def refuse_warnings(warnings: Sequence[Mapping[str, str] | str]) -> None:
 
 
 def build(
-    config: ModelConfig, collected: Collected, staging: Path, *, folder: str, origin: Mapping[str, Any]
+    config: ModelConfig,
+    collected: Collected,
+    staging: Path,
+    *,
+    folder: str,
+    origin: Mapping[str, Any],
+    back: str = "",
 ) -> dict[str, Any]:
-    """Write the dataset of what was collected into `staging`, manifest last, and return the manifest."""
+    """Write the dataset of what was collected into `staging`, manifest last, and return the manifest.
+
+    `back` is the address of the model's page on the dataset's.
+    """
     instants = cuts(((series, collected.times(series)) for series in collected.spans), config.split)
     content = _write_series(config, collected, staging, instants)
     warnings = shortfall_warnings(collected.shortfalls)
@@ -187,7 +212,7 @@ def build(
         staging,
         content.digests,
     )
-    write_report(summary, content.charts, staging / REPORT)
+    write_report(summary, content.charts, staging / REPORT, back)
     summary = seal(summary, staging)
     (staging / MANIFEST).write_bytes(json_bytes(summary))
     return summary

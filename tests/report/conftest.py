@@ -1,5 +1,6 @@
 """A summary as the pipeline leaves it, over real candles."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,15 @@ import pytest
 from kronosforge.core.bars import Span, iso, series
 from kronosforge.core.candles import SCHEMA
 from kronosforge.report import SeriesChart, aggregate
+from tests.browser import Chromium, chromium
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """One browser for all pages."""
+    with chromium(tmp_path_factory.mktemp("profile")) as running:
+        yield running
+
 
 # With a day taken out, so that there is a hole to show.
 HOLE = Span(1_720_051_200_000, 1_720_137_600_000)
@@ -47,6 +57,10 @@ def charts(shared: Path) -> list[SeriesChart]:
 @pytest.fixture
 def summary(charts: list[SeriesChart]) -> dict[str, Any]:
     """What data_summary.json would say of `charts`; tests change their own copy."""
+    return summary_of(charts)
+
+
+def summary_of(charts: list[SeriesChart]) -> dict[str, Any]:
     stale = {
         "kind": "frozen",
         "count": 2,

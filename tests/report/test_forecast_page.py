@@ -1,6 +1,5 @@
 """The page of a forecast, in a real browser."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from kronosforge.core.bars import iso
 from kronosforge.report import SeriesChart, write_model_report
 from kronosforge.report.forecast import ForecastChart, forecast_page, picture
-from tests.browser import Chromium, chromium
+from tests.browser import Chromium
 from tests.report.finished import evaluated, prepared, trained
 from tests.report.test_render import DRAW_ALL
 
@@ -25,12 +24,6 @@ LOOK = {
     "verdict": "document.querySelector('.verdict').innerText.trim()",
     "link": "document.querySelector('header a').pathname",
 }
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    with chromium(tmp_path_factory.mktemp("profile")) as running:
-        yield running
 
 
 def chart_of(chart: SeriesChart, key: str | None = None) -> ForecastChart:

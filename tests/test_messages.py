@@ -46,6 +46,11 @@ def test_every_message_is_translated_and_none_is_stale(catalogue: dict[str, str]
     assert catalogue.keys() - used == set()
 
 
+def test_messages_of_templates_are_collected_with_and_without_values() -> None:
+    template = '{{ say("{count} bars", count=n) }}{% if say("bar") %}{{ other("no message") }}{% endif %}'
+    assert list(tool.in_template(template)) == ["{count} bars", "bar"]
+
+
 def test_no_translation_is_fuzzy() -> None:
     with CATALOGUE.open("rb") as file:
         assert [message.id for message in read_po(file, locale="zh") if message.id and message.fuzzy] == []

@@ -58,7 +58,7 @@ def write(folder: Path) -> None:
             key = series(f"S{number:02d}_1H")
             columns = dict(zip(FEATURES, walk(BARS, number), strict=True))
             frame = pl.DataFrame({"ts": START + np.arange(BARS) * key.bar.length, **columns})
-            candles = frame.with_columns(origin=pl.lit("exchange")).cast(dict(SCHEMA))
+            candles = frame.with_columns(provenance=pl.lit("exchange")).cast(dict(SCHEMA))
             writer.add(key, candles.with_columns(segment=pl.lit(1, pl.UInt32)))
         writer.finish()
 

@@ -67,7 +67,7 @@ def walk(series: Series, span: Span) -> pl.DataFrame:
     values = [opened, high, low, closed, vol, vol * (opened + high + low + closed) / 4]
     times = np.arange(span.start, span.stop, series.bar.length)
     frame = pl.DataFrame({"ts": times, **dict(zip(FEATURES, values, strict=True))})
-    return frame.with_columns(origin=pl.lit("exchange")).cast(dict(SCHEMA))
+    return frame.with_columns(provenance=pl.lit("exchange")).cast(dict(SCHEMA))
 
 
 def model(series: int, bars: int) -> ModelConfig:

@@ -24,7 +24,7 @@ def candles(times: Iterable[int], seed: int = 0) -> pl.DataFrame:
         "close": close,
         "vol": volume,
         "amt": volume * close,
-        "origin": ["exchange"] * len(ts),
+        "provenance": ["exchange"] * len(ts),
     }
     return pl.DataFrame(frame, schema=SCHEMA)
 

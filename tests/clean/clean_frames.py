@@ -14,7 +14,7 @@ LENGTH = HOURLY.bar.length
 LENIENT = {"max_bad_share": 0.99}
 
 
-def walk(n=200, seed=0, origin="exchange") -> pl.DataFrame:
+def walk(n=200, seed=0, provenance="exchange") -> pl.DataFrame:
     """`n` sound hourly candles of a market that never closes: each opens where the one before closed."""
     random = np.random.default_rng(seed)
     close = 100 * np.exp(np.cumsum(random.normal(0, 0.01, n)))
@@ -31,7 +31,7 @@ def walk(n=200, seed=0, origin="exchange") -> pl.DataFrame:
             "vol": vol,
             "amt": vol * (opened + high + low + close) / 4,
         }
-    ).with_columns(origin=pl.lit(origin, SCHEMA["origin"]))
+    ).with_columns(provenance=pl.lit(provenance, SCHEMA["provenance"]))
 
 
 def spoil(frame, row, **values) -> pl.DataFrame:

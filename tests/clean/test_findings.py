@@ -15,7 +15,7 @@ def cleaned():
 
 def test_findings_come_in_one_order(cleaned):
     kinds = [finding.kind for finding in cleaned.findings]
-    assert kinds == ["not_positive", "negative", "hole"]
+    assert kinds == ["not_positive", "negative", "gap"]
     assert kinds == [kind for kind in KINDS if kind in kinds]
 
 
@@ -29,7 +29,7 @@ def test_a_finding_is_json(cleaned):
 
 
 def test_a_finding_is_a_sentence_in_two_languages(monkeypatch):
-    finding = Finding("hole", 3, "cut", ("here",))
+    finding = Finding("gap", 3, "cut", ("here",))
     monkeypatch.setenv("KRONOS_LANG", "en")
     assert str(finding) == "missing bars, at which the series is split × 3 (cut): here"
     monkeypatch.setenv("KRONOS_LANG", "zh")
@@ -39,10 +39,10 @@ def test_a_finding_is_a_sentence_in_two_languages(monkeypatch):
 
 def test_the_same_kind_adds_up_and_shows_three_examples():
     log = Log()
-    log.add("hole", 2, ["a", "b"])
-    log.add("hole", 2, ["c", "d"])
+    log.add("gap", 2, ["a", "b"])
+    log.add("gap", 2, ["c", "d"])
     log.add("jump", 0, [])
-    assert log.findings() == [Finding("hole", 4, "cut", ("a", "b", "c"))]
+    assert log.findings() == [Finding("gap", 4, "cut", ("a", "b", "c"))]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -114,8 +114,8 @@ def test_nothing_vanishes_uncounted(frame, settings_):
         assert finding.action == KINDS[finding.kind].action
         assert 1 <= len(finding.examples) <= 3
     assert len(cleaned.candles) == len(frame) - by_action["dropped"] + by_action["filled"]
-    assert by_action["filled"] == (cleaned.candles["origin"] == "filled").sum()
-    kept = cleaned.candles.filter(pl.col("origin") != "filled").drop("segment", "amt", "origin")
+    assert by_action["filled"] == (cleaned.candles["provenance"] == "filled").sum()
+    kept = cleaned.candles.filter(pl.col("provenance") != "filled").drop("segment", "amt", "provenance")
     assert len(kept.join(frame, on=kept.columns, how="anti")) == 0
 
 

@@ -80,7 +80,7 @@ def test_of_two_that_contradict_one_that_jumps_away_loses_even_when_it_is_later(
 
 def test_bars_off_the_grid_are_dropped():
     cleaned = run(spoil(walk(), 30, ts=START + 30 * LENGTH + 60_000))
-    assert counts(cleaned) == {"off_grid": 1, "hole": 1}
+    assert counts(cleaned) == {"off_grid": 1, "gap": 1}
     assert cleaned.gaps[0].kind == "venue"
 
 
@@ -101,7 +101,7 @@ def test_bars_off_the_grid_are_dropped():
 )
 def test_an_impossible_bar_is_dropped_and_leaves_a_gap(kind, values):
     cleaned = run(spoil(walk(), 70, **values))
-    assert counts(cleaned) == {kind: 1, "hole": 1}
+    assert counts(cleaned) == {kind: 1, "gap": 1}
     assert [(gap.span.start, gap.bars, gap.kind) for gap in cleaned.gaps] == [(START + 70 * LENGTH, 1, "removed")]
 
 
@@ -117,12 +117,12 @@ def test_bars_without_trade_are_kept_up_to_the_limit():
 
 def test_more_bars_without_trade_are_dropped():
     cleaned = run(flat(walk(), 50, 99))
-    assert counts(cleaned) == {"dead": 49, "hole": 49}
+    assert counts(cleaned) == {"dead": 49, "gap": 49}
     assert [gap.kind for gap in cleaned.gaps] == ["dead"]
 
 
 def test_a_gap_ends_a_segment_without_trade():
-    assert counts(run(without(flat(walk(), 50, 99), 70))) == {"hole": 1, "quiet": 48}
+    assert counts(run(without(flat(walk(), 50, 99), 70))) == {"gap": 1, "quiet": 48}
 
 
 def test_a_price_that_moves_without_volume_is_kept_and_counted():
@@ -148,7 +148,7 @@ def test_turnover_that_does_not_fit_is_derived():
     frame = walk()
     cleaned = run(spoil(frame, 60, amt=0.0))
     assert counts(cleaned) == {"turnover": 1}
-    assert cleaned.candles["origin"][60] == "derived"
+    assert cleaned.candles["provenance"][60] == "derived"
     assert cleaned.candles["amt"][60] == pytest.approx(frame["amt"][60])
 
 
@@ -158,7 +158,7 @@ def test_rounded_turnover_is_no_fault():
 
 
 def test_derived_turnover_is_not_judged():
-    assert counts(run(spoil(walk(origin="derived"), 60, amt=0.0))) == {}
+    assert counts(run(spoil(walk(provenance="derived"), 60, amt=0.0))) == {}
 
 
 def test_where_volume_changes_to_lots_the_series_is_cut():
@@ -187,7 +187,7 @@ def test_volume_unit_mends_a_series_in_lots():
 
 
 def test_volume_unit_scales_turnover_that_was_derived():
-    frame = walk(origin="derived")
+    frame = walk(provenance="derived")
     cleaned = run(frame, volume_unit=0.01)
     assert np.allclose(cleaned.candles["amt"], frame["amt"] / 100)
 
@@ -195,7 +195,7 @@ def test_volume_unit_scales_turnover_that_was_derived():
 @pytest.mark.parametrize(("factor", "expected"), [(100, {"unit": 1}), (0.001, {"unit": 1}), (8, {})])
 def test_without_turnover_a_hundredfold_step_of_volume_is_a_unit_and_a_market_that_wakes_is_not(factor, expected):
     late = pl.int_range(pl.len()) >= 130
-    frame = walk(origin="derived").with_columns(pl.when(late).then(pl.col("vol") * factor).otherwise("vol"))
+    frame = walk(provenance="derived").with_columns(pl.when(late).then(pl.col("vol") * factor).otherwise("vol"))
     cleaned = run(frame)
     assert counts(cleaned) == expected
     assert cleaned.candles["segment"].to_list() == [1] * 130 + [1 + len(expected)] * 70
@@ -214,7 +214,7 @@ def test_a_bar_saved_before_it_closed_is_dropped():
     frame = walk(400)
     row = int(np.argmax(np.abs(np.diff(np.log(frame["close"].to_numpy()))))) + 1
     cleaned = run(frozen(frame, row))
-    assert counts(cleaned) == {"frozen": 1, "hole": 1}
+    assert counts(cleaned) == {"frozen": 1, "gap": 1}
     assert cleaned.gaps[0].span.start == START + row * LENGTH
 
 
@@ -244,7 +244,7 @@ def test_a_few_ticks_between_close_and_open_are_nothing_where_trades_are_rare():
 
 
 def test_a_block_that_occurs_twice_is_dropped_in_both_places():
-    frame = walk(origin="derived")
+    frame = walk(provenance="derived")
     block = frame[40:44].drop("ts")
     again = pl.concat([frame[100:104].select("ts"), block], how="horizontal")
     cleaned = run(pl.concat([frame[:100], again, frame[104:]]), frozen="keep", max_bad_share=0.1)
@@ -253,14 +253,14 @@ def test_a_block_that_occurs_twice_is_dropped_in_both_places():
 
 
 def test_two_equal_bars_are_chance():
-    frame = walk(origin="derived")
+    frame = walk(provenance="derived")
     again = pl.concat([frame[100:102].select("ts"), frame[40:42].drop("ts")], how="horizontal")
     assert "repeated" not in counts(run(pl.concat([frame[:100], again, frame[102:]]), frozen="keep"))
 
 
 def test_gaps_split_the_series():
     cleaned = run(without(walk(), 50, 51, 90))
-    assert counts(cleaned) == {"hole": 3}
+    assert counts(cleaned) == {"gap": 3}
     assert cleaned.gaps == [
         (Span(START + 50 * LENGTH, START + 52 * LENGTH), 2, "venue"),
         (Span(START + 90 * LENGTH, START + 91 * LENGTH), 1, "venue"),
@@ -271,16 +271,16 @@ def test_gaps_split_the_series():
 def test_short_gaps_are_filled_flat_and_longer_ones_split_the_series():
     frame = walk()
     cleaned = run(without(frame, 50, 51, 90, 91, 92, 93), gaps="fill", max_fill=3)
-    assert counts(cleaned) == {"filled": 2, "hole": 4}
-    filled = cleaned.candles.filter(pl.col("origin") == "filled")
+    assert counts(cleaned) == {"filled": 2, "gap": 4}
+    filled = cleaned.candles.filter(pl.col("provenance") == "filled")
     close = frame["close"][49]
-    assert filled.drop("ts", "origin", "segment").rows() == [(close, close, close, close, 0.0, 0.0)] * 2
+    assert filled.drop("ts", "provenance", "segment").rows() == [(close, close, close, close, 0.0, 0.0)] * 2
     assert filled["ts"].to_list() == [START + 50 * LENGTH, START + 51 * LENGTH]
     assert cleaned.candles["segment"].to_list() == [1] * 90 + [2] * 106
 
 
 def test_a_dead_period_is_not_filled_again():
-    assert counts(run(flat(walk(), 50, 60), gaps="fill", max_fill=100, max_flat_run=5)) == {"dead": 10, "hole": 10}
+    assert counts(run(flat(walk(), 50, 60), gaps="fill", max_fill=100, max_flat_run=5)) == {"dead": 10, "gap": 10}
 
 
 def test_the_series_is_split_at_a_jump_across_a_filled_gap():
@@ -349,4 +349,4 @@ def test_a_bar_on_a_closed_day_is_dropped():
 def test_every_finding_of_a_very_bad_series_is_counted_once():
     frame = spoil(spoil(walk(), 20, high=math.nan, vol=-1.0), 30, open=0.0, low=-1.0)
     cleaned = run(frame, HOURLY)
-    assert counts(cleaned) == {"not_finite": 1, "not_positive": 1, "hole": 2}
+    assert counts(cleaned) == {"not_finite": 1, "not_positive": 1, "gap": 2}

@@ -32,7 +32,7 @@ def valid_candles(key: str, segments: list[int], start: int = START, seed: int =
         "close": body[1],
         "vol": rng.random(bars),
         "amt": rng.random(bars) * 100,
-        "origin": ["exchange"] * bars,
+        "provenance": ["exchange"] * bars,
         "segment": number.astype(np.uint32) + 1,
     }
     return pl.DataFrame(columns, schema={**SCHEMA, "segment": pl.UInt32()})

@@ -158,3 +158,21 @@ def test_a_name_in_place_of_a_config_is_refused(
         UsageError, match=r"'model_a_4h' is not a ModelConfig; load one with: load_config\('model_a_4h'\)"
     ):
         call("model_a_4h", *([2] if call is walk_forward else []))
+
+
+def test_a_manifest_of_layout_1_is_read_with_the_keys_of_today(dataset: Path) -> None:
+    path = dataset / "data_summary.json"
+    today = json.loads(path.read_text())
+    [facts] = today["series"].values()
+    facts["findings"].append({"kind": "gap", "count": 1, "action": "cut", "examples": [], "text": {"en": "", "zh": ""}})
+    former = json.loads(
+        json.dumps(today)
+        .replace('"kind": "gap"', '"kind": "hole"')
+        .replace('"gaps": [', '"holes": [')
+        .replace('"provenance": {', '"origins": {')
+    )
+    assert all({"holes", "origins"} <= facts.keys() for facts in former["series"].values())
+    path.write_text(json.dumps({**former, "schema": 1}))
+    assert read_manifest(dataset, "m").content == today
+    assert all(check.ok for check in verify(dataset))
+    assert existing(dataset, CONFIG)

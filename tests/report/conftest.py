@@ -31,7 +31,7 @@ def okx(path: Path) -> pl.DataFrame:
         .filter(pl.col("confirm") == 1)
         .select(
             "ts", "open", "high", "low", "close",
-            vol=pl.col("volCcy").cast(pl.Float64), amt=pl.col("volCcyQuote").cast(pl.Float64), origin=pl.lit("exchange"),
+            vol=pl.col("volCcy").cast(pl.Float64), amt=pl.col("volCcyQuote").cast(pl.Float64), provenance=pl.lit("exchange"),
         )
         .cast(SCHEMA)
         .sort("ts")
@@ -109,9 +109,9 @@ def _one(chart: SeriesChart, findings: list[dict[str, Any]]) -> dict[str, Any]:
         "first": iso(int(chart.ts[0])),
         "last": iso(int(chart.ts[-1]) + (chart.bars_per_candle - 1) * chart.length),
         "segments": 1 + len(chart.holes),
-        "holes": [{"start": iso(h.start), "stop": iso(h.stop), "bars": 6, "kind": "venue"} for h in chart.holes],
+        "gaps": [{"start": iso(h.start), "stop": iso(h.stop), "bars": 6, "kind": "venue"} for h in chart.holes],
         "windows": windows if rows > 70 else {"train": 0, "val": 0, "test": 0},
         "bars_in_no_window": 0 if rows > 70 else 70,
         "findings": findings,
-        "origins": {"exchange": rows, "derived": 0, "filled": 0},
+        "provenance": {"exchange": rows, "derived": 0, "filled": 0},
     }

@@ -24,7 +24,7 @@ bars = st.dictionaries(
 
 def frame(rows: list[tuple[int, tuple[int, ...]]]) -> pl.DataFrame:
     values = [[hour * HOUR, *candle, "exchange"] for hour, candle in rows]
-    return pl.DataFrame(values, schema=["ts", *FEATURES, "origin"], orient="row").cast(SCHEMA)
+    return pl.DataFrame(values, schema=["ts", *FEATURES, "provenance"], orient="row").cast(SCHEMA)
 
 
 @given(bars, st.integers(1, 50))

@@ -180,7 +180,7 @@ def test_the_worst_finding_stands_on_top(summary: dict[str, Any], charts: list[S
 
 def test_derived_values_are_told(summary: dict[str, Any], charts: list[SeriesChart]) -> None:
     assert "Every value is the source's own." in Page(render(summary, charts)).text
-    summary["series"]["BTC-USDT-SWAP_1D"]["origins"] = {"exchange": 800, "derived": 40, "filled": 2}
+    summary["series"]["BTC-USDT-SWAP_1D"]["provenance"] = {"exchange": 800, "derived": 40, "filled": 2}
     assert "turnover derived as volume × mean" in Page(render(summary, charts)).text
 
 
@@ -221,7 +221,7 @@ def test_a_hundred_series_stay_small_and_quick(
     summary: dict[str, Any], charts: list[SeriesChart], tmp_path: Path
 ) -> None:
     one = copy.deepcopy(summary["series"]["BTC-USDT-SWAP_4H"])
-    one["holes"] *= 50
+    one["gaps"] *= 50
     summary["series"] = {f"C{i}-USDT-SWAP_4H": one for i in range(100)}
     many = [charts[0]._replace(key=key) for key in summary["series"]]
     started = time.process_time()

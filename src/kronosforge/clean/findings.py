@@ -86,7 +86,7 @@ KINDS: dict[str, Kind] = {
         Message("candles with turnover / volume outside low … high; turnover is now vol × mean(o, h, l, c)"),
         _COLUMNS,
     ),
-    "hole": Kind("cut", False, Message("missing bars, at which the series is split")),
+    "gap": Kind("cut", False, Message("missing bars, at which the series is split")),
     "filled": Kind(
         "filled",
         False,

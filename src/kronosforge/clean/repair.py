@@ -76,7 +76,7 @@ def scale_volume(frame: pl.DataFrame, unit: float) -> pl.DataFrame:
     """`frame` with volume in coins or shares, and with the turnover that was derived from it scaled, too."""
     if unit == 1:
         return frame
-    amt = pl.when(pl.col("origin") == "derived").then(pl.col("amt") * unit).otherwise("amt")
+    amt = pl.when(pl.col("provenance") == "derived").then(pl.col("amt") * unit).otherwise("amt")
     return frame.with_columns(pl.col("vol") * unit, amt)
 
 
@@ -130,7 +130,7 @@ def _unlikely(frame: pl.DataFrame, ordinal: Instants, grid: Grid, settings: Clea
 
 def _real(frame: pl.DataFrame) -> Mask | slice:
     """The rows that were not filled."""
-    filled = frame["origin"] == "filled"
+    filled = frame["provenance"] == "filled"
     return (~filled).to_numpy() if filled.any() else slice(None)
 
 
@@ -187,10 +187,10 @@ def repair_turnover(
     """
     x = Columns.of(frame)
     off = checks.outside_range(x)
-    derived = int((frame["origin"] == "derived").sum())
+    derived = int((frame["provenance"] == "derived").sum())
     changes: list[int] = []
     if off.any():
-        from_exchange = (frame["origin"] == "exchange").to_numpy()
+        from_exchange = (frame["provenance"] == "exchange").to_numpy()
         off &= from_exchange
         traded = np.flatnonzero((x.vol > 0) & from_exchange)
         factor = x.amt[traded] / (x.vol[traded] * (x.open + x.high + x.low + x.close)[traded] / 4)
@@ -233,8 +233,10 @@ def _derive(frame: pl.DataFrame, off: Mask, log: Log) -> pl.DataFrame:
     wrong = pl.Series(off)
     log.rows("turnover", frame.filter(wrong))
     amt = pl.when(wrong).then(derived_turnover()).otherwise("amt").alias("amt")
-    origin = pl.when(wrong).then(pl.lit("derived", SCHEMA["origin"])).otherwise("origin").alias("origin")
-    return frame.with_columns(amt, origin)
+    provenance = (
+        pl.when(wrong).then(pl.lit("derived", SCHEMA["provenance"])).otherwise("provenance").alias("provenance")
+    )
+    return frame.with_columns(amt, provenance)
 
 
 def find_gaps(candles: Sound, grid: Grid, bar: Bar) -> list[Gap]:
@@ -262,7 +264,7 @@ def close_gaps(
     for gap in gaps:
         fill = settings.gaps == "fill" and gap.bars <= settings.max_fill and gap.kind != "dead"
         (filled if fill else left).append(gap)
-    log.add("hole", sum(gap.bars for gap in left), map(_shown, left[:3]))
+    log.add("gap", sum(gap.bars for gap in left), map(_shown, left[:3]))
     log.add("filled", sum(gap.bars for gap in filled), map(_shown, filled[:3]))
     if not filled:
         return candles.frame, candles.ordinal, left
@@ -301,7 +303,7 @@ def _fill(frame: pl.DataFrame, gaps: list[Gap], grid: Grid) -> pl.DataFrame:
             *(pl.col("close").alias(price) for price in PRICES),
             vol=pl.lit(0.0),
             amt=pl.lit(0.0),
-            origin=pl.lit("filled", SCHEMA["origin"]),
+            provenance=pl.lit("filled", SCHEMA["provenance"]),
         )
     )
     return pl.concat([frame, flat]).sort("ts")

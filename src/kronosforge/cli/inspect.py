@@ -14,7 +14,7 @@ HEADS = {
     "from": Message("from"),
     "to": Message("to"),
     "candles": Message("candles"),
-    "holes": Message("gaps"),
+    "gaps": Message("gaps"),
     "bytes": Message("bytes"),
 }
 

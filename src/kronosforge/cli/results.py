@@ -81,7 +81,7 @@ def print_dataset(dataset: PreparedDataset) -> None:
             facts["first"],
             facts["last"],
             facts["segments"],
-            len(facts["holes"]),
+            len(facts["gaps"]),
             *facts["windows"].values(),
         ]
         for key, facts in summary["series"].items()

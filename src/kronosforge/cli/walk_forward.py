@@ -15,7 +15,7 @@ from kronosforge.workflows.progress import StageLines, StageName
 HEADS = [
     Message("fold"), Message("first forecast"), Message("last forecast"), Message("forecasts"),
     Message("CRPS % fine-tuned"), Message("start"), Message("best baseline"),
-    Message("direction %"), ("IC", "IC"), Message("edge"),
+    Message("direction %"), "IC", Message("edge"),
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ FEATURES = [*PRICES, "vol", "amt"]  # Kronos' order
 OPEN, HIGH, LOW, CLOSE, VOL, AMT = range(len(FEATURES))  # their columns in an array
 
 # exchange: as the venue sent it; derived: turnover computed as vol × mean(o, h, l, c); filled: a flat bar in a gap.
-ORIGINS = ["exchange", "derived", "filled"]
+PROVENANCES = ["exchange", "derived", "filled"]
 
 SCHEMA = pl.Schema(
     {
@@ -18,7 +18,7 @@ SCHEMA = pl.Schema(
         "close": pl.Float64(),
         "vol": pl.Float64(),  # base asset (coins, shares)
         "amt": pl.Float64(),  # turnover in quote currency
-        "origin": pl.Enum(ORIGINS),
+        "provenance": pl.Enum(PROVENANCES),
     }
 )
 

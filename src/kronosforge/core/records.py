@@ -18,6 +18,11 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     _content: dict[str, Any] = PrivateAttr(default_factory=dict)
 
+    @classmethod
+    def current(cls, content: Any) -> Any:
+        """The JSON of a file as today's version writes it, where an older version wrote `content`."""
+        return content
+
     @property
     def content(self) -> dict[str, Any]:
         """The whole file, in its own order of keys."""
@@ -38,6 +43,7 @@ def read_record(path: Path, kind: type[R], error: type[KronosForgeError], remedy
 
 def parsed_record(content: Any, kind: type[R]) -> R:
     """The record with `content`, the value of a JSON text. Raises ValueError."""
+    content = kind.current(content)
     record = kind.model_validate(content)
     record._content = content
     return record

@@ -24,7 +24,11 @@ from kronosforge.core.i18n import _
 from kronosforge.core.records import Record, read_record, reason
 from kronosforge.workspace.paths import MANIFEST, NATIVE, REPORT
 
-SCHEMA = 1  # numbers the manifest's layout
+SCHEMA = 2  # numbers the manifest's layout. 1: a series has `holes` and `origins`, which are its gaps and provenance,
+# and findings of the kind `hole`
+LAYOUT_OF_DATA = 1  # numbers the layout of the other files, and is part of the fingerprint
+FORMER_KEYS = {"holes": "gaps", "origins": "provenance"}  # of a series
+FORMER_KIND = "hole"  # of a finding, which is called gap
 PACKAGES = ("kronosforge", "polars", "numpy", "pyarrow", "ccxt")
 
 
@@ -51,6 +55,14 @@ class Manifest(Record):
     source: dict[str, Any]
     config: dict[str, Any]  # the sections that the dataset depends on
 
+    @classmethod
+    def current(cls, content: Any) -> Any:
+        """The manifest as it is written today."""
+        if not isinstance(content, dict) or content.get("schema") != 1 or not isinstance(content.get("series"), dict):
+            return content
+        series = {key: _with_current_keys(facts) for key, facts in content["series"].items()}
+        return {**content, "schema": SCHEMA, "series": series}
+
     @property
     def owner(self) -> str:
         """The name of the model that the dataset was made for."""
@@ -59,6 +71,21 @@ class Manifest(Record):
     def belongs_to(self, config: ModelConfig) -> bool:
         """Whether the dataset was made for the model of `config`; older manifests record the display name alone."""
         return self.owner in (config.name, config.model_name)
+
+
+def _with_current_keys(facts: Any) -> Any:
+    if not isinstance(facts, dict):
+        return facts
+    renamed = {FORMER_KEYS.get(key, key): value for key, value in facts.items()}
+    findings = renamed.get("findings")
+    if isinstance(findings, list):
+        renamed["findings"] = [_with_current_kind(finding) for finding in findings]
+    return renamed
+
+
+def _with_current_kind(finding: Any) -> Any:
+    former = isinstance(finding, dict) and finding.get("kind") == FORMER_KIND
+    return {**finding, "kind": "gap"} if former else finding
 
 
 def read_manifest(folder: Path, model: str) -> Manifest:
@@ -223,7 +250,7 @@ def seal(summary: Mapping[str, Any], staging: Path, digests: Mapping[str, str] |
         new = threads.map(lambda path: _file(path, staging, digests or {}), paths)
         files = sorted([*summary["files"], *new], key=lambda file: str(file["filename"]))
     data = {file["filename"]: file["sha256"] for file in files if file["filename"] != REPORT}
-    identity = {key: summary[key] for key in ("schema", "model_name", "window", "cuts", "windows")}
+    identity = {key: summary[key] for key in ("model_name", "window", "cuts", "windows")} | {"schema": LAYOUT_OF_DATA}
     return {**summary, "files": files, "fingerprint": fingerprint({**identity, "files": data})}
 
 

@@ -16,7 +16,7 @@ from kronosforge.core.candles import FEATURES
 from kronosforge.core.digests import sha256
 from kronosforge.core.errors import DataError
 from kronosforge.core.i18n import _
-from kronosforge.dataset.manifest import SCHEMA
+from kronosforge.dataset.manifest import SCHEMA, Manifest
 from kronosforge.dataset.native import NativeSplit, open_split, series_key
 from kronosforge.dataset.normalize import normalize
 from kronosforge.dataset.pickles import INDEX
@@ -78,6 +78,7 @@ def _read(path: Path) -> Summary:
 
 
 def _parse(content: Any) -> Summary:
+    content = Manifest.current(content)
     if content["schema"] != SCHEMA:
         raise ValueError(f"schema {content['schema']}")
     clean = CleanConfig(calendar=content["config"]["clean"]["calendar"])

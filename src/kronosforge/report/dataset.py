@@ -48,8 +48,8 @@ def render(summary: Summary, charts: Sequence[SeriesChart], back: str = "") -> s
     drawn = charts[:MOST_CHARTS]
     series: Mapping[str, Any] = summary.get("series", {})
     findings = _findings(series)
-    holes = [(key, hole) for key, facts in series.items() for hole in facts.get("holes", [])]
-    origins = {key: facts.get("origins", {}) for key, facts in series.items()}
+    holes = [(key, hole) for key, facts in series.items() for hole in facts.get("gaps", [])]
+    origins = {key: facts.get("provenance", {}) for key, facts in series.items()}
     cuts = summary.get("cuts", {})
     return page(
         "dataset.html",

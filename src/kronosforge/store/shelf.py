@@ -132,7 +132,9 @@ class Shelf:
         return whole.slice(int(start), max(0, int(stop - start)))
 
     def _frame(self, file: DataFile) -> pl.DataFrame:
-        return pl.read_parquet(self.load(file), columns=list(SCHEMA))
+        frame = pl.read_parquet(self.load(file))
+        # Before 2026-11-27 the column was called origin.
+        return frame.rename({"origin": "provenance"}, strict=False).select(SCHEMA.names())
 
     # ── writing, under the series' lock
 

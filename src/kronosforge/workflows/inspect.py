@@ -7,7 +7,7 @@ from kronosforge.core.bars import iso
 from kronosforge.store import Store
 from kronosforge.workspace.paths import candles
 
-COLUMNS = ("venue", "series", "from", "to", "candles", "holes", "bytes")
+COLUMNS = ("venue", "series", "from", "to", "candles", "gaps", "bytes")
 
 
 def inventory(root: Path) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import numpy as np
 from kronosforge.clean import Cleaned, SessionGaps, calendar_advice, clean
 from kronosforge.config import ModelConfig
 from kronosforge.core.bars import Series, iso
-from kronosforge.core.candles import ORIGINS
+from kronosforge.core.candles import PROVENANCES
 from kronosforge.core.coroutines import run
 from kronosforge.core.digests import json_bytes
 from kronosforge.core.errors import DataError, ExistsError
@@ -255,7 +255,7 @@ def _ahead(work: Callable[[Series], T], series: Iterable[Series]) -> Iterator[tu
 def _facts(cleaned: Cleaned, written: Written) -> dict[str, Any]:
     """What the summary says of one series."""
     candles = cleaned.candles
-    origin = candles["origin"].to_physical().to_numpy()
+    provenance = candles["provenance"].to_physical().to_numpy()
     return {
         "rows": len(candles),
         "first": iso(candles["ts"][0]) if len(candles) else None,
@@ -263,8 +263,8 @@ def _facts(cleaned: Cleaned, written: Written) -> dict[str, Any]:
         "segments": int(candles["segment"][-1]) if len(candles) else 0,  # numbered from 1, without a gap
         "windows": written.windows,
         "bars_in_no_window": written.bars_in_no_window,
-        "origins": {name: int(np.count_nonzero(origin == code)) for code, name in enumerate(ORIGINS)},
-        "holes": [
+        "provenance": {name: int(np.count_nonzero(provenance == code)) for code, name in enumerate(PROVENANCES)},
+        "gaps": [
             {"start": iso(gap.span.start), "stop": iso(gap.span.stop), "bars": gap.bars, "kind": gap.kind}
             for gap in cleaned.gaps
         ],

@@ -139,5 +139,5 @@ def test_the_same_candles_in_any_spelling_and_order(data: st.DataObject) -> None
     )
     candles = read(text.encode())
     assert candles is not None
-    assert (candles.reverse() if descending else candles).drop("origin").equals(CANDLES)
-    assert candles["origin"].unique().to_list() == ["exchange"]
+    assert (candles.reverse() if descending else candles).drop("provenance").equals(CANDLES)
+    assert candles["provenance"].unique().to_list() == ["exchange"]

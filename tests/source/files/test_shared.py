@@ -60,7 +60,7 @@ def test_rows_times_and_origin(data, case) -> None:
     assert candles.height == rows
     assert iso(candles["ts"][0]) == first
     assert candles["ts"][-1] == (last and instant(last))
-    assert candles["origin"].unique().to_list() == [origin]
+    assert candles["provenance"].unique().to_list() == [origin]
     assert ((~candles["confirm"]).sum() if "confirm" in candles.columns else None) == unfinished
 
 
@@ -103,14 +103,14 @@ def test_contracts_keep_their_unit_and_derive_turnover(data, tmp_path) -> None:
     )
     assert first["vol"] == 246552
     assert first["amt"] == pytest.approx(246552 * (7080 + 7099.8 + 7052.7 + 7052.7) / 4)
-    assert (first["origin"], first["confirm"]) == ("derived", True)
+    assert (first["provenance"], first["confirm"]) == ("derived", True)
 
 
 def test_binance_takes_quote_volume_and_keeps_strayed_bars_where_they_stand(data) -> None:
     candles = read(data / "binance", "BTCUSDT_4H")
-    assert candles.row(1107, named=True) | {"origin": None} == {
+    assert candles.row(1107, named=True) | {"provenance": None} == {
         "ts": instant("2018-07-06"), "open": 108700.0, "high": 109111.0, "low": 108518.83, "close": 108888.0,
-        "vol": 1086.39121, "amt": 118286241.0017868, "origin": None,
+        "vol": 1086.39121, "amt": 118286241.0017868, "provenance": None,
     }  # fmt: skip
     assert candles.filter(ts=instant("2018-07-06")).height == 2
 

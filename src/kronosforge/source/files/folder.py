@@ -8,7 +8,7 @@ import polars as pl
 
 from kronosforge.config import SourceConfig
 from kronosforge.core.bars import Series, Span
-from kronosforge.core.candles import FEATURES, ORIGINS, PRICES, SCHEMA, derived_turnover
+from kronosforge.core.candles import FEATURES, PRICES, PROVENANCES, SCHEMA, derived_turnover
 from kronosforge.core.errors import ConfigError, NoDataError, SourceError
 from kronosforge.core.i18n import Message, _
 from kronosforge.source.base import Batch, Cost
@@ -149,8 +149,8 @@ def _with_turnover(frame: pl.DataFrame) -> pl.DataFrame:
     """candles.SCHEMA: turnover that the file does not give is derived."""
     given = pl.col("amt").is_not_nan() if "amt" in frame.columns else pl.lit(value=False)
     amt = pl.when(given).then("amt") if "amt" in frame.columns else pl.lit(None)
-    origin = pl.when(given).then(pl.lit("exchange")).otherwise(pl.lit("derived")).cast(pl.Enum(ORIGINS))
-    return frame.with_columns(amt=pl.coalesce(amt, derived_turnover()), origin=origin).select(SCHEMA.names())
+    provenance = pl.when(given).then(pl.lit("exchange")).otherwise(pl.lit("derived")).cast(pl.Enum(PROVENANCES))
+    return frame.with_columns(amt=pl.coalesce(amt, derived_turnover()), provenance=provenance).select(SCHEMA.names())
 
 
 def _flags(table: Table, column: str) -> pl.Series:

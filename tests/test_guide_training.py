@@ -109,7 +109,7 @@ def test_one_failing_model_does_not_stop_the_other(finetune: Path, workspace: Pa
     assert models["model_b_1d"]["status"] == "done"
     assert models["model_a_4h"]["status"] == "failed"
     assert (
-        "make it anew with: python prepare_kronos_data_simple.py --config model_a_4h --force"
+        "recreate it with: python prepare_kronos_data_simple.py --config model_a_4h --force"
         in models["model_a_4h"]["error"]
     )
     assert "❌ model_a_4h" in done.stdout

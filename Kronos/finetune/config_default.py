@@ -19,7 +19,7 @@ config = ModelConfig(
     model_name="Default",
     # One line for `--list-configs`.
     description="BTC-USDT-SWAP at 4H, 90 + 10 bars",
-    # Bar for entries of `target_symbols` that name none.
+    # Bar of the entries of `target_symbols` that do not name one.
     timeframe="4H",
     # Series keys such as `BTC-USDT-SWAP_4H`.
     target_symbols=["BTC-USDT-SWAP_4H"],
@@ -108,13 +108,13 @@ config = ModelConfig(
         # predictor="NeoQuasar/Kronos-small",
         # Branch, tag or commit on the hub.
         # predictor_revision=None,
-        # Measure the tokenizer, and keep it as it is instead of training it.
+        # Keep the tokenizer as it is and only measure it, instead of training it.
         # freeze_tokenizer=False,
         # Maximum number of passes over the training windows; `patience` may end training earlier.
         # epochs=5,
         # Epochs without a better validation score after which training ends.
         # patience=3,
-        # Windows that an epoch visits, drawn anew for each; all of them, once each, where it is not given.
+        # Windows per epoch, drawn again for each epoch; by default all of them, once each.
         # windows_per_epoch=None,
         # Share of each series: by its `bars`, the same for each `series`, or a weight for each series key.
         # mix="bars",
@@ -123,10 +123,10 @@ config = ModelConfig(
         # Batches whose gradients are added before a step; the effective batch is batch_size × accumulate ×
         # processes.
         # accumulate=1,
-        # Peak learning rate; 2e-4 (upstream's) where it is not given, 1e-3 from scratch.
+        # Peak learning rate; by default 2e-4 (as upstream), or 1e-3 from scratch.
         # tokenizer_lr=None,
-        # Peak learning rate; 1e-5 (what upstream's maintainer advises, issue 177) where it is not given, 1e-3
-        # from scratch.
+        # Peak learning rate; by default 1e-5 (advised by upstream's maintainer, issue 177), or 1e-3 from
+        # scratch.
         # predictor_lr=None,
         # `onecycle` warms up from a tenth of the peak and falls to nothing; `cosine` warms up from 0 and falls
         # to a tenth.
@@ -194,12 +194,13 @@ config = ModelConfig(
         # replicates=1000,
         # Of the intervals.
         # level=0.95,
-        # Instants in a block of the bootstrap; three horizons where it is not given, and never less than one.
+        # Instants per block of the bootstrap; by default three horizons, and never less than one.
         # block=None,
         # Backtest: fee per unit traded, in hundredths of a per cent; OKX's lowest level pays 5 for taking a
         # swap.
         # fee_bps=5.0,
-        # Backtest: what is lost besides, between the close and the price that is had.
+        # Backtest: slippage, the difference between the close and the price obtained, in hundredths of a per
+        # cent.
         # slippage_bps=2.0,
     ),
 )

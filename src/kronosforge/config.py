@@ -145,13 +145,13 @@ class TrainConfig(Section):
     predictor_revision: str | None = None
     """Branch, tag or commit on the hub."""
     freeze_tokenizer: bool = False
-    """Measure the tokenizer, and keep it as it is instead of training it."""
+    """Keep the tokenizer as it is and only measure it, instead of training it."""
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 5
     """Maximum number of passes over the training windows; `patience` may end training earlier."""
     patience: Annotated[int, Field(ge=1)] = 3
     """Epochs without a better validation score after which training ends."""
     windows_per_epoch: Annotated[int, Field(ge=1)] | None = None
-    """Windows that an epoch visits, drawn anew for each; all of them, once each, where it is not given."""
+    """Windows per epoch, drawn again for each epoch; by default all of them, once each."""
     mix: Literal["bars", "series"] | dict[str, float] = "bars"
     """Share of each series: by its `bars`, the same for each `series`, or a weight for each series key."""
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 50
@@ -159,9 +159,9 @@ class TrainConfig(Section):
     accumulate: Annotated[int, Field(ge=1, le=4096)] = 1
     """Batches whose gradients are added before a step; the effective batch is batch_size × accumulate × processes."""
     tokenizer_lr: Annotated[float, Field(gt=0)] | None = None
-    """Peak learning rate; 2e-4 (upstream's) where it is not given, 1e-3 from scratch."""
+    """Peak learning rate; by default 2e-4 (as upstream), or 1e-3 from scratch."""
     predictor_lr: Annotated[float, Field(gt=0)] | None = None
-    """Peak learning rate; 1e-5 (what upstream's maintainer advises, issue 177) where it is not given, 1e-3 from scratch."""
+    """Peak learning rate; by default 1e-5 (advised by upstream's maintainer, issue 177), or 1e-3 from scratch."""
     schedule: Literal["onecycle", "cosine"] = "onecycle"
     """`onecycle` warms up from a tenth of the peak and falls to nothing; `cosine` warms up from 0 and falls to a tenth."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.03
@@ -230,11 +230,11 @@ class EvaluateConfig(SamplingConfig):
     level: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Of the intervals."""
     block: Annotated[int, Field(ge=1)] | None = None
-    """Instants in a block of the bootstrap; three horizons where it is not given, and never less than one."""
+    """Instants per block of the bootstrap; by default three horizons, and never less than one."""
     fee_bps: Annotated[float, Field(ge=0)] = 5.0
     """Backtest: fee per unit traded, in hundredths of a per cent; OKX's lowest level pays 5 for taking a swap."""
     slippage_bps: Annotated[float, Field(ge=0)] = 2.0
-    """Backtest: what is lost besides, between the close and the price that is had."""
+    """Backtest: slippage, the difference between the close and the price obtained, in hundredths of a per cent."""
 
 
 class ModelConfig(Section):
@@ -247,7 +247,7 @@ class ModelConfig(Section):
     description: str = ""
     """One line for `--list-configs`."""
     timeframe: str = "4H"
-    """Bar for entries of `target_symbols` that name none."""
+    """Bar of the entries of `target_symbols` that do not name one."""
     target_symbols: Annotated[list[str], Field(min_length=1)]
     """Series keys such as `BTC-USDT-SWAP_4H`."""
     records_per_timeframe: Annotated[int, Field(ge=1, le=50_000_000)] = 2000

@@ -33,7 +33,7 @@ def test_a_finding_is_a_sentence_in_two_languages(monkeypatch):
     monkeypatch.setenv("KRONOS_LANG", "en")
     assert str(finding) == "missing bars, at which the series is split × 3 (cut): here"
     monkeypatch.setenv("KRONOS_LANG", "zh")
-    assert str(finding) == "缺失的K线,序列在此分段 × 3(切分):here"
+    assert str(finding) == "缺失的K线，序列在此分段 × 3（切分）：here"
     assert finding.texts["en"] == "missing bars, at which the series is split (cut)"
 
 

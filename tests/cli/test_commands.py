@@ -49,7 +49,7 @@ def prepared(workspace: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, o
 def test_prepare_prints_one_object_with_what_was_made(prepared: dict[str, object]) -> None:
     assert {"model_name", "output_directory", "fingerprint", "files", "series"} <= prepared.keys()
     series = prepared["series"]["BTC-USDT-SWAP_4H"]  # type: ignore[index]
-    assert {"rows", "first", "last", "segments", "holes", "windows", "findings"} <= series.keys()
+    assert {"rows", "first", "last", "segments", "gaps", "windows", "findings"} <= series.keys()
     assert series["windows"] == {"train": 460, "val": 20, "test": 20}
 
 
@@ -71,7 +71,7 @@ def test_verify_passes_and_a_changed_byte_is_found(
 def test_inspect_shows_what_is_held(prepared: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["inspect", "--json"]) == 0
     (held,) = json.loads(capsys.readouterr().out)["series"]
-    assert (held["venue"], held["series"], held["candles"], held["holes"]) == ("sandbox", "BTC-USDT-SWAP_4H", 800, 0)
+    assert (held["venue"], held["series"], held["candles"], held["gaps"]) == ("sandbox", "BTC-USDT-SWAP_4H", 800, 0)
 
 
 def test_a_second_dry_run_finds_everything_held(

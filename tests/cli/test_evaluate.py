@@ -201,7 +201,7 @@ def test_a_damaged_evaluation_is_one_line_in_every_command(workspace: Path, caps
         assert run(command) == 4
         printed = capsys.readouterr()
         assert (printed.out, printed.err.count("\n")) == ("", 1)
-        assert "models.drift.pooled.rank_ic: Field required; make it anew with: kronosforge evaluate" in printed.err
+        assert "models.drift.pooled.rank_ic: Field required; recreate it with: kronosforge evaluate" in printed.err
     assert run(["pipeline", "--models", "tiny"]) == 4
     assert "internal error" not in capsys.readouterr().err
     assert run(["evaluate", "--config", "tiny", "--force"]) == 0

@@ -126,4 +126,4 @@ def test_a_flag_of_two_settings_is_named_once(workspace: Path, capsys: pytest.Ca
 
 def test_a_time_that_has_not_come_is_refused(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["forecast", "--config", "model_t", "--at", "2030-01-01"]) == 2
-    assert "--at 2030-01-01 has not come: the newest candles are of 2026-" in capsys.readouterr().err
+    assert "--at 2030-01-01 is in the future: the newest candles are of 2026-" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from kronosforge.core.bars import Span
 from kronosforge.core.candles import SCHEMA
 from kronosforge.core.errors import NoDataError
 from kronosforge.source.base import Batch
-from tests.contracts.worlds import BAR, HOLE, LISTED, NOW, STOP, WORLDS, World, truth
+from tests.contracts.worlds import BAR, GAP, LISTED, NOW, STOP, WORLDS, World, truth
 
 T = TypeVar("T")
 Ask = Callable[[Callable[[World], Awaitable[T]]], T]
@@ -24,10 +24,10 @@ SPANS = {
     "the newest": Span(STOP - 5 * H4, STOP),
     "one bar": Span(STOP - 100 * H4, STOP - 99 * H4),
     "many pages": Span(STOP - 180 * H4, STOP),
-    "over the hole": Span(HOLE.start - 30 * H4, HOLE.stop + 30 * H4),
-    "the hole itself": HOLE,
-    "up to the hole": Span(HOLE.start - 3 * H4, HOLE.start),
-    "out of the hole": Span(HOLE.stop - 2 * H4, HOLE.stop + 2 * H4),
+    "over the gap": Span(GAP.start - 30 * H4, GAP.stop + 30 * H4),
+    "the gap itself": GAP,
+    "up to the gap": Span(GAP.start - 3 * H4, GAP.start),
+    "out of the gap": Span(GAP.stop - 2 * H4, GAP.stop + 2 * H4),
     "from the listing": Span(LISTED, LISTED + 70 * H4),
     "over the listing": ALL,
     "before the listing": Span(LISTED - 50 * H4, LISTED),
@@ -133,7 +133,7 @@ def test_what_it_hands_out_follows_the_schema(fetched: dict[Span, list[Batch]]) 
 
 
 def test_two_series_at_once_do_not_disturb_each_other(ask: Ask[list[list[Batch]]]) -> None:
-    first, second = SPANS["many pages"], SPANS["over the hole"]
+    first, second = SPANS["many pages"], SPANS["over the gap"]
 
     async def both(world: World) -> list[list[Batch]]:
         return await asyncio.gather(fetch(world, first), fetch(world, second))

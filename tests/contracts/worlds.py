@@ -20,10 +20,10 @@ BAR = bar("4H")
 NOW = instant("2026-01-01T02:30:30Z")
 STOP = BAR.floor(NOW)  # the bar that opens here is forming
 LISTED = STOP - 400 * BAR.length
-HOLE = Span(STOP - 200 * BAR.length, STOP - 190 * BAR.length)
+GAP = Span(STOP - 200 * BAR.length, STOP - 190 * BAR.length)
 PAGE = 60  # rows of an answer, fewer than any venue allows: the walk meets many page ends
 
-MARKET = Synthetic(seed=5, listing={NAME: LISTED}, gaps={NAME: [HOLE]})
+MARKET = Synthetic(seed=5, listing={NAME: LISTED}, gaps={NAME: [GAP]})
 
 
 class World(NamedTuple):

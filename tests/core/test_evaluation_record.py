@@ -85,7 +85,7 @@ def test_a_whole_one_is_read_with_all_that_it_holds(tmp_path: Path, kind: Any, c
     ],
 )
 def test_a_damaged_text_is_named_with_the_command(tmp_path: Path, text: str, reason: str) -> None:
-    with pytest.raises(DataError, match=rf"evaluation\.json cannot be used: .*; make it anew with: {REMEDY}") as error:
+    with pytest.raises(DataError, match=rf"evaluation\.json cannot be used: .*; recreate it with: {REMEDY}") as error:
         read_evaluation(written(tmp_path, text), EvaluationRecord, REMEDY)
     assert reason in str(error.value)
     assert "\n" not in str(error.value)

@@ -89,7 +89,7 @@ def test_a_wrong_value_is_named_with_its_key(dataset: Path, change: dict[str, ob
     with pytest.raises(DataError) as error:
         read_manifest(dataset, "m")
     assert str(error.value) == (
-        f"{path} cannot be used: {reason}; make it anew with: python prepare_kronos_data_simple.py --config m --force"
+        f"{path} cannot be used: {reason}; recreate it with: python prepare_kronos_data_simple.py --config m --force"
     )
 
 
@@ -98,8 +98,8 @@ def test_a_file_with_another_content_is_named(dataset: Path, name: str) -> None:
     path = dataset / name
     path.write_bytes(path.read_bytes()[::-1])
     manifest = read_manifest(dataset, "m")
-    assert damage(dataset, manifest) == f"{name} has another content than the one recorded"
-    with pytest.raises(DataError, match="has another content"):
+    assert damage(dataset, manifest) == f"{name} does not have the recorded content"
+    with pytest.raises(DataError, match="does not have the recorded content"):
         existing(dataset, CONFIG)
 
 

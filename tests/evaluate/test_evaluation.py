@@ -200,7 +200,7 @@ def test_what_is_refused(root: Path, trained: Path, config: ModelConfig) -> None
     manifest.unlink()  # the model of an older version, and its training not at its end
     manifest = manifest.parents[1] / "last" / "training.json"
     manifest.write_text(json.dumps(whole | {"progress": whole["progress"] | {"finished": False}}))
-    with pytest.raises(ModelError, match="not trained to the end"):
+    with pytest.raises(ModelError, match="is not finished; continue it"):
         evaluate(config, trained)
     assert not (trained / "outputs" / "models" / "model_t" / "evaluation.json").exists()
 
@@ -343,7 +343,7 @@ def test_a_damaged_evaluation_is_replaced_by_force_only(promoted: Path, config: 
     content = json.loads(path.read_text())
     del content["backtest"]
     path.write_text(json.dumps(content))
-    with pytest.raises(DataError, match=r"backtest: Field required; make it anew with: .*--config model_t --force"):
+    with pytest.raises(DataError, match=r"backtest: Field required; recreate it with: .*--config model_t --force"):
         evaluate(config, promoted)
     assert "backtest" in evaluate(config, promoted, force=True)
 

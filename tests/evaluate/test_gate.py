@@ -36,7 +36,7 @@ def test_it_does_not_promote_less_than_that(start: Interval, walk: Interval) -> 
     assert decision.state is State.NO_EDGE
     assert decision.keep == START
     assert decision.sentence.translated("en").startswith("No edge: keep the start checkpoint; ")
-    assert decision.sentence.translated("zh").startswith("没有优势(no edge):保留起始检查点;")
+    assert decision.sentence.translated("zh").startswith("没有优势（no edge）：保留起始检查点；")
 
 
 def test_a_weak_baseline_is_not_enough_and_not_needed() -> None:

@@ -241,7 +241,7 @@ def test_daily_stock_bars_are_dates_in_any_zone(
 def test_a_suspended_day_is_noted(forecaster: Forecaster, candles: pd.DataFrame) -> None:
     days = [pd.Timestamp(f"2024-02-0{day}") for day in (1, 2, 6, 7)]
     forecast = forecaster.forecast({"A": stock(candles, days)}, 1, 2, calendar="XSHG")["A"]
-    assert forecast.notes == ("A: 1 bars of XSHG are missing among those known",)
+    assert forecast.notes == ("A: 1 bars of XSHG are missing in the history",)
 
 
 @pytest.mark.parametrize(

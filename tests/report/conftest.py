@@ -20,8 +20,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
         yield running
 
 
-# With a day taken out, so that there is a hole to show.
-HOLE = Span(1_720_051_200_000, 1_720_137_600_000)
+# With a day taken out, so that there is a gap to show.
+GAP = Span(1_720_051_200_000, 1_720_137_600_000)
 
 
 def okx(path: Path) -> pl.DataFrame:
@@ -40,18 +40,18 @@ def okx(path: Path) -> pl.DataFrame:
 
 @pytest.fixture(scope="session")
 def charts(shared: Path) -> list[SeriesChart]:
-    """BTC-USDT-SWAP at 4H with a hole, at 1D, and the short inverse swap."""
-    found = []
+    """BTC-USDT-SWAP at 4H with a gap, at 1D, and the short inverse swap."""
+    charts_read = []
     for key, file in (
         ("BTC-USDT-SWAP_4H", "BTC-USDT-SWAP_4H.csv"),
         ("BTC-USDT-SWAP_1D", "BTC-USDT-SWAP_1Dutc.csv"),
         ("BTC-USD-SWAP_4H", "BTC-USD-SWAP_4H.csv"),
     ):
         candles = okx(shared / "data/okx" / file)
-        holes = [HOLE] if file == "BTC-USDT-SWAP_4H.csv" else []
-        kept = candles.filter(~pl.col("ts").is_between(HOLE.start, HOLE.stop, closed="left")) if holes else candles
-        found.append(aggregate(series(key), kept, holes))
-    return found
+        gaps = [GAP] if file == "BTC-USDT-SWAP_4H.csv" else []
+        kept = candles.filter(~pl.col("ts").is_between(GAP.start, GAP.stop, closed="left")) if gaps else candles
+        charts_read.append(aggregate(series(key), kept, gaps))
+    return charts_read
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def summary_of(charts: list[SeriesChart]) -> dict[str, Any]:
         "text": {"en": "bars frozen before they were finished", "zh": "未收盘即被固定的K线"},
         "examples": ["2025-01-07T00:00Z o 102285.7 h 102823.1 l 101992 c 102571.7 v 605.2204 a 61945900"],
     }
-    per_series = {chart.key: _one(chart, [stale] if chart.key == "BTC-USD-SWAP_4H" else []) for chart in charts}
+    per_series = {chart.key: series_facts(chart, [stale] if chart.key == "BTC-USD-SWAP_4H" else []) for chart in charts}
     return {
         "model_name": "Model_A_4H",
         "timeframes": ["4H", "1D"],
@@ -101,15 +101,15 @@ def summary_of(charts: list[SeriesChart]) -> dict[str, Any]:
     }
 
 
-def _one(chart: SeriesChart, findings: list[dict[str, Any]]) -> dict[str, Any]:
+def series_facts(chart: SeriesChart, findings: list[dict[str, Any]]) -> dict[str, Any]:
     rows = 5050 if chart.key == "BTC-USDT-SWAP_4H" else 842 if chart.key.endswith("1D") else 70
     windows = {"train": 3270, "val": 685, "test": 675} if rows == 5050 else {"train": 616, "val": 31, "test": 129}
     return {
         "rows": rows,
         "first": iso(int(chart.ts[0])),
         "last": iso(int(chart.ts[-1]) + (chart.bars_per_candle - 1) * chart.length),
-        "segments": 1 + len(chart.holes),
-        "gaps": [{"start": iso(h.start), "stop": iso(h.stop), "bars": 6, "kind": "venue"} for h in chart.holes],
+        "segments": 1 + len(chart.gaps),
+        "gaps": [{"start": iso(h.start), "stop": iso(h.stop), "bars": 6, "kind": "venue"} for h in chart.gaps],
         "windows": windows if rows > 70 else {"train": 0, "val": 0, "test": 0},
         "bars_in_no_window": 0 if rows > 70 else 70,
         "findings": findings,

@@ -84,7 +84,7 @@ def evaluated(root: Path, data: str, name: str = "model_a", promote: bool = Fals
     sentence = {"en": "No edge: keep the start checkpoint; why.", "zh": "没有优势:保留起始检查点;理由。"}
     if promote:
         sentence = {"en": "Promoted: use the fine-tuned model; why.", "zh": "采用:使用微调后的模型;理由。"}
-    found = {
+    evaluation_content = {
         "schema": 2, "name": name, "fingerprint": "fe" * 32, "lookback": 90, "horizon": 10,
         "verdict": {"promote": promote, "keep": "start", "baseline": "random walk", "sentence": sentence},
         "origins": {"all": 600, "judged": 500, "possibly_seen": 100, "first": "2025-11-27T00:00Z", "last": "2025-12-30T08:00Z"},
@@ -107,22 +107,22 @@ def evaluated(root: Path, data: str, name: str = "model_a", promote: bool = Fals
             "settings": {"stride": 1, "samples": 32, "level": 0.95}, "versions": {"python": "3.13.1", "torch": "2.9.0"},
         },
     }  # fmt: skip
-    (folder / "evaluation.json").write_text(json.dumps(found))
-    return found
+    (folder / "evaluation.json").write_text(json.dumps(evaluation_content))
+    return evaluation_content
 
 
 def walked(root: Path, data: str, name: str = "model_a", folds: int = 3) -> dict[str, Any]:
     """folds/evaluation.json of a model trained as `trained` says; returns what it says."""
-    one = {
+    judgement = {
         "verdict": {"promote": False, "keep": None, "baseline": "random walk", "sentence": {"en": "No edge over 3 folds; why.", "zh": "没有优势;理由。"}},
         "origins": {"judged": 160, "possibly_seen": 0, "first": "2025-12-01T00:00Z", "last": "2025-12-09T08:00Z"},
         "models": {key: {"pooled": scores(point=False)["pooled"]} for key in ("fine-tuned", "start", "random walk")},
     }  # fmt: skip
     train = {"init": "scratch", "size": "tiny", "epochs": EPOCHS, "seed": 100}
-    promoted = {**one, "verdict": {**one["verdict"], "promote": True}}
-    found = {
-        "schema": 1, "name": name, "fingerprint": "f0" * 32, **one,
-        "folds": [{"fold": k, **(promoted if k == 2 else one)} for k in range(1, folds + 1)],
+    promoted = {**judgement, "verdict": {**judgement["verdict"], "promote": True}}
+    evaluation_content = {
+        "schema": 1, "name": name, "fingerprint": "f0" * 32, **judgement,
+        "folds": [{"fold": k, **(promoted if k == 2 else judgement)} for k in range(1, folds + 1)],
         "lower_in": {"start": 3, "random walk": 1},
         "notes": [{"en": "How it was pooled.", "zh": "合并方式。"}],
         "provenance": {
@@ -132,8 +132,8 @@ def walked(root: Path, data: str, name: str = "model_a", folds: int = 3) -> dict
     }  # fmt: skip
     folder = root / "outputs" / "models" / name / "folds"
     folder.mkdir(parents=True)
-    (folder / "evaluation.json").write_text(json.dumps(found))
-    return found
+    (folder / "evaluation.json").write_text(json.dumps(evaluation_content))
+    return evaluation_content
 
 
 def interval(value: float | None, half: float | None) -> dict[str, float | None]:

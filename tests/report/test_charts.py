@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from kronosforge.core.bars import Span, series
 from kronosforge.core.candles import FEATURES, SCHEMA, empty
 from kronosforge.report import aggregate
-from kronosforge.report.charts import MOST_HOLES, payload
+from kronosforge.report.charts import MOST_GAPS, payload
 
 HOURLY = series("BTC-USDT-SWAP_1H")
 HOUR = HOURLY.bar.length
 
-# Bars of a series with holes: the number of the hour, and a whole-numbered candle, so that sums have one right answer.
+# Bars of a series with gaps: the number of the hour, and a whole-numbered candle, so that sums have one right answer.
 bars = st.dictionaries(
     st.integers(0, 3000), st.tuples(*[st.integers(1, 10**6)] * 6), min_size=1, max_size=120
-).map(lambda found: sorted(found.items()))  # fmt: skip
+).map(lambda bars_by_hour: sorted(bars_by_hour.items()))  # fmt: skip
 
 
 def frame(rows: list[tuple[int, tuple[int, ...]]]) -> pl.DataFrame:
@@ -56,10 +56,10 @@ def test_few_bars_stay_as_they_are() -> None:
 
 
 def test_a_hole_has_no_candles() -> None:
-    hole = Span(100 * HOUR, 900 * HOUR)
+    gap = Span(100 * HOUR, 900 * HOUR)
     hours = [*range(100), *range(900, 1000)]
-    chart = aggregate(HOURLY, frame([(hour, (1, 2, 3, 4, 5, 6)) for hour in hours]), [hole], target=100)
-    assert not any(hole.start < start < hole.stop for start in chart.ts.tolist())
+    chart = aggregate(HOURLY, frame([(hour, (1, 2, 3, 4, 5, 6)) for hour in hours]), [gap], target=100)
+    assert not any(gap.start < start < gap.stop for start in chart.ts.tolist())
 
 
 def test_real_volume_is_kept(shared: object, charts: list) -> None:
@@ -72,8 +72,8 @@ def test_nothing_to_draw() -> None:
     assert payload(aggregate(HOURLY, empty()))["ts"] == []
 
 
-@pytest.mark.parametrize("count", [0, MOST_HOLES, MOST_HOLES + 1])
-def test_the_longest_holes_are_drawn(count: int) -> None:
-    holes = [Span(i * 10**9, i * 10**9 + (i + 1) * HOUR) for i in range(count)]
-    drawn = payload(aggregate(HOURLY, empty(), holes))["holes"]
-    assert drawn == [list(hole) for hole in holes[-MOST_HOLES:]]
+@pytest.mark.parametrize("count", [0, MOST_GAPS, MOST_GAPS + 1])
+def test_the_longest_gaps_are_drawn(count: int) -> None:
+    gaps = [Span(i * 10**9, i * 10**9 + (i + 1) * HOUR) for i in range(count)]
+    drawn = payload(aggregate(HOURLY, empty(), gaps))["gaps"]
+    assert drawn == [list(gap) for gap in gaps[-MOST_GAPS:]]

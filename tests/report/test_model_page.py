@@ -67,9 +67,9 @@ def test_every_section_is_drawn(browser: Chromium, root: Path) -> None:
 
 
 def test_the_verdict_comes_first(root: Path) -> None:
-    told = json.loads((root / "outputs/models/model_t/evaluation.json").read_text())
+    evaluation = json.loads((root / "outputs/models/model_t/evaluation.json").read_text())
     html = page(root).read_text("utf-8")
-    assert html.index(told["verdict"]["sentence"]["zh"][:20]) < html.index("<h2")
+    assert html.index(evaluation["verdict"]["sentence"]["zh"][:20]) < html.index("<h2")
 
 
 def test_equal_results_give_equal_bytes(root: Path) -> None:

@@ -40,7 +40,7 @@ def figures(root: Path) -> list[dict[str, Any]]:
 
 
 def test_it_says_what_the_stages_left(root: Path) -> None:
-    said = page(root).text
+    page_text = page(root).text
     for part in (
         "Model_A_4H",
         "No edge: keep the start checkpoint; why.",
@@ -65,21 +65,23 @@ def test_it_says_what_the_stages_left(root: Path) -> None:
         "torch 2.9.0",
         DATA,
     ):
-        assert part in said, part
+        assert part in page_text, part
 
 
 def test_only_what_is_clear_of_zero_is_marked(root: Path) -> None:
-    said = page(root).text
-    table = said[said.index("The fine-tuned model less each other") : said.index("the interval is clear of zero")]
+    page_text = page(root).text
+    table = page_text[
+        page_text.index("Fine-tuned model minus each other model") : page_text.index("the interval is clear of zero")
+    ]
     assert [table.count(mark) for mark in "✓✗"] == [4, 2]  # one of each is the key
 
 
 def test_its_links_lead_somewhere(root: Path) -> None:
     write_fleet_page(root)
     for path in (write_model_report(root, "model_a"), write_fleet_page(root)):
-        found = Page(path.read_text("utf-8"))
-        ids = {value for _, name, value in found.attributes if name == "id"}
-        links = [value for _, name, value in found.attributes if name == "href" and not value.startswith("data:")]
+        content = Page(path.read_text("utf-8"))
+        ids = {value for _, name, value in content.attributes if name == "id"}
+        links = [value for _, name, value in content.attributes if name == "href" and not value.startswith("data:")]
         assert links
         assert all(link[1:] in ids if link.startswith("#") else (path.parent / link).is_file() for link in links)
 
@@ -100,37 +102,37 @@ def test_the_top_says_how_far_it_is(
     prepared(tmp_path, summary)
     for stage in stages:
         trained(tmp_path, stage, DATA, finished=finished)
-    found = page(tmp_path)
-    assert found.said[found.said.index(sentence)] == sentence
-    assert "kronosforge evaluate --config model_a" in found.text
-    assert ("section", "id", "calibration") not in found.attributes
+    content = page(tmp_path)
+    assert content.said[content.said.index(sentence)] == sentence
+    assert "kronosforge evaluate --config model_a" in content.text
+    assert ("section", "id", "calibration") not in content.attributes
 
 
 def test_nothing_but_a_name(tmp_path: Path) -> None:
-    assert "There is no finished dataset; it is made with" in page(tmp_path).text
+    assert "There is no finished dataset yet; prepare it with" in page(tmp_path).text
 
 
 @pytest.mark.parametrize("stage", ["tokenizer", "predictor"])
 def test_other_weights_than_those_judged_have_no_verdict(root: Path, stage: str) -> None:
     (root / "outputs/models/model_a" / stage / "best_model/model.safetensors").write_text("trained again")
-    said = page(root).text
-    assert "Changed since it was evaluated" in said
-    assert "No edge: keep the start checkpoint" not in said
+    page_text = page(root).text
+    assert "Changed since it was evaluated" in page_text
+    assert "No edge: keep the start checkpoint" not in page_text
     assert "No edge" not in Page(write_fleet_page(root).read_text("utf-8")).text
 
 
 def test_another_dataset_than_that_trained_on_is_told(root: Path, summary: dict[str, Any]) -> None:
     other = summary | {"fingerprint": "f" * 64}
     (root / "data/kronos_datasets/model_a/data_summary.json").write_text(json.dumps(other))
-    said = page(root).text
-    assert "Trained on another dataset than the one here: tokenizer, predictor." in said
-    assert "Changed since it was evaluated" in said
+    page_text = page(root).text
+    assert "Trained on another dataset than the one here: tokenizer, predictor." in page_text
+    assert "Changed since it was evaluated" in page_text
 
 
 def test_the_start_is_kept_where_no_epoch_was_better(tmp_path: Path) -> None:
     trained(tmp_path, "predictor", DATA, best=0)
     assert "No epoch was better than the start (Loss 1.0000): the start is kept." in page(tmp_path).text
-    assert figures(tmp_path)[0]["marks"] == [{"x": 0, "name": {"en": "best: epoch 0", "zh": "最佳:第 0 轮"}}]
+    assert figures(tmp_path)[0]["marks"] == [{"x": 0, "name": {"en": "best: epoch 0", "zh": "最佳：第 0 轮"}}]
 
 
 def test_long_curves_are_thinned_to_means(tmp_path: Path) -> None:
@@ -160,37 +162,37 @@ def test_equal_json_gives_equal_bytes(root: Path, monkeypatch: pytest.MonkeyPatc
 def numbers(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Where the numbers and nothing else stand in `value`."""
     if isinstance(value, dict):
-        return [found for key, one in value.items() for found in numbers(one, (*at, key))]
+        return [content for key, part_value in value.items() for content in numbers(part_value, (*at, key))]
     if isinstance(value, list):
-        return [found for i, one in enumerate(value) for found in numbers(one, (*at, i))]
+        return [content for i, part_value in enumerate(value) for content in numbers(part_value, (*at, i))]
     return [at] if isinstance(value, int | float) else []
 
 
 @pytest.mark.parametrize("nothing", [None, math.nan, math.inf])
 def test_numbers_that_are_none_stay_dashes(root: Path, nothing: float | None) -> None:
     folder = root / "outputs/models/model_a"
-    found = json.loads((folder / "evaluation.json").read_text())
-    for at in numbers({key: value for key, value in found.items() if key != "schema"}):
-        holder = found
+    content = json.loads((folder / "evaluation.json").read_text())
+    for at in numbers({key: value for key, value in content.items() if key != "schema"}):
+        holder = content
         for key in at[:-1]:
             holder = holder[key]
         holder[at[-1]] = nothing
-    (folder / "evaluation.json").write_text(json.dumps(found))
+    (folder / "evaluation.json").write_text(json.dumps(content))
     journal = folder / "predictor" / "metrics.jsonl"
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     for line in lines:
         line |= {key: nothing for key in ("loss", "s1", "norm", "lr", "best", "val", "train") if key in line}
     journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    said = page(root).text
+    page_text = page(root).text
     assert figures(root)
-    assert not re.search(r"\b(nan|inf|None)\b", said, re.IGNORECASE)
+    assert not re.search(r"\b(nan|inf|None)\b", page_text, re.IGNORECASE)
 
 
 @pytest.mark.parametrize("part", ["models", "differences", "backtest", "examples", "origins", "provenance", "notes"])
 def test_a_part_that_is_absent_is_left_out(root: Path, part: str) -> None:
     path = root / "outputs/models/model_a/evaluation.json"
-    found = json.loads(path.read_text())
-    for absent in ({**found, part: None}, {key: one for key, one in found.items() if key != part}):
+    content = json.loads(path.read_text())
+    for absent in ({**content, part: None}, {key: part_value for key, part_value in content.items() if key != part}):
         path.write_text(json.dumps(absent))
         assert page(root).open == []
         write_fleet_page(root)
@@ -199,16 +201,16 @@ def test_a_part_that_is_absent_is_left_out(root: Path, part: str) -> None:
 def test_hostile_texts_stay_text(root: Path, summary: dict[str, Any]) -> None:
     allowed = set(page(root).tags)
     path = root / "outputs/models/model_a/evaluation.json"
-    found = json.loads(path.read_text())
-    hostile = spoiled({key: found[key] for key in ("verdict", "notes")})
-    hostile["models"] = {HOSTILE: found["models"]["fine-tuned"]} | found["models"]
-    hostile["examples"] = [{**one, "series": HOSTILE, "model": HOSTILE} for one in found["examples"]]
+    content = json.loads(path.read_text())
+    hostile = spoiled({key: content[key] for key in ("verdict", "notes")})
+    hostile["models"] = {HOSTILE: content["models"]["fine-tuned"]} | content["models"]
+    hostile["examples"] = [{**part_value, "series": HOSTILE, "model": HOSTILE} for part_value in content["examples"]]
     hostile["backtest"] = {
-        **found["backtest"],
+        **content["backtest"],
         "label": {"en": HOSTILE, "zh": HOSTILE},
-        "bars": {HOSTILE: found["backtest"]["bars"]["4H"]},
+        "bars": {HOSTILE: content["backtest"]["bars"]["4H"]},
     }
-    path.write_text(json.dumps(found | hostile))
+    path.write_text(json.dumps(content | hostile))
     named = summary | {"model_name": HOSTILE, "warnings": [HOSTILE]}
     (root / "data/kronos_datasets/model_a/data_summary.json").write_text(json.dumps(named))
     for spoilt in (page(root), Page(write_fleet_page(root).read_text("utf-8"))):
@@ -224,74 +226,74 @@ def test_the_fleet_stands_side_by_side(root: Path, summary: dict[str, Any]) -> N
     trained(root, "predictor", DATA, "model_c")
     evaluated(root, DATA, "model_c", promote=True)
     write_model_report(root, "model_a")
-    found = Page(write_fleet_page(root).read_text("utf-8"))
-    assert found.tags.count("tr") == 4
+    content = Page(write_fleet_page(root).read_text("utf-8"))
+    assert content.tags.count("tr") == 4
     for part in (
         "3 models, 1 promoted",
         "Model_B Not trained yet",
         "model_c Promoted",
         "1.230 [1.030, 1.430] random walk",
     ):
-        assert part in found.text.replace("尚未训练", "").replace("采用", ""), part
-    assert [value for tag, name, value in found.attributes if (tag, name) == ("a", "href")] == ["model_a/report.html"]
-    assert found.tags.count("script") == 2  # no chart, no chart library
+        assert part in content.text.replace("尚未训练", "").replace("采用", ""), part
+    assert [value for tag, name, value in content.attributes if (tag, name) == ("a", "href")] == ["model_a/report.html"]
+    assert content.tags.count("script") == 2  # no chart, no chart library
 
 
 def test_the_folds_stand_in_a_table_and_the_whole_below(root: Path) -> None:
     assert ("section", "id", "folds") not in page(root).attributes
     walked(root, DATA)
-    said = page(root).text
+    page_text = page(root).text
     for part in (
         "No edge over 3 folds; why.",
-        "3 trainings, each judged on the bars that came next; below each mean its 95 % interval.",
+        "3 trainings, each evaluated on the bars that followed; below each mean its 95 % interval.",
         "1 2025-12-01 00:00 → 2025-12-09 08:00 160 1.230 [1.030, 1.430] 1.230 [1.030, 1.430]",
         "untrained start 3, random walk 1.",
         "How it was pooled.",
         "kronosforge evaluate --config model_a --stride 1 --samples 32 --folds 3",
     ):
-        assert part in said, part
-    table = said[said.index("3 trainings") : said.index("How it was pooled")]
+        assert part in page_text, part
+    table = page_text[page_text.index("3 trainings") : page_text.index("How it was pooled")]
     assert table.count("160") == 4  # three folds and the whole
     assert table.count("✓") == 1
 
 
 def test_folds_of_other_data_or_settings_are_not_told(root: Path) -> None:
-    found = walked(root, DATA)
+    content = walked(root, DATA)
     path = root / "outputs/models/model_a/folds/evaluation.json"
-    given = found["provenance"]
+    given = content["provenance"]
     for other in ({"dataset": "f" * 64}, {"train": {**given["train"], "epochs": 9}}):
-        path.write_text(json.dumps({**found, "provenance": {**given, **other}}))
-        said = page(root).text
-        assert "The folds are of another dataset or other settings than those here" in said
-        assert "kronosforge evaluate --config model_a --folds 3 --force" in said
-        assert "No edge over 3 folds" not in said
+        path.write_text(json.dumps({**content, "provenance": {**given, **other}}))
+        page_text = page(root).text
+        assert "These folds were made from another dataset or with other settings" in page_text
+        assert "kronosforge evaluate --config model_a --folds 3 --force" in page_text
+        assert "No edge over 3 folds" not in page_text
 
 
 def test_folds_of_a_model_that_was_never_trained_itself(tmp_path: Path, summary: dict[str, Any]) -> None:
     prepared(tmp_path, summary)
     walked(tmp_path, DATA)
-    said = page(tmp_path).text
-    assert "Not trained yet" in said
-    assert "No edge over 3 folds; why." in said
+    page_text = page(tmp_path).text
+    assert "Not trained yet" in page_text
+    assert "No edge over 3 folds; why." in page_text
 
 
 @pytest.mark.parametrize("nothing", [None, math.nan])
 def test_numbers_of_folds_that_are_none_stay_dashes(root: Path, nothing: float | None) -> None:
-    found = walked(root, DATA)
-    for at in numbers({key: found[key] for key in ("folds", "models", "lower_in", "origins")}):
-        holder = found
+    content = walked(root, DATA)
+    for at in numbers({key: content[key] for key in ("folds", "models", "lower_in", "origins")}):
+        holder = content
         for key in at[:-1]:
             holder = holder[key]
         holder[at[-1]] = nothing
-    (root / "outputs/models/model_a/folds/evaluation.json").write_text(json.dumps(found))
-    said = page(root).text
-    assert not re.search(r"\b(nan|inf|None)\b", said, re.IGNORECASE)
+    (root / "outputs/models/model_a/folds/evaluation.json").write_text(json.dumps(content))
+    page_text = page(root).text
+    assert not re.search(r"\b(nan|inf|None)\b", page_text, re.IGNORECASE)
 
 
 @pytest.mark.parametrize("part", ["folds", "models", "verdict", "lower_in", "origins", "notes"])
 def test_a_part_of_the_walk_that_is_absent_breaks_nothing(root: Path, part: str) -> None:
-    found = walked(root, DATA)
-    (root / "outputs/models/model_a/folds/evaluation.json").write_text(json.dumps({**found, part: None}))
+    content = walked(root, DATA)
+    (root / "outputs/models/model_a/folds/evaluation.json").write_text(json.dumps({**content, part: None}))
     assert page(root).open == []
 
 
@@ -306,11 +308,11 @@ def test_a_damaged_file_is_named_and_hides_nothing_else(root: Path, content: str
 
 
 def test_a_damaged_walk_is_named_with_the_command_that_keeps_its_trainings(root: Path) -> None:
-    found = walked(root, DATA)
+    content = walked(root, DATA)
     folder = root / "outputs/models/model_a/folds"
     for number in "123":
         (folder / number).mkdir()
-    (folder / "evaluation.json").write_text(json.dumps({**found, "folds": "three"}))
+    (folder / "evaluation.json").write_text(json.dumps({**content, "folds": "three"}))
     text = page(root).text
     assert "folds/evaluation.json is damaged (folds: Input should be a valid list)" in text
     assert "kronosforge evaluate --config model_a --folds 3" in text

@@ -30,7 +30,7 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.tags: list[str] = []
         self.attributes: list[tuple[str, str, str]] = []
-        self.said: list[str] = []
+        self.texts: list[str] = []
         self.feed(html)
         self.close()
         assert self.open == []
@@ -47,11 +47,11 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not {"script", "style"} & set(self.open):
-            self.said.append(data)
+            self.texts.append(data)
 
     @property
     def text(self) -> str:
-        return " ".join(" ".join(self.said).split())
+        return " ".join(" ".join(self.texts).split())
 
 
 def style(html: str) -> str:
@@ -61,9 +61,9 @@ def style(html: str) -> str:
 def spoiled(value: Any) -> Any:
     """`value` with every text in it, keys of series included, hostile."""
     if isinstance(value, dict):
-        return {key: spoiled(one) for key, one in value.items()}
+        return {key: spoiled(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [spoiled(one) for one in value]
+        return [spoiled(part) for part in value]
     return HOSTILE if isinstance(value, str) else value
 
 
@@ -87,7 +87,7 @@ def test_it_loads_nothing(summary: dict[str, Any], charts: list[SeriesChart]) ->
 def test_hostile_names_stay_text(summary: dict[str, Any], charts: list[SeriesChart]) -> None:
     hostile = spoiled(summary)
     hostile["cuts"] = summary["cuts"]
-    hostile["series"] = {f"{HOSTILE}_4H": one for one in hostile["series"].values()}
+    hostile["series"] = {f"{HOSTILE}_4H": facts for facts in hostile["series"].values()}
     chart = charts[0]._replace(key=f"{HOSTILE}_4H")
     honest = {"name": "x", "series": {"x_4H": copy.deepcopy(next(iter(summary["series"].values())))}}
     allowed = set(Page(render({**summary, **honest}, charts)).tags)
@@ -134,7 +134,7 @@ def test_the_order_of_hashes_does_not_reach_it() -> None:
 
 
 def test_it_says_what_the_summary_says(summary: dict[str, Any], charts: list[SeriesChart]) -> None:
-    said = Page(render(summary, charts)).text
+    page_text = Page(render(summary, charts)).text
     for part in (
         "Model_A_4H",
         "Ready: 3,886 / 716 / 804 windows",
@@ -155,15 +155,15 @@ def test_it_says_what_the_summary_says(summary: dict[str, Any], charts: list[Ser
         "kronosforge prepare --config model_a_4h --source okx --records-per-timeframe 5056 --until 2026-04-18T12:34Z",
         "each candle shows up to 13 bars",
     ):
-        assert part in said
+        assert part in page_text
     for part in ("2031", "/home/somebody"):
-        assert part not in said
+        assert part not in page_text
 
 
 def test_a_clean_dataset_is_ready(summary: dict[str, Any], charts: list[SeriesChart]) -> None:
     summary["warnings"] = []
-    for one in summary["series"].values():
-        one["findings"] = []
+    for facts in summary["series"].values():
+        facts["findings"] = []
     page = Page(render(summary, charts))
     assert "no findings 未发现问题" in page.text
     assert ("p", "class", "verdict good") in page.attributes
@@ -185,11 +185,13 @@ def test_derived_values_are_told(summary: dict[str, Any], charts: list[SeriesCha
 
 
 def test_the_command_names_every_instrument_at_every_bar(summary: dict[str, Any]) -> None:
-    one = summary["series"]["BTC-USD-SWAP_4H"]
-    summary["series"] = {f"{name}_{bar}": one for name in ("BTC-USDT-SWAP", "ETH-USDT-SWAP") for bar in ("4H", "1D")}
+    facts = summary["series"]["BTC-USD-SWAP_4H"]
+    summary["series"] = {f"{name}_{bar}": facts for name in ("BTC-USDT-SWAP", "ETH-USDT-SWAP") for bar in ("4H", "1D")}
     summary["config"]["since"] = "2025-01-01"
-    said = Page(render(summary, [])).text
-    assert "--source okx --symbols BTC-USDT-SWAP ETH-USDT-SWAP --timeframes 4H 1D --since 2025-01-01 --until" in said
+    page_text = Page(render(summary, [])).text
+    assert (
+        "--source okx --symbols BTC-USDT-SWAP ETH-USDT-SWAP --timeframes 4H 1D --since 2025-01-01 --until" in page_text
+    )
 
 
 def test_colours_can_be_told_apart(summary: dict[str, Any]) -> None:
@@ -199,15 +201,15 @@ def test_colours_can_be_told_apart(summary: dict[str, Any]) -> None:
         for ground in ("paper", "surface"):
             for name in ("ink", "muted", "link", "train", "val", "test"):
                 assert contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
-            for name in ("up", "down", "hole", "good"):
+            for name in ("up", "down", "gap", "good"):
                 assert contrast(colours[name], colours[ground]) >= 3, (name, ground)
         assert contrast(colours["up"], colours["down"]) >= 3
         assert contrast(colours["look-ink"], colours["look-ground"]) >= 4.5
 
 
-def contrast(one: str, other: str) -> float:
+def contrast(colour: str, other: str) -> float:
     """Contrast ratio, https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio."""
-    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    lighter, darker = sorted((luminance(colour), luminance(other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
 
@@ -220,9 +222,9 @@ def luminance(colour: str) -> float:
 def test_a_hundred_series_stay_small_and_quick(
     summary: dict[str, Any], charts: list[SeriesChart], tmp_path: Path
 ) -> None:
-    one = copy.deepcopy(summary["series"]["BTC-USDT-SWAP_4H"])
-    one["gaps"] *= 50
-    summary["series"] = {f"C{i}-USDT-SWAP_4H": one for i in range(100)}
+    facts = copy.deepcopy(summary["series"]["BTC-USDT-SWAP_4H"])
+    facts["gaps"] *= 50
+    summary["series"] = {f"C{i}-USDT-SWAP_4H": facts for i in range(100)}
     many = [charts[0]._replace(key=key) for key in summary["series"]]
     started = time.process_time()
     write_report(summary, many, tmp_path / "report.html")

@@ -162,7 +162,7 @@ def test_a_models_charts_speak_chinese(browser: Chromium, workspace: Path) -> No
     labels = "[...document.querySelectorAll('.uplot .title, .uplot .name')].map(label => label.textContent)"
     scripts = {"charts": DRAW_ALL, "labels": labels, "which": "document.querySelectorAll('#examples h3')[2].innerText"}
     visit = browser.visit(write_model_report(workspace, "model_a"), scripts, width=1400, language="zh-CN")
-    assert {"损失", "梯度范数", "学习率", "最佳:第 2 轮", "最后已知"} <= set(visit.values["labels"])
+    assert {"损失", "梯度范数", "学习率", "最佳：第 2 轮", "最后已知"} <= set(visit.values["labels"])
     assert visit.values["which"].startswith("最差")
 
 

@@ -189,7 +189,7 @@ def test_a_training_that_is_not_finished_needs_a_word(workspace: Path, config: M
     record = workspace / MODELS / "predictor" / "last" / "training.json"
     content = json.loads(record.read_text())
     record.write_text(json.dumps(content | {"progress": content["progress"] | {"finished": False}}))
-    with pytest.raises(UsageError, match="is not finished; --resume continues it, --force trains anew"):
+    with pytest.raises(UsageError, match="is not finished; use --resume to continue it, or --force to train again"):
         train(config, workspace)
 
 

@@ -164,7 +164,7 @@ def test_more_records_than_a_file_has_are_a_warning_in_both_languages(files: Pat
     summary = make(tmp_path, model(files, COIN, records_per_timeframe=2000)).summary
     (warning,) = (w for w in summary["warnings"] if "less history" in w["en"])
     assert warning["en"].endswith(f"{COIN} has 842 of 2000 bars, the first at 2023-12-28T00:00Z")
-    assert f"{COIN} 只有 842 根(请求 2000 根)" in warning["zh"]
+    assert f"{COIN} 只有 842 根（请求 2000 根）" in warning["zh"]
 
 
 def test_records_that_are_there_warn_of_nothing(files: Path, tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def test_a_model_that_is_trained_already_is_one_line(undisturbed: Path) -> None:
     with started(undisturbed, "train", "--models", NAME) as process:
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    kept = "kept, as it was trained with the same settings and data; --force trains anew"
+    kept = "kept, as it was trained with the same settings and data; use --force to train again"
     assert out.startswith(f"✅ {NAME}: {kept}\nSummary: ")
     assert err == f"[{NAME}] {NAME}: {kept}\n"
 

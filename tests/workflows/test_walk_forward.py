@@ -308,7 +308,7 @@ def test_a_folder_in_the_place_of_the_table_is_refused(again: Path, config: Mode
 
 def test_other_folds_are_replaced_by_force_only(again: Path, config: ModelConfig) -> None:
     before = everything(again / PLACE)
-    with pytest.raises(UsageError, match=r"holds folds of another history or number \(3 × .*asked: 2 × .*--force"):
+    with pytest.raises(UsageError, match=r"holds folds of another history or number \(3 × .*requested: 2 × .*--force"):
         walk_forward(config, 2, again)
     slower = config.model_copy(update={"train": config.train.model_copy(update={"predictor_lr": 1e-4})})
     with pytest.raises(UsageError, match=r"predictor_lr None → 0\.0001"):

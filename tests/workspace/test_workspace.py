@@ -95,7 +95,10 @@ def test_an_upstream_style_class_loads_too(workspace: Path) -> None:
         ),
         (MODEL_C.replace("8000", "0"), r"records_per_timeframe: found 0; .*greater than or equal to 1"),
         (MODEL_C.replace("8000", '"many"'), r"records_per_timeframe: found 'many'"),
-        (MODEL_C.replace("USDT-SWAP_1H", "USDT/SWAP_1H"), r"target_symbols: 'BTC-USDT/SWAP' is no instrument id"),
+        (
+            MODEL_C.replace("USDT-SWAP_1H", "USDT/SWAP_1H"),
+            r"target_symbols: 'BTC-USDT/SWAP' is not a valid instrument id",
+        ),
         (MODEL_C.replace("lookback=240", "lookbak=240"), r"lookbak: unknown key; allowed: lookback, predict, clip"),
         (
             "from kronosforge.config import EvaluateConfig\nconfig = EvaluateConfig(top=1)",

@@ -83,8 +83,8 @@ def _train(parser: argparse.ArgumentParser) -> None:
     _training(parser)
     how = parser.add_argument_group(_("how"))
     _mode(how)
-    _flag(how, "--resume", _("go on where a run was stopped"))
-    _flag(how, "--force", _("train anew"))
+    _flag(how, "--resume", _("continue a run that was stopped"))
+    _flag(how, "--force", _("train again"))
     _flag(how, "--accept-new-data", _("resume on another dataset"))
     _flag(how, "--in-process", _("train in this process, one model after the other"))
     _flag(how, "--dry-run", _("show what it will cost, and write nothing"))
@@ -139,14 +139,14 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
         type=model_name,
         nargs="+",
         default=[TUNED, START],
-        help=_("default: both, which it takes for a verdict"),
+        help=_("default: both; a verdict needs both"),
     )
     _add_settings(parser, "evaluate.stride", "evaluate.samples")
     parser.add_argument(
         "--folds",
         metavar="K",
         type=int,
-        help=_("walk forward instead: train anew for each of K test windows, and judge them together"),
+        help=_("walk forward instead: retrain for each of K test windows and evaluate them together"),
     )
     add_setting(parser, "train.device")
     add_set(parser)
@@ -181,9 +181,9 @@ def _sandbox(parser: argparse.ArgumentParser) -> None:
         "--edge",
         metavar="S",
         type=float,
-        help=_("a market of known truth: weekdays tell this share of each day"),
+        help=_("a market of known truth: weekdays predict this share of each day's move"),
     )
-    parser.add_argument("--clock", metavar="ISO", help=_("a clock that stands still there"))
+    parser.add_argument("--clock", metavar="ISO", help=_("stop the exchange's clock at this time"))
     parser.add_argument(
         "--faults",
         metavar="SPEC",
@@ -220,7 +220,7 @@ def _mode(parser: argparse._ActionsContainer) -> None:
 
 
 def _again(parser: argparse._ActionsContainer) -> None:
-    _flag(parser, "--force", _("do again what is finished"))
+    _flag(parser, "--force", _("repeat what is finished"))
 
 
 def _explain(parser: argparse._ActionsContainer) -> None:
@@ -228,7 +228,7 @@ def _explain(parser: argparse._ActionsContainer) -> None:
 
 
 def _strict(parser: argparse._ActionsContainer) -> None:
-    _flag(parser, "--strict", _("any warning is an error (exit code 4)"))
+    _flag(parser, "--strict", _("treat any warning as an error (exit code 4)"))
 
 
 def _json(parser: argparse._ActionsContainer) -> None:
@@ -253,13 +253,13 @@ COMMANDS = {  # in the data's order
     "configs": Command(_configs, Message("list the models of this workspace")),
     "check": Command(_check, Message("check the environment, the exchange connection and the workspace")),
     "prepare": Command(_prepare, Message("fetch candles and make a model's dataset")),
-    "verify": Command(_verify, Message("prove that a finished dataset is whole and leaks nothing")),
+    "verify": Command(_verify, Message("check that a finished dataset is complete and leaks nothing")),
     "inspect": Command(_inspect, Message("show which candles the store holds")),
     "train": Command(_train, Message("train the models' tokenizers and predictors")),
     "forecast": Command(_forecast, Message("sample the next bars of a model's series")),
     "evaluate": Command(
         _evaluate,
-        Message("judge a model on its test split, and say whether it has an edge"),
+        Message("evaluate a model on its test split and say whether it has an edge"),
     ),
     "pipeline": Command(
         _pipeline,

@@ -42,7 +42,7 @@ class Parser(argparse.ArgumentParser):
             declare(self)
         if not self._subparsers:
             before_dashes = takewhile(lambda word: word != "--", args)
-            self._refuse([word for word in before_dashes if word.startswith("--") and not self._takes(word)])
+            self._refuse([option for option in before_dashes if option.startswith("--") and not self._takes(option)])
         arguments, unknown = super().parse_known_args(args, namespace)
         self._refuse(unknown)
         return arguments, unknown

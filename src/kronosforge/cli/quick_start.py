@@ -30,10 +30,10 @@ def run(arguments: Namespace) -> int:
     if not ready:
         example = models[0] if models else "default"
         raise DataError(
-            _("no dataset is prepared yet; run python prepare_kronos_data_simple.py --config {models}", models=example)
+            _("No dataset is prepared yet; run: python prepare_kronos_data_simple.py --config {models}", models=example)
         )
     if not (arguments.yes or (sys.stdin and sys.stdin.isatty())):
-        raise UsageError(_("this asks questions on a terminal; --yes takes the defaults"))
+        raise UsageError(_("This command asks questions and needs a terminal; use --yes to take the defaults"))
     answer = asked(_("models"), [*ready, "all"], "all", ask=not arguments.yes)
     names = ready if answer == "all" else [answer]
     stage = asked(_("stage"), ["tokenizer", "predictor", "both"], "both", ask=not arguments.yes)

@@ -107,7 +107,7 @@ def print_dataset(dataset: PreparedDataset) -> None:
     if dataset.kept:
         print(
             _(
-                "Kept: this dataset was made with the same settings at {created_at}; --force makes it anew",
+                "Kept: this dataset was made with the same settings at {created_at}; use --force to recreate it",
                 created_at=summary["created_at"],
             )
         )
@@ -236,7 +236,7 @@ def _print_backtest(evaluation: Mapping[str, Any]) -> None:
     backtest = evaluation["backtest"]
     print(localized(backtest["label"]))
     heads = [Message("bar"), Message("follows"), Message("how"), Message("return %"), Message("Sharpe")]
-    heads += [Message("drawdown %"), Message("turnover")]
+    heads += [Message("drawdown %"), Message("position turnover")]
     rows = [
         [
             code,

@@ -44,7 +44,7 @@ def stages_of(stage: str) -> "tuple[StageName, ...]":
 
 
 def train_command(context: Context, models: Iterable[str], stage: str, *options: str) -> str:
-    """What a person types in the current folder to train `models`, or to go on with them, with the settings given here."""
+    """What a person types in the current folder to train `models`, or to continue them, with the settings given here."""
     script = os.path.relpath(context.root / FINETUNE / SCRIPT)
     command = ["python", script, "--models", *models, "--stage", stage, *options, "--resume"]
     return shlex.join([*command, *model_flags(context.arguments)])

@@ -17,7 +17,7 @@ def run(arguments: Namespace) -> int:
     if not (folder / MANIFEST).exists():
         raise DataError(
             _(
-                "{folder} holds no finished dataset; kronosforge prepare --config {name}",
+                "{folder} holds no finished dataset; prepare it with: kronosforge prepare --config {name}",
                 folder=folder,
                 name=arguments.dataset,
             )

@@ -29,8 +29,8 @@ class ConsoleWalkProgress:
         """Print what the trainings will cost."""
         each, whole = clock(seconds), clock(trainings * seconds)
         line = _(
-            "{name}: folds to train: {trainings}, each in at most {each}, {whole} in all, and the "
-            "forecasts; Ctrl-C keeps what is done, and the same command goes on",
+            "{name}: folds to train: {trainings}, at most {each} each and {whole} in total, plus the forecasts. "
+            "Ctrl-C keeps what is done; run the same command to continue",
             name=self._name,
             trainings=trainings,
             each=each,

@@ -99,7 +99,9 @@ def series(key: str) -> Series:
     """Parse a series key; the bar is the part after the last `_`. Raises ConfigError."""
     instrument, separator, code = key.rpartition("_")
     if not separator:
-        raise ConfigError(_("{key!r} is no series key; write INSTRUMENT_BAR, such as BTC-USDT-SWAP_4H", key=key))
+        raise ConfigError(
+            _("{key!r} is not a valid series key; write INSTRUMENT_BAR, such as BTC-USDT-SWAP_4H", key=key)
+        )
     return Series(instrument_id(instrument), bar(code))
 
 
@@ -108,8 +110,8 @@ def instrument_id(name: str) -> str:
     if not _INSTRUMENT.fullmatch(name) or name.endswith("."):
         raise ConfigError(
             _(
-                "{name!r} is no instrument id; allowed: letters, digits, '-', '_' and '.', starting with "
-                "a letter or digit",
+                "{name!r} is not a valid instrument id; allowed: letters, digits, '-', '_' and '.', starting "
+                "with a letter or digit",
                 name=name,
             )
         )
@@ -117,7 +119,7 @@ def instrument_id(name: str) -> str:
 
 
 class Span(NamedTuple):
-    """The half-open stretch of time [start, stop), in ms."""
+    """The half-open interval of time [start, stop), in ms."""
 
     start: int
     stop: int

@@ -11,7 +11,7 @@ KronosForgeError            exit code
 │   ├── BusyError           4   another process holds the store or the dataset
 │   └── DiskError           4   no space, no permission
 └── TrainingError           5   training or a model failed: a loss that exploded, no memory, a model of a fleet
-    └── ModelError          5   weights that cannot be had or cannot be used
+    └── ModelError          5   weights that are missing or cannot be used
 """
 
 from kronosforge.core.i18n import _

@@ -270,7 +270,7 @@ def evaluate_command(model: str, *options: str) -> str:
 def read_evaluation(path: Path, kind: type[E], remedy: str) -> E | None:
     """The evaluation at `path`; None where there is none, or one that another version of KronosForge wrote.
 
-    Raises DataError that names the file, what is wrong with it, and the command that makes it anew: `remedy`.
+    Raises DataError that names the file, what is wrong with it, and the command that recreates it: `remedy`.
     """
     refuse_folder(path, remedy)
     with damage_named(path, DataError, remedy), suppress(FileNotFoundError):

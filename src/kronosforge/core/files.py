@@ -78,7 +78,7 @@ def sync_file(path: Path) -> None:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Put `data` at `path`: whoever looks sees the old bytes or the new ones. Raises DiskError."""
+    """Put `data` at `path`: a reader sees the old bytes or the new ones. Raises DiskError."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     with write_errors(path):
         try:

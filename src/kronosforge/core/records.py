@@ -35,7 +35,7 @@ R = TypeVar("R", bound=Record)
 def read_record(path: Path, kind: type[R], error: type[KronosForgeError], remedy: str) -> R:
     """The record in the file at `path`.
 
-    Raises `error` that names the file, what is wrong with it, and the command that makes it anew: `remedy`.
+    Raises `error` that names the file, what is wrong with it, and the command that recreates it: `remedy`.
     """
     with damage_named(path, error, remedy):
         return parsed_record(json.loads(path.read_text("utf-8")), kind)
@@ -57,7 +57,7 @@ def damage_named(path: Path, error: type[KronosForgeError], remedy: str) -> Iter
     except (OSError, ValueError, RecursionError) as problem:
         raise error(
             _(
-                "{path} cannot be used: {reason}; make it anew with: {remedy}",
+                "{path} cannot be used: {reason}; recreate it with: {remedy}",
                 path=path,
                 reason=reason(problem),
                 remedy=remedy,

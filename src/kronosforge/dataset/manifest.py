@@ -89,7 +89,7 @@ def _with_current_kind(finding: Any) -> Any:
 
 
 def read_manifest(folder: Path, model: str) -> Manifest:
-    """The manifest of the dataset in `folder`; `model` is whose it is, for the command that makes it anew.
+    """The manifest of the dataset in `folder`; `model` is whose it is, for the command that recreates it.
 
     Raises DataError that names the file and what is wrong with it.
     """
@@ -135,7 +135,7 @@ def _refuse_other_windows(folder: Path, manifest: Manifest, config: ModelConfig)
     except ValueError as error:
         raise DataError(
             _(
-                "{path} cannot be used: {reason}; make it anew with: {remedy}",
+                "{path} cannot be used: {reason}; recreate it with: {remedy}",
                 path=folder / MANIFEST,
                 reason=reason(error),
                 remedy=_prepare_again(config.name),
@@ -158,8 +158,8 @@ def refuse_damaged(folder: Path, manifest: Manifest, model: str) -> None:
     if problem := damage(folder, manifest, f"{NATIVE}/"):
         raise DataError(
             _(
-                "{folder} is damaged: {problem}; make it anew with: python prepare_kronos_data_simple.py --config {model} "
-                "--force",
+                "{folder} is damaged: {problem}; recreate it with: python prepare_kronos_data_simple.py --config "
+                "{model} --force",
                 folder=folder,
                 problem=problem,
                 model=model,
@@ -190,7 +190,7 @@ def _problem(folder: Path, file: FileRecord) -> str:
                 recorded=file.bytes,
             )
         if _digest(path, status.st_size, status.st_mtime_ns) != file.sha256:
-            return _("{file} has another content than the one recorded", file=file.filename)
+            return _("{file} does not have the recorded content", file=file.filename)
     except OSError as error:
         return _("{file} cannot be read ({reason})", file=file.filename, reason=os.strerror(error.errno or 0))
     return ""

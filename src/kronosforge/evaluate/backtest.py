@@ -14,15 +14,15 @@ from kronosforge.evaluate.rolling import Origins
 
 YEAR = 365.25 * DAY
 LABEL = Message(
-    "A simple backtest: in at the last known close, out after the horizon, holdings do not "
-    "overlap, series in equal parts; fee and slippage on every change of position. No "
-    "funding, no market impact, no order that fails; losses inside a holding are not seen. "
-    "It says what the signs of the forecasts were worth on these bars, and is no strategy."
+    "A simple backtest: enter at the last known close, exit after the horizon; holdings do not overlap, and all "
+    "series have equal weight. Fee and slippage are paid on every change of position. Funding, market impact, "
+    "failed orders and losses within a holding are not modelled. It shows what the signs of the forecasts were "
+    "worth on these bars; it is not a strategy."
 )
 
 
 class Holdings(NamedTuple):
-    """Stretches of time that do not overlap, K of them, and what each series did in them."""
+    """K periods that do not overlap, and what each series did in them."""
 
     rows: Ints  # (K, J) the origin's number, −1 where a series has none
     begin: Ints  # (K,) ms

@@ -1,7 +1,7 @@
 """Intervals of what overlaps: a moving-block bootstrap over the instants at which forecasts were made.
 
 Forecasts of H bars made at every bar share H − 1 bars with the next, and series move together. So what is drawn is
-stretches of time, at least as long as a forecast, with all series in them. Source: Künsch 1989, Annals of Statistics 17(3).
+blocks of time, at least as long as a forecast, with all series in them. Source: Künsch 1989, Annals of Statistics 17(3).
 """
 
 from collections.abc import Callable, Iterator

@@ -53,9 +53,9 @@ Progress = Callable[[int, int], None]
 
 NOTES = [
     Message(
-        "Prices are relative to the last known close, so that series are comparable; MAE and "
-        "CRPS are means over the horizon. CRPS scores the paths as they are; a point forecast is "
-        "one path, and its CRPS is its absolute error."
+        "Prices are relative to the last known close, so that series are comparable; MAE and CRPS are means over "
+        "the horizon. CRPS scores the sampled paths; a point forecast is a single path, so its CRPS is its "
+        "absolute error."
     ),
     Message(
         "Forecasts overlap, and series move together: intervals come from a moving-block "
@@ -70,8 +70,8 @@ NOTES = [
     ),
 ]
 SEEN = Message(
-    "Windows that begin before {pretraining_end} may have been seen in pretraining: they are "
-    "counted apart and judge nothing.",
+    "Windows that begin before {pretraining_end} may have been seen in pretraining: they are reported separately "
+    "and excluded from the verdict.",
     pretraining_end=PRETRAINING_END,
 )
 
@@ -272,7 +272,7 @@ def notes(possibly_seen: int) -> list[dict[str, str]]:
 
 
 def _early(judged: Judged, seen: bool) -> npt.NDArray[np.bool_]:
-    """(N,) the origins that judge nothing, because published weights may have seen them."""
+    """(N,) the origins that are excluded, because published weights may have seen them."""
     return judged.origins.early if seen else np.zeros(len(judged.origins), bool)
 
 
@@ -280,7 +280,7 @@ def _training(config: ModelConfig, folder: Path, data: str, models: Sequence[str
     """How the model in `folder` was trained, or would be. Raises UsageError for a model that there is not, DataError where it was
     trained on another dataset, whose training bars may be this one's test."""
     if not models or not set(models) <= set(MODELS):
-        raise UsageError(_("models {models}: some of {models2}", models=list(models), models2=MODELS))
+        raise UsageError(_("models is {models}; name one or both of {models2}", models=list(models), models2=MODELS))
     training = trained(folder) or Trained(config.train, data)
     if TUNED in models and training.dataset != data:
         raise DataError(

@@ -1,6 +1,6 @@
 """Generation: known bars to sampled ids to bars, each future bar computed once.
 
-Equal to computing everything anew at every bar, as upstream does (shiyu-coder/Kronos, model/kronos.py,
+Equal to computing everything again at every bar, as upstream does (shiyu-coder/Kronos, model/kronos.py,
 `auto_regressive_inference`, 67b630e), but the bars that the samples of a series share are computed once for all of them.
 n series, S samples, L bars known, T bars to come, d model width; N groups of s samples, t bars (see trunk.py).
 """
@@ -20,7 +20,7 @@ from kronosforge.model.predictor import DEPENDENCY_HEADS
 from kronosforge.model.tokenizer import bits
 
 Sliding: TypeAlias = Literal["exact", "approximate"]
-"""What happens once more than max_context bars stand in a row. `exact`: the newest max_context bars are computed anew, as
+"""What happens once more than max_context bars stand in a row. `exact`: the newest max_context bars are computed again, as
 upstream does. `approximate`: the oldest bar is forgotten, but what later bars saw of it stays; much faster."""
 
 
@@ -46,7 +46,7 @@ class Context:
 
 
 class Engine:
-    """Tokenizer and predictor, prepared for generation. Holds copies of weights: build it anew when they change."""
+    """Tokenizer and predictor, prepared for generation. Holds copies of weights: build a new one when they change."""
 
     def __init__(self, tokenizer: KronosTokenizer, predictor: KronosPredictor, max_context: int) -> None:
         self.tokenizer, self.predictor, self.max_context = tokenizer.eval(), predictor.eval(), max_context
@@ -117,8 +117,8 @@ class Engine:
             newest = slice(t - 1, t)
             return self._extend(context, made.bars(newest), times[:, shared:][:, newest], shared + t - 1, over)
         # Positions restart at 0. The samples still share the known bars of the window: computed once for all of them.
-        anew = self._read(past.bars(slice(over, None)), times[:, over:], made.s1.shape[1], t)
-        return self._extend(anew, made, times[:, shared : shared + t], shared - over)
+        recomputed = self._read(past.bars(slice(over, None)), times[:, over:], made.s1.shape[1], t)
+        return self._extend(recomputed, made, times[:, shared : shared + t], shared - over)
 
     def _read(self, past: Ids, times: Tensor, samples: int, room: int) -> Context:
         """The context after the bars that all samples share, at positions from 0."""

@@ -288,8 +288,8 @@ def _forecast(job: Job, paths: Values, raw: bool) -> Forecast:
     if not np.isfinite(paths).all():
         raise ModelError(
             _(
-                "{key}: the model's paths hold values that are not finite; its weights cannot be used: take the checkpoint "
-                "from where it came from again, or train the model again",
+                "{key}: the model's paths hold values that are not finite, so its weights cannot be used; "
+                "download or copy the checkpoint again, or train the model again",
                 key=job.key,
             )
         )

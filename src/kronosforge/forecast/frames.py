@@ -91,7 +91,7 @@ def read(key: str, frame: object, horizon: int, lookback: int | None, future: ob
     if plan.missing:
         notes += (
             _(
-                "{key}: {missing} bars of {calendar} are missing among those known",
+                "{key}: {missing} bars of {calendar} are missing in the history",
                 key=key,
                 missing=plan.missing,
                 calendar=calendar,

@@ -125,7 +125,7 @@ def begun(models: Path) -> Trained | None:
         path = last_record(models / "predictor")
         raise ModelError(
             _(
-                "{path} cannot be used: {reason}; make it anew with: kronosforge train --models {name} --force",
+                "{path} cannot be used: {reason}; recreate it with: kronosforge train --models {name} --force",
                 path=path,
                 reason=reason(error),
                 name=models.name,
@@ -139,7 +139,8 @@ def trained(models: Path) -> Trained | None:
     if training and not training.finished:
         raise ModelError(
             _(
-                "{models} is not trained to the end; kronosforge train --models {name} --resume",
+                "The training in {models} is not finished; continue it with: kronosforge train --models {name} "
+                "--resume",
                 models=models / "predictor",
                 name=models.name,
             )
@@ -228,7 +229,10 @@ def chosen(models: Path, rules: TrainConfig, weights: Weights | None) -> Pair:
                 name=models.name,
             )
             if training
-            else _("{name} starts from scratch and is not trained; kronosforge train --models {name}", name=models.name)
+            else _(
+                "{name} starts from scratch and is not trained yet; train it with: kronosforge train --models {name}",
+                name=models.name,
+            )
         )
     return pair
 
@@ -254,7 +258,7 @@ def _promoted(models: Path, rules: TrainConfig, *, asked: bool) -> Weights | Non
         if asked:
             raise ModelError(
                 _(
-                    "{current} is not there; evaluate first: kronosforge evaluate --config {name}",
+                    "{current} does not exist; evaluate first: kronosforge evaluate --config {name}",
                     current=path,
                     name=models.name,
                 )

@@ -242,7 +242,7 @@ def _checked(weights: dict[str, Tensor], network: nn.Module, path: Path) -> dict
 def _broken(path: Path, problem: str) -> ModelError:
     return ModelError(
         _(
-            "{path} cannot be used ({value}); take the checkpoint from where it came from again",
+            "{path} cannot be used ({value}); download or copy the checkpoint again",
             path=path,
             value=problem,
         )

@@ -4,7 +4,7 @@ import os
 
 SETTINGS = {
     # OpenMP's threads stay awake for about a fifth of a millisecond after a product, then sleep. Awake for long, they take
-    # the cores from whoever shares the machine, and a step took up to twenty times as long; asleep at once, each product
+    # the cores from other programs on the machine, and a step took up to twenty times as long; asleep at once, each product
     # waits 0.15 ms for its threads, and a forecast's step has some thirty. GNU's library, the one in torch for Linux, takes
     # the count before the policy. Source: https://gcc.gnu.org/onlinedocs/libgomp/GOMP_005fSPINCOUNT.html
     "OMP_WAIT_POLICY": "PASSIVE",

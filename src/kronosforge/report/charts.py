@@ -12,8 +12,8 @@ from kronosforge.core.candles import FEATURES
 
 Floats = npt.NDArray[np.float64]
 
-# Holes drawn on one chart; the longest are kept.
-MOST_HOLES = 100
+# Gaps drawn on one chart; the longest are kept.
+MOST_GAPS = 100
 
 
 class SeriesChart(NamedTuple):
@@ -21,7 +21,7 @@ class SeriesChart(NamedTuple):
 
     key: str
     length: int  # ms of one bar
-    bars_per_candle: int  # slots of time: a candle beside a hole holds fewer bars
+    bars_per_candle: int  # slots of time: a candle beside a gap holds fewer bars
     ts: npt.NDArray[np.int64]  # (n,) start of each candle's slot, ms UTC
     open: Floats  # (n,)
     high: Floats
@@ -29,19 +29,19 @@ class SeriesChart(NamedTuple):
     close: Floats
     vol: Floats  # base asset
     amt: Floats  # quote currency
-    holes: Sequence[Span]
+    gaps: Sequence[Span]
 
 
-def aggregate(series: Series, candles: pl.DataFrame, holes: Sequence[Span] = (), target: int = 400) -> SeriesChart:
+def aggregate(series: Series, candles: pl.DataFrame, gaps: Sequence[Span] = (), target: int = 400) -> SeriesChart:
     """At most `target` candles over the whole of `candles` (`candles.SCHEMA`, ascending), on equal slots of time.
 
     Each candle has the first open, highest high, lowest low, last close and the sums of volume and turnover of the bars
-    that open in its slot; a slot without bars has no candle, so that holes stay visible.
+    that open in its slot; a slot without bars has no candle, so that gaps stay visible.
     """
     length = series.bar.length
     if candles.is_empty():
         none = np.empty(0)
-        return SeriesChart(str(series), length, 1, np.empty(0, np.int64), none, none, none, none, none, none, holes)
+        return SeriesChart(str(series), length, 1, np.empty(0, np.int64), none, none, none, none, none, none, gaps)
     ts, opens, highs, lows, closes, vol, amt = (candles[name].to_numpy() for name in ("ts", *FEATURES))
     span_bars = int(ts[-1] - ts[0]) // length + 1
     bars_per_candle = -(-span_bars // target)
@@ -59,13 +59,13 @@ def aggregate(series: Series, candles: pl.DataFrame, holes: Sequence[Span] = (),
         closes[last],
         np.add.reduceat(vol, first),
         np.add.reduceat(amt, first),
-        holes,
+        gaps,
     )
 
 
 def payload(chart: SeriesChart) -> dict[str, Any]:
-    """`chart` as plain JSON values for page.js: times in ms, other numbers to nine digits, the longest holes."""
-    holes = sorted(sorted(chart.holes, key=lambda h: h.start - h.stop)[:MOST_HOLES])
+    """`chart` as plain JSON values for page.js: times in ms, other numbers to nine digits, the longest gaps."""
+    gaps = sorted(sorted(chart.gaps, key=lambda h: h.start - h.stop)[:MOST_GAPS])
     columns = {name: rounded(getattr(chart, name)) for name in FEATURES}
     return {
         "key": chart.key,
@@ -73,7 +73,7 @@ def payload(chart: SeriesChart) -> dict[str, Any]:
         "length": chart.length,
         "ts": chart.ts.tolist(),
         **columns,
-        "holes": [list(hole) for hole in holes],
+        "gaps": [list(gap) for gap in gaps],
     }
 
 

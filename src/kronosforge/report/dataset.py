@@ -9,17 +9,17 @@ from typing import Any
 from kronosforge.core.bars import instant
 from kronosforge.core.files import write_atomic
 from kronosforge.core.i18n import Message
-from kronosforge.report.charts import MOST_HOLES, SeriesChart, payload
+from kronosforge.report.charts import MOST_GAPS, SeriesChart, payload
 from kronosforge.report.html import page
 
 Summary = Mapping[str, Any]  # the content of data_summary.json; a key that is absent leaves its line out
 
 MOST_CHARTS = 12  # a page of a hundred charts opens slowly and is read by nobody
-MOST_ROWS = 200  # of findings, and of holes
+MOST_ROWS = 200  # of findings, and of gaps
 
 SPLITS = {"train": Message("train"), "val": Message("validation"), "test": Message("test")}
 
-# What cleaning did, the most interfering first, and why bars are missing, by the names that findings and holes have.
+# What cleaning did, the most interfering first, and why bars are missing, by the names that findings and gaps have.
 ACTIONS = {
     "dropped": Message("taken out"),
     "derived": Message("turnover computed again"),
@@ -27,10 +27,10 @@ ACTIONS = {
     "cut": Message("series cut there"),
     "kept": Message("kept"),
 }
-HOLES = {
+GAPS = {
     "venue": Message("the source has none"),
     "removed": Message("broken bars stood there"),
-    "dead": Message("a long stretch without trade"),
+    "dead": Message("a long period without trade"),
 }
 
 
@@ -48,7 +48,7 @@ def render(summary: Summary, charts: Sequence[SeriesChart], back: str = "") -> s
     drawn = charts[:MOST_CHARTS]
     series: Mapping[str, Any] = summary.get("series", {})
     findings = _findings(series)
-    holes = [(key, hole) for key, facts in series.items() for hole in facts.get("gaps", [])]
+    gaps = [(key, gap) for key, facts in series.items() for gap in facts.get("gaps", [])]
     origins = {key: facts.get("provenance", {}) for key, facts in series.items()}
     cuts = summary.get("cuts", {})
     return page(
@@ -68,16 +68,16 @@ def render(summary: Summary, charts: Sequence[SeriesChart], back: str = "") -> s
         findings=findings[:MOST_ROWS],
         findings_count=len(findings),
         needs_look=bool(summary.get("warnings")) or any(finding["action"] != "kept" for _, finding in findings),
-        holes=holes[:MOST_ROWS],
-        holes_count=len(holes),
+        gaps=gaps[:MOST_ROWS],
+        gaps_count=len(gaps),
         altered={key: counts for key, counts in origins.items() if counts.get("derived") or counts.get("filled")},
         windows=windows_of(summary),
         command=reproduce(summary),
         config_json=json.dumps(summary.get("config", {}), indent=2, ensure_ascii=False),
         splits=SPLITS,
         actions=ACTIONS,
-        kinds=HOLES,
-        most=(MOST_CHARTS, MOST_ROWS, MOST_HOLES),
+        kinds=GAPS,
+        most=(MOST_CHARTS, MOST_ROWS, MOST_GAPS),
     )
 
 

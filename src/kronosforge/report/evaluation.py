@@ -219,7 +219,7 @@ def _example(record: Json, example: Json, figures: Figures) -> Example:
     traces.append(Trace(Message("what came"), "line", "ink", time, [*close, *came]))
     origin = example.get("origin")
     figure = figures.add(
-        Message("A forecast's fan, and what came."),
+        Message("The fan of a forecast and what happened."),
         traces,
         [Axis(Message("close"))],
         marks=[Mark(instant(origin), Message("last known"))] if origin else [],

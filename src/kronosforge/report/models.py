@@ -148,16 +148,16 @@ def address(target: Path, folder: Path) -> str:
 def _progress(model: Model) -> Message:
     """How far the model is."""
     if model.evaluation:
-        return Message("Evaluated, and not compared: no verdict")
+        return Message("Evaluated without a comparison: no verdict")
     if model.outdated:
-        return Message("Changed since it was evaluated: no verdict on what stands here")
+        return Message("Changed since the evaluation: no verdict for the present weights and data")
     if model.trained:
         return Message("Trained, not evaluated yet")
     return Message("Training is not finished") if model.runs else Message("Not trained yet")
 
 
 def _remedy(model: Model, path: Path) -> str:
-    """The command that makes the damaged file at `path` anew; "" where there is none."""
+    """The command that recreates the damaged file at `path`; "" where there is none."""
     if path.name != EVALUATION:
         return ""
     if path.parent.name == model.name:

@@ -225,7 +225,8 @@ class Training:
         if not all(map(math.isfinite, metrics.values())):
             raise TrainingError(
                 _(
-                    "{name}: validation gave {metrics}, which is no number; the weights or the validation windows are broken",
+                    "{name}: validation gave {metrics}, which is not a number; the weights or the validation "
+                    "windows are broken",
                     name=self.stage.name,
                     metrics=", ".join(f"{key} {value}" for key, value in metrics.items()),
                 )

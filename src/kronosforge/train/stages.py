@@ -48,7 +48,7 @@ STAGES: tuple[StageName, ...] = ("tokenizer", "predictor")
 # Peak learning rates: (from published weights, from scratch)
 RATES: dict[StageName, tuple[float, float]] = {"tokenizer": (2e-4, 1e-3), "predictor": (1e-5, 1e-3)}
 
-# A killed run's processes end within seconds; whoever starts it again waits for them.
+# A killed run's processes end within seconds; the next run waits for them.
 WAIT_S = 10.0
 
 # What may change between a run and the one that resumes it.
@@ -92,7 +92,7 @@ def train(
     """Train `stages` of `config` in the workspace `root`, in this process or in all that torchrun started.
 
     Without `root`, the workspace around the current folder; `folders` are other folders than the model's own there.
-    A finished run with the same settings and data is kept; `resume` goes on where one was stopped, `force` trains anew.
+    A finished run with the same settings and data is kept; `resume` goes on where one was stopped, `force` trains again.
     Returns each stage's result. Raises UsageError where a run is not finished and neither is given, or where it has other
     settings or data; DataError without a dataset, ModelError without weights to start from, TrainingError where the loss
     explodes. `reporter` returns what receives the progress of a stage.
@@ -119,7 +119,7 @@ def train(
 
 
 def _forget(folders: ModelFolders, stages: Iterable[StageName], place: Place) -> None:
-    """Remove the runs of all stages that are trained anew, so that a later --resume goes on with this one alone.
+    """Remove the runs of all stages that are trained again, so that a later --resume continues this one alone.
 
     What a finished run published stays. A predictor that was not published with its record keeps its run until its own
     stage begins: only that run says which tokenizer is its own.
@@ -171,7 +171,10 @@ def guard(config: ModelConfig, root: Path, stages: Iterable[StageName]) -> None:
 
 def _unfinished(folder: Path) -> UsageError:
     return UsageError(
-        _("{folder} holds a training that is not finished; --resume continues it, --force trains anew", folder=folder)
+        _(
+            "{folder} holds a training that is not finished; use --resume to continue it, or --force to train again",
+            folder=folder,
+        )
     )
 
 

@@ -195,8 +195,8 @@ def must_match(recorded: Mapping[str, Any], now: Mapping[str, Any], folder: Path
     if recorded["dataset"] != now["dataset"] and not new_data:
         raise UsageError(
             _(
-                "{folder} was trained on dataset {dataset}, and the dataset is now {dataset2}; "
-                "--accept-new-data goes on with it, --force trains anew",
+                "{folder} was trained on dataset {dataset}, and the dataset is now {dataset2}; use "
+                "--accept-new-data to continue with it, or --force to train again",
                 folder=folder,
                 dataset=recorded["dataset"][:12],
                 dataset2=now["dataset"][:12],
@@ -207,7 +207,7 @@ def must_match(recorded: Mapping[str, Any], now: Mapping[str, Any], folder: Path
         detail = ", ".join(f"{key} {recorded.get(key)!r} → {now[key]!r}" for key in changed[:4])
         raise UsageError(
             _(
-                "{folder} was trained with other settings ({detail}); put them back, or --force trains anew",
+                "{folder} was trained with other settings ({detail}); restore them, or use --force to train again",
                 folder=folder,
                 detail=detail,
             )
@@ -220,4 +220,4 @@ def seed_step(seed: int, step: int, rank: int) -> None:
 
 
 def _broken(path: Path, problem: str) -> ModelError:
-    return ModelError(_("{path} cannot be used ({value}); --force trains anew", path=path, value=problem))
+    return ModelError(_("{path} cannot be used ({value}); use --force to train again", path=path, value=problem))

@@ -86,7 +86,7 @@ def _disk(root: Path) -> Check:
 
 
 def _source(name: str | None, environ: Mapping[str, str]) -> SourceConfig:
-    # One try: whoever asks for a check does not want to wait for eight.
+    # One try: nobody who asks for a check wants to wait for eight.
     return resolve_source(name, environ).model_copy(update={"retries": 1, "timeout_s": 10.0})
 
 

@@ -35,7 +35,9 @@ def existing(folder: Path, config: ModelConfig) -> Manifest | None:
     if different := list(differences(manifest.config, config)):
         raise ExistsError(_other_settings(folder, different, manifest))
     if problem := damage(folder, manifest):
-        raise DataError(_("{folder} is damaged: {problem}; --force prepares it again", folder=folder, problem=problem))
+        raise DataError(
+            _("{folder} is damaged: {problem}; use --force to prepare it again", folder=folder, problem=problem)
+        )
     return manifest
 
 

@@ -172,7 +172,7 @@ def shortfall_warnings(shortfalls: Mapping[Series, Shortfall]) -> list[Message]:
         series.append(Message("and {rest} more series", rest=rest))
     return [
         Message(
-            "the source has less history than was asked for, and all of it is used: {series}",
+            "The source has less history than requested; all of it is used: {series}",
             series=MessageList(series, "; "),
         )
     ]

@@ -46,7 +46,7 @@ def fleet_code(codes: Sequence[int]) -> int:
 
 
 def model_summary(outcome: Outcome, root: Path, resume: str | None, unchanged: Stages) -> dict[str, Any]:
-    """What summary.json says of one model. `resume` is the command line that goes on with it.
+    """What summary.json says of one model. `resume` is the command line that continues it.
 
     Of a model that failed, the stages that are `unchanged` are left out: they are of an earlier run.
     """
@@ -74,19 +74,19 @@ def summary_lines(summary: Mapping[str, Any], unchanged: Mapping[str, Stages]) -
         if facts["error"]:
             yield "   " + _("why:") + f" {facts['error']}"
         if facts["resume"]:
-            yield "   " + _("go on with:") + f" {facts['resume']}"
+            yield "   " + _("continue with:") + f" {facts['resume']}"
 
 
 def kept_line(name: str) -> str:
     """That a model, or a stage of one, was trained already."""
-    return _("{stage}: kept, as it was trained with the same settings and data; --force trains anew", stage=name)
+    return _("{stage}: kept, as it was trained with the same settings and data; use --force to train again", stage=name)
 
 
 def record_times(folder: Path) -> dict[str, int]:
     """Stage → when its record was written, ns, of the stages of the model in `folder` that have one."""
     times = {}
     for name in HEADLINES:
-        with suppress(OSError):  # none, or one that cannot be read: whoever uses it reports it
+        with suppress(OSError):  # none, or one that cannot be read: the stage that uses it reports it
             times[name] = last_record(folder / name).stat().st_mtime_ns
     return times
 

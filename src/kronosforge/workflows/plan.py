@@ -142,5 +142,6 @@ def _standing(config: ModelConfig, where: DatasetFolders) -> str:
     if kept is None:
         return ""
     return _(
-        "{dataset} holds a dataset made with these settings, and is kept; --force makes it anew", dataset=where.dataset
+        "{dataset} holds a dataset made with these settings and is kept; use --force to recreate it",
+        dataset=where.dataset,
     )

@@ -73,7 +73,7 @@ def recent(
 ) -> dict[Series, Recent]:
     """The newest `bars` candles of each series that are finished at `at`, a time or `now` (the default).
 
-    Raises ConfigError where `at` is not a time, SourceError where candles cannot be had, DataError where a series has
+    Raises ConfigError where `at` is not a time, SourceError where candles cannot be fetched, DataError where a series has
     fewer without a gap.
     """
     return run(_recent(config, root, environ, bars, horizon, at))
@@ -90,7 +90,7 @@ async def _recent(
         if at and end and instant(end) > (now := await source.now()):
             raise UsageError(
                 _(
-                    "--at {at} has not come: the newest candles are of {now}; leave --at out to forecast from them",
+                    "--at {at} is in the future: the newest candles are of {now}; leave --at out to forecast from them",
                     at=at,
                     now=iso(now),
                 )

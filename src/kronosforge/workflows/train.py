@@ -102,7 +102,7 @@ def train_fleet(
 ) -> FleetResult:
     """Train `stages` of every model in the workspace `root`, and write a log for each, a summary and the pages.
 
-    `on_line` receives each line of each model; `resume_commands` are the command lines that go on with a model that did
+    `on_line` receives each line of each model; `resume_commands` are the command lines that continue a model that did
     not end. Without `engine`, processes on this machine: one after the other, or in parallel, with a GPU each or equal
     shares of the cores. Raises UsageError where a run stands already and `options` do not say what to do about it,
     DataError where a single model has no dataset; other failures are in the result.

@@ -1,4 +1,4 @@
-"""Walk forward: the model trained anew for each of several test windows that follow one another, and judged on each.
+"""Walk forward: the model is retrained for each of several test windows that follow one another, and judged on each.
 
     outputs/models/<model>/folds/<k>/   dataset, tokenizer, predictor, evaluation.json, scores.npz
     outputs/models/<model>/folds/evaluation.json   the table over the folds
@@ -48,15 +48,13 @@ FEWEST, MOST = 2, 50  # folds; how many a history allows depends on its length
 
 NOTES = [
     Message(
-        "Each fold trained tokenizer and predictor anew, from the same start, on all bars before "
-        "its validation window. The whole pools the forecasts of all folds: blocks of time are "
-        "drawn over all test windows, every series in them, and differences are paired forecast "
-        "by forecast."
+        "Each fold trains tokenizer and predictor again, from the same start, on all bars before its validation "
+        "window. The total pools the forecasts of all folds: blocks of time are drawn over all test windows with "
+        "every series in them, and differences are paired forecast by forecast."
     ),
     Message(
-        "The interval of the whole is that of time, for these trainings; how much one training "
-        "differs from the next is seen in the rows. It judges the way of training, and promotes "
-        "no checkpoint."
+        "The total's interval covers time, given these trainings; the rows show how much trainings differ. It "
+        "evaluates the way of training and promotes no checkpoint."
     ),
 ]
 
@@ -139,7 +137,7 @@ def walk_forward(
 
 
 def _kept(config: ModelConfig, folder: Path, folds: int, kind: type[E], *, force: bool = False) -> Kept[E]:
-    """The evaluation in `folder`. A damaged one is made anew: that is cheap beside the trainings, which --force discards."""
+    """The evaluation in `folder`. A damaged one is recreated: that is cheap beside the trainings, which --force discards."""
     remedy = evaluate_command(config.name, "--folds", str(folds))
     return Kept(folder / EVALUATION, kind, remedy, force=force, replace_damaged=True, announce=kind is WalkRecord)
 
@@ -224,8 +222,8 @@ def _refuse_other(folder: Path, expected: dict[str, Any], model: str) -> None:
     )
     raise UsageError(
         _(
-            "{parent} holds folds of another history or number ({had}; asked: {asked}); --force "
-            "trains all of them anew",
+            "{parent} holds folds of another history or number ({had}; requested: {asked}); use --force to train "
+            "all of them again",
             parent=folder.parent.parent,
             had=before,
             asked=asked,

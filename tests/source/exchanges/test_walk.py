@@ -1,4 +1,4 @@
-"""Page boundaries: every bar once, whatever the span, the page, the listing, the holes and the faults."""
+"""Page boundaries: every bar once, whatever the span, the page, the listing, the gaps and the faults."""
 
 import asyncio
 import itertools
@@ -90,10 +90,10 @@ def check(batches: list[Batch], span: Span, market: Market) -> None:
 
 spans = st.tuples(st.integers(-30, LAST + 10), st.integers(0, LAST + 20)).filter(lambda ends: ends[0] < ends[1])
 listings = st.integers(0, LAST - 2)
-holes = st.sets(st.integers(0, LAST - 1), max_size=60)
+gaps = st.sets(st.integers(0, LAST - 1), max_size=60)
 
 
-@given(spans, listings, holes, st.integers(2, 40), st.integers(2, 40))
+@given(spans, listings, gaps, st.integers(2, 40), st.integers(2, 40))
 def test_every_bar_comes_once(ends: tuple[int, int], listing: int, gone: set[int], limit: int, clamp: int) -> None:
     opens = (set(range(listing, LAST)) - gone) | {listing}
     market = Market(opens, limit, clamp=clamp)
@@ -101,7 +101,7 @@ def test_every_bar_comes_once(ends: tuple[int, int], listing: int, gone: set[int
     check(fetch(market, span), span, market)
 
 
-@given(spans, listings, holes, st.integers(2, 40), st.sets(st.integers(0, 200), max_size=40))
+@given(spans, listings, gaps, st.integers(2, 40), st.sets(st.integers(0, 200), max_size=40))
 def test_wrong_and_empty_pages_change_nothing(
     ends: tuple[int, int], listing: int, gone: set[int], limit: int, faulty: set[int]
 ) -> None:

@@ -167,5 +167,5 @@ def test_refusals_of_typed_files_count_rows(tmp_path: Path) -> None:
 
 def test_refusals_in_chinese(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KRONOS_LANG", "zh")
-    with pytest.raises(SourceError, match=r"X\.csv 第 3 行:有 1 个值"):
+    with pytest.raises(SourceError, match=r"X\.csv 第 3 行：有 1 个值"):
         read(written(tmp_path / "X.csv", b"ts,open\n1,2\n3\n"))

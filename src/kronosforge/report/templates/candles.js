@@ -50,7 +50,7 @@ function chartOf(one, shown) {
     label: say("label", { key: one.key }), x: null, range: [first, last], marks: [],
     areas: [
       ...parts.map(part => ({ ...part, opacity: part.colour === "train" ? 0.05 : 0.12, text: say(part.colour) })),
-      ...one.holes.map(([from, to]) => ({ from, to, colour: "hole", opacity: 0.75, above: true })),
+      ...one.gaps.map(([from, to]) => ({ from, to, colour: "gap", opacity: 0.75, above: true })),
     ],
     panels: [
       { title: say("price"), share: 0.56, series: ["low", "high"].map(unseen), draw: u => bodies(u, shown) },

@@ -89,7 +89,7 @@ def test_chinese_is_in_the_catalogue_and_the_chinese_documents_alone() -> None:
 
 def test_a_message_is_translated_when_it_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     message = Message("{head}; {comparisons}.", head=Message("no edge"), comparisons=MessageList(["a", "b"], "; "))
-    assert message.both() == {"en": "no edge; a; b.", "zh": "无优势;a;b。"}
+    assert message.both() == {"en": "no edge; a; b.", "zh": "无优势；a；b。"}
     for language, text in message.both().items():
         monkeypatch.setenv("KRONOS_LANG", language)
         assert (str(message), localized(message.both())) == (text, text)

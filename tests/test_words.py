@@ -72,3 +72,9 @@ def test_no_json_key_is_a_former_one() -> None:
     keys = json.loads((ROOT / "tests" / "golden" / "values.json").read_text("utf-8"))["json keys"]
     assert keys
     assert not [key for printed in keys.values() for key in printed if FORMER_KEYS.search(key)]
+
+
+def test_chinese_messages_have_chinese_punctuation() -> None:
+    with CATALOGUE.open("rb") as file:
+        texts = [str(message.string) for message in read_po(file, locale="zh") if message.id]
+    assert not [text for text in texts if re.search(r"[\u4e00-\u9fff][,;:!?](?!//)|[,;!?] ?[\u4e00-\u9fff]", text)]

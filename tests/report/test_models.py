@@ -103,7 +103,7 @@ def test_the_top_says_how_far_it_is(
     for stage in stages:
         trained(tmp_path, stage, DATA, finished=finished)
     content = page(tmp_path)
-    assert content.said[content.said.index(sentence)] == sentence
+    assert content.texts[content.texts.index(sentence)] == sentence
     assert "kronosforge evaluate --config model_a" in content.text
     assert ("section", "id", "calibration") not in content.attributes
 
@@ -116,7 +116,7 @@ def test_nothing_but_a_name(tmp_path: Path) -> None:
 def test_other_weights_than_those_judged_have_no_verdict(root: Path, stage: str) -> None:
     (root / "outputs/models/model_a" / stage / "best_model/model.safetensors").write_text("trained again")
     page_text = page(root).text
-    assert "Changed since it was evaluated" in page_text
+    assert "Changed since the evaluation" in page_text
     assert "No edge: keep the start checkpoint" not in page_text
     assert "No edge" not in Page(write_fleet_page(root).read_text("utf-8")).text
 
@@ -126,7 +126,7 @@ def test_another_dataset_than_that_trained_on_is_told(root: Path, summary: dict[
     (root / "data/kronos_datasets/model_a/data_summary.json").write_text(json.dumps(other))
     page_text = page(root).text
     assert "Trained on another dataset than the one here: tokenizer, predictor." in page_text
-    assert "Changed since it was evaluated" in page_text
+    assert "Changed since the evaluation" in page_text
 
 
 def test_the_start_is_kept_where_no_epoch_was_better(tmp_path: Path) -> None:

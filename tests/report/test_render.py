@@ -154,7 +154,7 @@ def test_the_fleets_page_leads_to_the_models(browser: Chromium, workspace: Path)
     visit = browser.visit(write_fleet_page(workspace), scripts, width=420)
     assert visit.errors == []
     assert visit.values["overflow"] <= 0
-    assert visit.values["verdict"] == "没有优势:保留起点"
+    assert visit.values["verdict"] == "没有优势：保留起点"
     assert Path(visit.values["to"]).is_file()
 
 

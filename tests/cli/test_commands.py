@@ -152,7 +152,7 @@ def test_a_file_without_turnover_says_that_it_was_derived(
     flags = ["--config", "model_a_4h", "--symbols", "ETHUSDT", "--timeframes", "1H", "--no-copy", "--json"]
     assert run(["prepare", *flags, "--records-per-timeframe", "3000", "--source", f"files:{folder}"]) == 0
     facts = json.loads(capsys.readouterr().out)["series"]["ETHUSDT_1H"]
-    assert facts["origins"]["derived"] == facts["rows"]
+    assert facts["provenance"]["derived"] == facts["rows"]
 
 
 @pytest.mark.parametrize("argv", [["preparee"], ["prepare", "--config"], ["sandbox", "--port", "x"]])

@@ -162,7 +162,14 @@ def start(folder: Path, function: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.engine.jobs", str(folder), function],
         cwd=ROOT, env={**os.environ, **PLACE}, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=_heed_signals,  # noqa: PLW1509
     )  # fmt: skip
+
+
+def _heed_signals() -> None:
+    """Undo what nohup and a shell's background do, which ignore them."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

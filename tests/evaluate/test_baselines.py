@@ -5,15 +5,15 @@ import pytest
 
 from kronosforge.core.bars import DAY, bar
 from kronosforge.evaluate.baselines import baselines, drift, last_price, random_walk, season, seasonal
-from kronosforge.evaluate.rolling import Known
+from kronosforge.evaluate.rolling import Lookback
 
 
-def lookback(closes: list[float], code: str = "4H", horizon: int = 3, times: list[int] | None = None) -> Known:
+def lookback(closes: list[float], code: str = "4H", horizon: int = 3, times: list[int] | None = None) -> Lookback:
     interval = bar(code)
     opens = np.array(times if times is not None else np.arange(len(closes)) * interval.length)
     candles = np.repeat(np.array(closes, float)[None, :, None], 6, axis=2)
     ahead = opens[-1] + interval.length * np.arange(1, horizon + 1)
-    return Known([f"BTC_{code}"], [interval], candles, opens[None], ahead[None])
+    return Lookback([f"BTC_{code}"], [interval], candles, opens[None], ahead[None])
 
 
 def test_last_price_and_drift() -> None:

@@ -113,5 +113,5 @@ def _columns() -> int:
 
 def _exit_codes() -> str:
     return _(
-        "exit codes: 0 done, 1 internal error, 2 usage or config, 3 source, 4 data, 5 training or model, 130 interrupted"
+        "exit codes: 0 done, 1 unexpected error, 2 usage or config, 3 source, 4 data, 5 training or model, 130 interrupted"
     )

@@ -168,7 +168,7 @@ def test_a_dataset_that_was_never_prepared_is_named_with_the_command_that_makes_
 ) -> None:
     assert run(["verify", "model_a_4h"]) == 4
     error = capsys.readouterr().err
-    assert "model_a_4h holds no finished dataset; kronosforge prepare --config model_a_4h" in error
+    assert "model_a_4h holds no finished dataset; prepare it with: kronosforge prepare --config model_a_4h" in error
     assert "--force" not in error
     assert run(["verify", "/no/such/folder"]) == 2
     assert "There is no folder /no/such/folder" in capsys.readouterr().err

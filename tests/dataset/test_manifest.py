@@ -1,4 +1,4 @@
-"""A dataset whose files are damaged: one line that names the file, what is wrong, and the command that makes it anew."""
+"""A dataset whose files are damaged: one line that names the file, what is wrong, and the command that recreates it."""
 
 import json
 import shutil

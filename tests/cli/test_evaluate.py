@@ -94,7 +94,7 @@ def test_folds_say_their_cost_and_come_in_one_table(workspace: Path, capsys: pyt
     assert run(["evaluate", "--config", "tiny", "--folds", "2"]) == 0
     output = capsys.readouterr()
     cost, *ended = [line for line in output.err.splitlines() if " epoch " not in line]
-    assert cost.startswith("tiny: folds to train: 2, each in at most 0:0")
+    assert cost.startswith("tiny: folds to train: 2, at most 0:0")
     assert [line[: line.index(":")] for line in ended] == ["tiny fold 1 of 2", "tiny fold 2 of 2"]
     lines = output.out.splitlines()
     assert lines[0].split(" ", 1)[1].startswith(("No edge over 2 folds; ", "Edge over 2 folds; "))
